@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Scope tells what an error ended.
+type Scope uint8
+
+// Scopes.
+const (
+	ScopeStream Scope = iota + 1
+	ScopeConn
+)
+
+// Origin tells who ended it. Retry safety hangs on this.
+type Origin uint8
+
+// Origins.
+const (
+	OriginLocal   Origin = iota + 1 // this side's transport (a limit, a protocol check, a timer)
+	OriginPeer                      // the peer said so: RST_STREAM, GOAWAY
+	OriginNetwork                   // the socket failed or closed
+	OriginUser                      // the program: Close, Reset, cancellation
+)
+
+// Error says what ended a stream or connection, who, and which rule fired.
+type Error struct {
+	Scope  Scope
+	Origin Origin
+	Code   uint32 // HTTP/2 error code, RFC 9113 §7
+	// Token names the detection site: short, stable, for tests and metrics ("goaway",
+	// "keepalive_timeout", "continuation_flood").
+	Token string
+	// Reason is a sentence fragment for people. Limits name their option here.
+	Reason string
+	// Unprocessed: the peer is known not to have acted on the request (RFC 9113 §8.7),
+	// so that a retry is safe for any method.
+	Unprocessed bool
+	Cause       error // may be nil
+}
+
+func (e *Error) Error() string {
+	s := e.Reason
+	if s == "" {
+		s = e.Token
+	}
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %v", s, e.Cause)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// ErrStreamLimit is returned by Open when the peer's SETTINGS_MAX_CONCURRENT_STREAMS is reached.
+var ErrStreamLimit = errors.New("transport: peer's limit of concurrent streams reached")
+
+// ErrAwaitDone is returned by the Await methods when their done channel was closed first.
+var ErrAwaitDone = errors.New("transport: wait ended by its done channel")

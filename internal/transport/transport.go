@@ -1,0 +1,137 @@
+// Package transport declares what the RPC layer needs of a transport, and nothing of how
+// one works. transport/http2 and transport/inproc implement it.
+//
+// Data goes down by method calls on a stream and comes up by method calls on a sink.
+// The sink's methods run on the connection's read loop: they must not block, and what they
+// are lent (heads, fields, bytes) is theirs only until they return. Strings are immutable
+// and may be kept.
+package transport
+
+import (
+	"crypto/tls"
+	"net"
+
+	"github.com/naru-rpc/naru/internal/h2/hpack"
+	"github.com/naru-rpc/naru/internal/mem"
+)
+
+// Field is one header field.
+type Field = hpack.Field
+
+// RequestHead is a request's header section, already checked against RFC 9113 §8.2 and §8.3.
+type RequestHead struct {
+	Method, Scheme, Authority, Path string
+	// Fields are the regular fields in order of arrival. The slice is lent.
+	Fields []Field
+}
+
+// ResponseHead is a response's header section.
+type ResponseHead struct {
+	Status int // HTTP status, 200 for gRPC
+	Fields []Field
+}
+
+// Out is a step of a response, put on the wire in one critical section: the parts that are
+// set, in the order Head, Body, end of stream.
+type Out struct {
+	Head *ResponseHead // nil: no header section in this step. Lent until return.
+	// Body holds DATA bytes (for gRPC: whole length-prefixed messages). nil: none. Ownership
+	// passes to the transport with the call, whatever the call returns.
+	Body *mem.Buf
+	// End ends the stream: with Trailers if there are any, else with END_STREAM on the last frame.
+	End      bool
+	Trailers []Field // Lent until return.
+}
+
+// ServerStream is the sending half of a stream a client opened. Safe for concurrent use.
+type ServerStream interface {
+	// Send queues out and returns at once. What flow control does not let through yet waits in
+	// the stream, in order. It fails only if the stream is over.
+	Send(out *Out) error
+	StreamControl
+}
+
+// ClientStream is the sending half of a stream this side opened. Safe for concurrent use.
+type ClientStream interface {
+	// Send queues body (nil: none; ownership passes) and, if end is set, half-closes.
+	Send(body *mem.Buf, end bool) error
+	StreamControl
+}
+
+// StreamControl is common to both ends.
+type StreamControl interface {
+	ID() uint32
+	// AwaitSend blocks while more than a low-water mark of queued bytes waits for flow
+	// control or the socket, until done is closed (nil: never) or the stream is over. It
+	// returns nil when the stream can take more, ErrAwaitDone when done won.
+	AwaitSend(done <-chan struct{}) error
+	// Consumed returns receive credit: n bytes handed to Sink.Data are no longer held.
+	// Every byte must be returned once, also after the stream ended.
+	Consumed(n int)
+	// Want tells that a message of n more bytes is accepted and awaited, so that the
+	// peer is given a stream window large enough for it.
+	Want(n int)
+	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
+	// a call already on its way may still arrive. No-op on a finished stream.
+	Reset(code uint32, token string)
+	Conn() *ConnInfo
+}
+
+// Sink receives what follows the head on a stream.
+type Sink interface {
+	// Data brings body bytes, lent until return. end: the peer sends nothing more.
+	Data(p []byte, end bool)
+	// Trailers brings the trailer section; it implies the end of the peer's half.
+	Trailers(fields []Field)
+	// Closed says that the stream was ended by the peer, or its connection lost, while
+	// either half was still open. Called at most once, and nothing after it.
+	Closed(err *Error)
+}
+
+// ClientSink is a Sink that first receives the response head. For a trailers-only response
+// end is set. Interim (1xx) heads are not passed on.
+type ClientSink interface {
+	Sink
+	Head(h *ResponseHead, end bool)
+}
+
+// ServerHandler receives the streams a peer opens.
+type ServerHandler interface {
+	// Stream is called on the read loop when a request head is complete. The returned sink
+	// is not nil. end: no body follows (Sink.Data is not called then).
+	Stream(s ServerStream, head *RequestHead, end bool) Sink
+}
+
+// ConnInfo is what is known of a connection. Immutable.
+type ConnInfo struct {
+	ID            uint64 // process-wide, for logs and channelz
+	Local, Remote net.Addr
+	TLS           *tls.ConnectionState // nil: plaintext
+	// Draining is closed when the connection will take no new streams, so that long-lived
+	// streams can end themselves.
+	Draining <-chan struct{}
+}
+
+// ClientConn is a connection a channel can open streams on. Safe for concurrent use.
+type ClientConn interface {
+	// Open starts a stream: head, then body if not nil (ownership passes in any case), then a
+	// half-close if end is set. It never blocks. ErrStreamLimit: the peer's limit of
+	// concurrent streams is reached, see AwaitSlot. Any other error is an *Error with
+	// Unprocessed set: nothing of the call reached the peer.
+	Open(head *RequestHead, body *mem.Buf, end bool, sink ClientSink) (ClientStream, error)
+	// AwaitSlot blocks until Open may succeed, done is closed (ErrAwaitDone) or the
+	// connection takes no more streams (*Error).
+	AwaitSlot(done <-chan struct{}) error
+	// Load returns the streams open now and the most the peer allows (math.MaxUint32: no limit).
+	Load() (open, limit uint32)
+	Info() *ConnInfo
+	// Info().Draining is closed as soon as no new stream can be opened (GOAWAY, id
+	// exhaustion, Drain, failure). Done is closed when the connection is gone; Err then
+	// tells why.
+	Done() <-chan struct{}
+	Err() *Error
+	// Drain opens no new streams and closes when the last one ended.
+	Drain(reason string)
+	// Close ends every stream with err (nil: "connection closed by this side").
+	Close(err *Error)
+}
