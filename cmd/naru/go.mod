@@ -2,6 +2,11 @@ module github.com/naru-rpc/naru/cmd/naru
 
 go 1.26.0
 
-require github.com/naru-rpc/naru v0.0.0
+require github.com/spf13/cobra v1.10.2
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)
 
 replace github.com/naru-rpc/naru => ../..
