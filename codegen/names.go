@@ -1,0 +1,181 @@
+package codegen
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Place is where something is declared. Line and Column count from 1, Column in bytes; both are 0 if the
+// descriptor carries no source information.
+type Place struct {
+	File         string
+	Line, Column int
+}
+
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// NameError reports two declarations that need the same identifier in one Go package.
+type NameError struct {
+	// GoName is the identifier, GoPackage the import path of the package.
+	GoName    string
+	GoPackage string
+	// Second is the declaration at fault, First the one that had the name before; each as "method
+	// shop.Cart.add".
+	First, Second           string
+	FirstPlace, SecondPlace Place
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("%s: %s needs the Go name %s, which %s at %s has already",
+		e.SecondPlace, e.Second, e.GoName, e.First, e.FirstPlace)
+}
+
+// scope holds the Go identifiers of one Go package.
+type scope map[string]protoreflect.Descriptor
+
+// checkNames finds identifiers that two declarations claim in one Go package.
+func checkNames(gen *protogen.Plugin, targets []*target) error {
+	scopes := map[protogen.GoImportPath]scope{}
+	for _, t := range targets {
+		scopes[t.importPath] = scope{}
+	}
+	for _, file := range gen.Files {
+		if sc, ok := scopes[file.GoImportPath]; ok {
+			sc.addFile(file)
+		}
+	}
+	var errs []error
+	for _, t := range targets {
+		for _, s := range t.file.Services {
+			if err := scopes[t.importPath].addService(t, newService(s)); err != nil {
+				errs = append(errs, err...)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addFile enters what protoc-gen-go declares for a file.
+func (sc scope) addFile(file *protogen.File) {
+	for _, e := range file.Enums {
+		sc.addEnum(e)
+	}
+	for _, m := range file.Messages {
+		sc.addMessage(m)
+	}
+	for _, x := range file.Extensions {
+		sc["E_"+x.GoName] = x.Desc
+	}
+}
+
+func (sc scope) addEnum(e *protogen.Enum) {
+	sc[e.GoIdent.GoName] = e.Desc
+	for _, v := range e.Values {
+		sc[v.GoIdent.GoName] = v.Desc
+	}
+}
+
+func (sc scope) addMessage(m *protogen.Message) {
+	sc[m.GoIdent.GoName] = m.Desc
+	for _, f := range m.Fields {
+		if f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() {
+			sc[f.GoIdent.GoName] = f.Desc // the wrapper type of the oneof's case
+		}
+	}
+	for _, e := range m.Enums {
+		sc.addEnum(e)
+	}
+	for _, n := range m.Messages {
+		sc.addMessage(n)
+	}
+}
+
+// addService enters a service and returns its collisions, one per pair of declarations: the names made
+// for a service collide all together.
+func (sc scope) addService(t *target, s *service) []error {
+	var errs []error
+	if err := sc.claim(t, s.names(), s.Desc); err != nil {
+		// With the service's name taken, its methods' names tell nothing new.
+		return append(errs, err)
+	}
+	goNames := map[string]protoreflect.Descriptor{}
+	for _, m := range s.methods {
+		if first, taken := goNames[m.GoName]; taken {
+			errs = append(errs, newNameError(t, m.GoName, first, m.Desc))
+			continue
+		}
+		goNames[m.GoName] = m.Desc
+		if err := sc.claim(t, m.names(), m.Desc); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// claim enters names for d unless one is taken.
+func (sc scope) claim(t *target, names []string, d protoreflect.Descriptor) error {
+	for _, name := range names {
+		if first, taken := sc[name]; taken {
+			return newNameError(t, name, first, d)
+		}
+	}
+	for _, name := range names {
+		sc[name] = d
+	}
+	return nil
+}
+
+func newNameError(t *target, name string, first, second protoreflect.Descriptor) *NameError {
+	return &NameError{
+		GoName: name, GoPackage: string(t.importPath),
+		First: describe(first), FirstPlace: placeOf(first),
+		Second: describe(second), SecondPlace: placeOf(second),
+	}
+}
+
+// nameField is the number of the field that holds the name in every descriptor proto.
+const nameField = 1
+
+// placeOf returns where the name of d stands.
+func placeOf(d protoreflect.Descriptor) Place {
+	file := d.ParentFile()
+	locations := file.SourceLocations()
+	whole := locations.ByDescriptor(d)
+	p := Place{File: file.Path()}
+	if whole.Path == nil {
+		return p
+	}
+	name := locations.ByPath(append(whole.Path[:len(whole.Path):len(whole.Path)], nameField))
+	if name.Path == nil {
+		name = whole
+	}
+	p.Line, p.Column = name.StartLine+1, name.StartColumn+1
+	return p
+}
+
+func describe(d protoreflect.Descriptor) string {
+	kind := "declaration"
+	switch d.(type) {
+	case protoreflect.MessageDescriptor:
+		kind = "message"
+	case protoreflect.EnumDescriptor:
+		kind = "enum"
+	case protoreflect.EnumValueDescriptor:
+		kind = "enum value"
+	case protoreflect.FieldDescriptor:
+		kind = "field"
+	case protoreflect.ServiceDescriptor:
+		kind = "service"
+	case protoreflect.MethodDescriptor:
+		kind = "method"
+	}
+	return kind + " " + string(d.FullName())
+}
