@@ -1,0 +1,52 @@
+# Targets are listed by `make help`: the text after ## is theirs.
+# Only Go is needed (and a shell); a C compiler only for `make race`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+FUZZTIME ?= 30s
+EACH := scripts/each
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile every package of every module
+	$(EACH) go build ./...
+
+.PHONY: test
+test: ## run every test of every module (under 8 minutes on 2 cores)
+	$(EACH) go test -timeout 5m ./...
+
+.PHONY: race
+race: ## the same under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(EACH) go test -race -timeout 10m ./...
+
+.PHONY: invariants
+invariants: ## the same with lent buffers overwritten when given back
+	$(EACH) go test -tags invariants -timeout 5m ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck
+	scripts/lint
+
+.PHONY: fuzz-short
+fuzz-short: ## every fuzz target for FUZZTIME (30s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz-short
+
+.PHONY: cross
+cross: ## build and vet runtime and commands for linux, darwin, windows on amd64, arm64
+	scripts/cross
+
+# Rebuilt when the pinned version changes.
+bin/staticcheck: tools/go.mod tools/go.sum
+	cd tools && GOWORK=off go build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch bin/staticcheck
+
+.PHONY: conformance
+conformance: ## connectrpc conformance, h2spec and grpc-go interop, both directions
+	scripts/conformance
+
+.PHONY: ci
+ci: ## what continuous integration runs
+	.ci/run

@@ -1,0 +1,135 @@
+package layers
+
+import (
+	"fmt"
+	"go/ast"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A leave lifts one habit for one file.
+type leave struct{ path, habit, why string }
+
+var leaves = []leave{}
+
+// TestHabits reads every file of every module for what the project does not do.
+func TestHabits(t *testing.T) {
+	sources := readSources(t)
+	used := map[leave]bool{}
+	for _, s := range sources {
+		if s.generated() {
+			continue
+		}
+		for _, f := range habitFaults(s) {
+			i := slices.IndexFunc(leaves, func(l leave) bool { return l.path == s.path && l.habit == f.habit })
+			if i >= 0 {
+				used[leaves[i]] = true
+				continue
+			}
+			t.Errorf("%s: %s", f.pos, f.text)
+		}
+	}
+	for _, l := range leaves {
+		if !used[l] {
+			t.Errorf("the leave of %s from %q is no longer needed", l.path, l.habit)
+		}
+	}
+}
+
+func TestBrokenHabitsAreFound(t *testing.T) {
+	for _, tc := range []struct{ path, text, want string }{
+		{"a.go", "package a\nfunc init() {}", "init"},
+		{"a_test.go", "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }", "sleep"},
+		{"a.go", "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }", ""},
+		{"a.go", "package a\n\n// TO" + "DO: later\nfunc f() {}", "mark"},
+		{"internal/h2/a.go", "package h2\nfunc f() { go f() }", "pure"},
+		{"internal/h2/a.go", "package h2\nimport \"time\"\nvar x = time.Now()", "pure"},
+		{"internal/h2/a.go", "package h2\nimport \"time\"\nvar x = time.Second", ""},
+		{"internal/h2/a_test.go", "package h2\nfunc f() { go f() }", ""},
+		{"internal/h2x/a.go", "package h2x\nfunc f() { go f() }", ""},
+		{"a.go", "package a\n" + strings.Repeat("\n", maxLines), "long file"},
+		{"a.go", "package a\nfunc f() {" + strings.Repeat("\n", maxFunc+1) + "}", "long function"},
+	} {
+		got := habitFaults(parse(t, tc.path, tc.text))
+		switch {
+		case tc.want == "" && len(got) > 0:
+			t.Errorf("%s %q: got %v, want none", tc.path, tc.text, got)
+		case tc.want != "" && (len(got) != 1 || got[0].habit != tc.want):
+			t.Errorf("%s %q: got %v, want one %q", tc.path, tc.text, got, tc.want)
+		}
+	}
+}
+
+// Beyond these a file or a function wants a leave with its reason.
+const (
+	maxLines = 600
+	maxFunc  = 80
+)
+
+type habitFault struct{ habit, pos, text string }
+
+func habitFaults(s *source) []habitFault {
+	var faults []habitFault
+	add := func(habit string, n ast.Node, format string, args ...any) {
+		faults = append(faults, habitFault{habit, s.pos(n), fmt.Sprintf(format, args...)})
+	}
+	if lines := strings.Count(string(s.text), "\n") + 1; lines > maxLines {
+		add("long file", s.file, "%d lines: is this one room?", lines)
+	}
+	for _, group := range s.file.Comments {
+		for _, c := range group.List {
+			if unfinished(c.Text) {
+				add("mark", c, "an unfinished thing: %s", c.Text)
+			}
+		}
+	}
+	pure := strings.HasPrefix(s.path, "internal/h2/") && !s.test()
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Recv == nil && n.Name.Name == "init" {
+				add("init", n, "init(): what is registered at start is assembled in one visible function instead")
+			}
+			from, to := s.fset.Position(n.Pos()).Line, s.fset.Position(n.End()).Line
+			if to-from > maxFunc {
+				add("long function", n, "%s has %d lines", n.Name.Name, to-from)
+			}
+		case *ast.GoStmt:
+			if pure {
+				add("pure", n, "internal/h2 starts no goroutines")
+			}
+		case *ast.SelectorExpr:
+			switch name := timeFunc(n); {
+			case name == "Sleep" && s.test():
+				add("sleep", n, "time.Sleep in a test: use testing/synctest, or wait for the event itself")
+			case name != "" && pure:
+				add("pure", n, "time.%s in internal/h2: time is an argument", name)
+			}
+		}
+		return true
+	})
+	return faults
+}
+
+// timeFunc returns the name of a function of package time that looks at the clock.
+func timeFunc(sel *ast.SelectorExpr) string {
+	x, ok := sel.X.(*ast.Ident)
+	if !ok || x.Name != "time" {
+		return ""
+	}
+	switch sel.Sel.Name {
+	case "Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick":
+		return sel.Sel.Name
+	}
+	return ""
+}
+
+func unfinished(comment string) bool {
+	for _, mark := range []string{"TO" + "DO", "FIX" + "ME", "XX" + "X:"} {
+		if strings.Contains(comment, mark) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,155 @@
+package layers
+
+import "strings"
+
+const modulePath = "github.com/naru-rpc/naru"
+
+// A room is a folder tree whose packages may import each other freely. What it may import
+// besides is decided by its floor.
+type room struct {
+	path  string // relative to the module root; "" is the root package alone
+	floor int
+}
+
+// rooms lists every room of the runtime module. The longest matching path wins. A package in
+// none of them fails the test: put it on a floor before it grows arrows.
+var rooms = []room{
+	{"internal/mem", 0},
+	{"internal/leak", 0},
+	{"internal/memnet", 0},
+	{"internal/layers", 0},
+
+	{"codes", 1},
+	{"status", 1},
+	{"metadata", 1},
+	{"encoding", 1},
+	{"credentials", 1},
+	{"resolver", 1},
+	{"balancer", 1},
+	{"serviceconfig", 1},
+	{"codegen", 1},
+
+	{"internal/h2", 2},
+	{"internal/transport", 3},
+	{"internal/call", 4},
+	{"internal/serve", 5},
+	{"internal/channel", 5},
+	{"", 6},
+
+	{"health", 7},
+	{"reflection", 7},
+	{"channelz", 7},
+	{"web", 7},
+	{"middleware", 7},
+	{"narutest", 7},
+
+	{"cmd/protoc-gen-naru", 8},
+}
+
+// A floor names what lives on it, whether its rooms may import each other, and what an import
+// from above would cost.
+type floor struct {
+	name     string
+	sideways bool
+	whyNotUp string
+}
+
+var floors = [...]floor{
+	0: {"helpers", true, "a helper that knows its users cannot be used by the others"},
+	1: {"values and interfaces", true, "leaves are imported by generated code and by users' libraries: an arrow up drags the whole stack into both, and closes a cycle as soon as the stack wants the leaf"},
+	2: {"the HTTP/2 protocol, pure", false, "protocol code that reaches connections or calls cannot be tested with bytes and times alone, nor read beside the RFC"},
+	3: {"connections", false, "a transport that knows RPCs cannot carry anything else, and a second transport would have to copy what it knows"},
+	4: {"one RPC", false, "one call must not know who dispatches it: server, channel and in-process calls share this code"},
+	5: {"server and channel", false, "server and channel are assembled by the root package; each of them must be usable, and testable, without the other and without the options"},
+	6: {"the public API", false, "what is built on the public API proves that the API suffices; the API itself must not need it"},
+	7: {"built on the public API", false, "these packages are linked by choice: one needing another would force the choice"},
+	8: {"programs", false, "programs are nobody's library"},
+}
+
+// A ban forbids packages under From to import packages under Import, whatever the floors say.
+// Standard library paths are allowed on the right; a trailing "/..." includes what lies below.
+type ban struct {
+	from, imports, why string
+}
+
+var bans = []ban{
+	{"internal/h2/...", "net", "internal/h2 is pure: bytes and times in, events and bytes out; connections are internal/transport's"},
+	{"internal/h2/...", "net/...", "as net; net/http and x/net types would also tie our wire code to theirs"},
+	{"internal/h2/...", "os", "internal/h2 is pure: no files, no environment"},
+	{"internal/h2/...", "syscall", "internal/h2 is pure"},
+	{"internal/h2/...", "context", "internal/h2 has no one to wait for: time is an argument, cancellation an event"},
+	{"internal/h2/...", "log/...", "internal/h2 reports by events; who logs them is decided above"},
+	{"internal/h2/...", "google.golang.org/...", "HTTP/2 knows no messages"},
+	{"internal/transport/...", "google.golang.org/...", "a transport moves bytes; messages are internal/call's"},
+	{"internal/transport/...", "net/http", "our connections are our own; the adapter for http.Handler stands above"},
+
+	{"codes", "internal/...", "a public leaf that needs internal packages cannot be copied, vendored or understood alone"},
+	{"status", "internal/...", "as codes"},
+	{"metadata", "internal/...", "as codes"},
+	{"resolver/...", "internal/...", "a user's own resolver sees only what this package exports; so do ours"},
+	{"balancer/...", "internal/...", "a user's own balancer sees only what this package exports; so do ours"},
+	{"serviceconfig", "internal/...", "as codes"},
+
+	{"...", "unsafe", "memory safety is a promise; a trick that needs unsafe needs a row here first"},
+	{"...", "plugin", "no dynamic code"},
+	{"...", "expvar", "registers an HTTP handler for every user"},
+	{"...", "net/http/pprof", "registers HTTP handlers for every user"},
+}
+
+// An exemption lifts one ban, or one upward arrow, for one package.
+type exemption struct {
+	from, imports, why string
+}
+
+var exemptions = []exemption{}
+
+// runtimeModules may be linked into a program that uses the runtime.
+var runtimeModules = map[string]string{
+	modulePath:                      "ourselves",
+	"google.golang.org/protobuf":    "messages",
+	"github.com/klauspost/compress": "zstd, and a faster gzip",
+	"golang.org/x/sys":              "what klauspost/compress asks the processor through",
+}
+
+// directRequires is the exact list of direct requirements in the runtime's go.mod.
+var directRequires = map[string]string{
+	"google.golang.org/protobuf":    "messages",
+	"github.com/klauspost/compress": "zstd, and a faster gzip",
+	"github.com/google/go-cmp":      "tests only",
+}
+
+// roomOf finds the room of an import path within the module.
+func roomOf(pkg string) (room, bool) {
+	rel, ours := relative(pkg)
+	if !ours {
+		return room{}, false
+	}
+	best, found := room{}, false
+	for _, r := range rooms {
+		match := rel == r.path || r.path != "" && strings.HasPrefix(rel, r.path+"/")
+		if match && (!found || len(r.path) > len(best.path)) {
+			best, found = r, true
+		}
+	}
+	return best, found
+}
+
+// relative turns an import path into one relative to the module root.
+func relative(pkg string) (string, bool) {
+	if pkg == modulePath {
+		return "", true
+	}
+	return strings.CutPrefix(pkg, modulePath+"/")
+}
+
+// under tells whether a path is matched by pattern: itself, or with a trailing "/..." itself
+// and everything below; "..." alone matches all.
+func under(path, pattern string) bool {
+	if pattern == "..." {
+		return true
+	}
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return path == base || strings.HasPrefix(path, base+"/")
+	}
+	return path == pattern
+}
