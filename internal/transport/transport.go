@@ -2,9 +2,12 @@
 // one works. transport/http2 and transport/inproc implement it.
 //
 // Data goes down by method calls on a stream and comes up by method calls on a sink.
-// The sink's methods run on the connection's read loop: they must not block, and what they
-// are lent (heads, fields, bytes) is theirs only until they return. Strings are immutable
-// and may be kept.
+// The sink's methods run on the connection's read loop, one at a time: they must not block, and
+// what they are lent (heads, fields, bytes) is theirs only until they return. Strings are
+// immutable and may be kept. No lock is held during the calls, so a sink may use its own
+// stream from inside them. Once the peer's half has ended on a client's stream (Head, Data or
+// Trailers with the end, or Closed), its sink is never called again; if the program's half was
+// still open then, the transport resets the stream. Sink calls may come before Open returned.
 package transport
 
 import (
@@ -23,12 +26,17 @@ type RequestHead struct {
 	Method, Scheme, Authority, Path string
 	// Fields are the regular fields in order of arrival. The slice is lent.
 	Fields []Field
+	// Oversize is not nil when the header list exceeded the soft limit: Fields are what
+	// fitted, and the call is to be refused with the reason given.
+	Oversize *Error
 }
 
 // ResponseHead is a response's header section.
 type ResponseHead struct {
 	Status int // HTTP status, 200 for gRPC
 	Fields []Field
+	// Oversize as in RequestHead.
+	Oversize *Error
 }
 
 // Out is a step of a response, put on the wire in one critical section: the parts that are

@@ -1,0 +1,187 @@
+package h2
+
+import (
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/h2/hpack"
+)
+
+// OutHighWater is how many bytes may stand in the out-buffer before a stream's data waits in
+// its own queue instead: enough for a few full writes, little enough that a control frame or a
+// short reply never waits behind more than this.
+const OutHighWater = 128 << 10
+
+// maxDataFrame bounds the DATA frames we send even where the peer allows longer ones, so that
+// streams take turns at a fine grain.
+const maxDataFrame = 16 << 10
+
+// sendLowWater is the queue length at which a stream blocked in AwaitSend goes on.
+const sendLowWater = 64 << 10
+
+// Conn is the state of one connection. Every method needs the shell's lock.
+type Conn struct {
+	// immutable after NewConn
+	cfg Config
+
+	// Out holds whole frames that are ready for the socket.
+	Out []byte
+	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
+	// them Waiting; the shell takes the list and clears it.
+	Wake []*Stream
+
+	enc     *hpack.Encoder
+	streams map[uint32]*Stream
+
+	// DATA frame at the end of Out that more data of the same stream may join:
+	// it starts at mergeOff and ends at mergeEnd == len(Out).
+	mergeID            uint32
+	mergeOff, mergeEnd int
+
+	// what the peer announced
+	peerMaxStreams    uint32
+	peerMaxFrame      uint32
+	peerInitialWindow int64
+	peerMaxHeaderList uint32
+	settingsSeen      bool
+
+	// windows of the connection
+	sendWindow int64
+	recvWindow int64
+	recvHeld   int64
+
+	// ring of streams that have data and a window of their own
+	readyHead, readyTail *Stream
+
+	nextID    uint32 // next stream we open (client)
+	maxPeerID uint32 // highest stream the peer opened (server)
+
+	resets resetLog
+
+	goAwaySent    bool   // no new stream of the peer is taken
+	goAwayLast    uint32 // the last id we promised to handle
+	goAwayRecv    bool
+	goAwayRecvErr frame.ErrCode
+	goAwayRecvMax uint32
+}
+
+// NewConn returns the state of a new connection, with our preface frames in Out.
+func NewConn(cfg Config) *Conn {
+	cfg = cfg.WithDefaults()
+	c := &Conn{
+		cfg:               cfg,
+		enc:               hpack.NewEncoder(cfg.HeaderTableSize),
+		streams:           make(map[uint32]*Stream),
+		peerMaxStreams:    1<<32 - 1, // RFC 9113 §6.5.2: initially no limit
+		peerMaxFrame:      minMaxFrameSize,
+		peerInitialWindow: initialWindowSize,
+		peerMaxHeaderList: 1<<32 - 1,
+		sendWindow:        initialWindowSize,
+		recvWindow:        int64(cfg.ConnWindow),
+		mergeEnd:          -1,
+		nextID:            1,
+	}
+	c.writePreface()
+	return c
+}
+
+// writePreface queues what RFC 9113 §3.4 wants first, and opens the connection's window.
+func (c *Conn) writePreface() {
+	settings := make([]frame.Setting, 0, 4)
+	if c.cfg.Role == Client {
+		c.Out = append(c.Out, Preface...)
+		settings = append(settings, frame.Setting{ID: frame.SettingEnablePush, Value: 0})
+	} else {
+		settings = append(settings, frame.Setting{ID: frame.SettingMaxConcurrentStreams, Value: c.cfg.MaxConcurrentStreams})
+	}
+	if c.cfg.HeaderTableSize != 4096 {
+		settings = append(settings, frame.Setting{ID: frame.SettingHeaderTableSize, Value: c.cfg.HeaderTableSize})
+	}
+	settings = append(settings,
+		frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(c.cfg.StreamWindow)},
+		frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: c.cfg.MaxHeaderListSize})
+	c.Out = frame.AppendSettings(c.Out, false, settings...)
+	if grow := c.cfg.ConnWindow - initialWindowSize; grow > 0 {
+		c.Out = frame.AppendWindowUpdate(c.Out, 0, uint32(grow))
+	}
+}
+
+// Open returns how many streams are in the table.
+func (c *Conn) Open() int { return len(c.streams) }
+
+// Streams calls f for every open stream; f may close it.
+func (c *Conn) Streams(f func(*Stream)) {
+	for _, s := range c.streams {
+		f(s)
+	}
+}
+
+// Stream returns the open stream with this id, or nil.
+func (c *Conn) Stream(id uint32) *Stream { return c.streams[id] }
+
+// PeerMaxStreams is the peer's SETTINGS_MAX_CONCURRENT_STREAMS.
+func (c *Conn) PeerMaxStreams() uint32 { return c.peerMaxStreams }
+
+// SettingsSeen tells whether the peer's first SETTINGS frame has come.
+func (c *Conn) SettingsSeen() bool { return c.settingsSeen }
+
+// TakeOut hands the out-buffer over and goes on with spare (length 0, may be nil).
+func (c *Conn) TakeOut(spare []byte) []byte {
+	out := c.Out
+	c.Out = spare
+	c.mergeEnd = -1
+	return out
+}
+
+// newStream puts a stream into the table.
+func (c *Conn) newStream(id uint32) *Stream {
+	s := &Stream{
+		ID:            id,
+		sendWindow:    c.peerInitialWindow,
+		recvWindow:    int64(c.cfg.StreamWindow),
+		recvTarget:    int64(c.cfg.StreamWindow),
+		contentLength: -1,
+	}
+	c.streams[id] = s
+	return s
+}
+
+// remove takes a stream that is over out of the table.
+func (c *Conn) remove(s *Stream) {
+	if s.Closed {
+		return
+	}
+	s.Closed = true
+	c.unlinkReady(s)
+	s.dropQueue()
+	if s.Waiting {
+		s.Waiting = false
+		c.Wake = append(c.Wake, s)
+	}
+	delete(c.streams, s.ID)
+}
+
+// settle removes the stream once both halves have ended.
+func (c *Conn) settle(s *Stream) {
+	if s.LocalClosed && s.RemoteClosed {
+		c.remove(s)
+	}
+}
+
+// Reset ends a stream with RST_STREAM. Nothing happens on a stream that is over.
+func (c *Conn) Reset(s *Stream, code frame.ErrCode) {
+	if s.Closed {
+		return
+	}
+	c.Out = frame.AppendRSTStream(c.Out, s.ID, code)
+	c.resets.add(s.ID)
+	c.remove(s)
+}
+
+// ResetID sends RST_STREAM for a stream that is not (or no longer) in the table.
+func (c *Conn) ResetID(id uint32, code frame.ErrCode) {
+	if s := c.streams[id]; s != nil {
+		c.Reset(s, code)
+		return
+	}
+	c.Out = frame.AppendRSTStream(c.Out, id, code)
+	c.resets.add(id)
+}

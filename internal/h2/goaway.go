@@ -1,0 +1,74 @@
+package h2
+
+import (
+	"errors"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+)
+
+// Reasons why OpenStream takes no new stream.
+var (
+	ErrStreamLimit = errors.New("peer's SETTINGS_MAX_CONCURRENT_STREAMS reached")
+	ErrGoingAway   = errors.New("connection is going away")
+	ErrIDsSpent    = errors.New("stream ids are spent")
+)
+
+// OpenStream takes the next id (a client). The caller sends the head in the same critical
+// section: ids must appear on the wire in order (RFC 9113 §5.1.1).
+func (c *Conn) OpenStream() (*Stream, error) {
+	switch {
+	case c.goAwayRecv || c.goAwaySent:
+		return nil, ErrGoingAway
+	case c.nextID > maxStreamID:
+		return nil, ErrIDsSpent
+	case uint32(len(c.streams)) >= c.peerMaxStreams:
+		return nil, ErrStreamLimit
+	}
+	s := c.newStream(c.nextID)
+	c.nextID += 2
+	return s, nil
+}
+
+// IDsLow tells that three quarters of the stream ids are used: time for a new connection,
+// long before §5.1.1 would force one in the middle of a burst.
+func (c *Conn) IDsLow() bool { return c.nextID > maxStreamID/4*3 }
+
+// SendGoAway queues GOAWAY with the last stream id we will handle. Callable twice: first with
+// graceful (any id may still arrive), then with the final id (§6.8).
+func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug []byte) {
+	last := c.maxPeerID
+	if graceful {
+		last = maxStreamID
+	}
+	if c.goAwaySent && last > c.goAwayLast {
+		last = c.goAwayLast // §6.8: must not increase
+	}
+	c.goAwaySent, c.goAwayLast = true, last
+	c.Out = frame.AppendGoAway(c.Out, last, code, debug)
+}
+
+// RecvGoAway applies GOAWAY and returns the streams the peer will not have processed: they are
+// removed, and safe to retry elsewhere.
+func (c *Conn) RecvGoAway(last uint32, code frame.ErrCode) ([]*Stream, error) {
+	if c.goAwayRecv && last > c.goAwayRecvMax {
+		// §6.8: endpoints MUST NOT increase the value they send.
+		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", c.goAwayRecvMax, last)
+	}
+	c.goAwayRecv, c.goAwayRecvMax, c.goAwayRecvErr = true, last, code
+	if c.cfg.Role == Server {
+		return nil, nil
+	}
+	var dropped []*Stream
+	for id, s := range c.streams {
+		if id > last {
+			dropped = append(dropped, s)
+		}
+	}
+	for _, s := range dropped {
+		c.remove(s)
+	}
+	return dropped, nil
+}
+
+// GoingAway tells whether either side has announced the end.
+func (c *Conn) GoingAway() bool { return c.goAwayRecv || c.goAwaySent }

@@ -1,0 +1,190 @@
+package h2
+
+import (
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/h2/hpack"
+)
+
+// An EventKind says what an Event brings.
+type EventKind uint8
+
+// Kinds of events.
+const (
+	EventNone     EventKind = iota // a frame that has no further meaning here (PRIORITY, unknown types)
+	EventHeaders                   // a complete header section: Fields, End
+	EventData                      // a piece of a DATA frame: Data, FlowLen and DataLen with the first piece, End with the last
+	EventReset                     // RST_STREAM: Code
+	EventSettings                  // SETTINGS: Data is the payload, its values checked
+	EventSettingsAck
+	EventPing       // Data is the payload of 8 bytes
+	EventPingAck    // likewise
+	EventGoAway     // LastID, Code, Data is the debug data
+	EventWindowUpdate // StreamID (0: connection), Increment
+)
+
+// An Event is a received frame, or a part of a DATA frame, checked as far as that goes without
+// the connection's state. Its slices are lent until the next call of Next.
+type Event struct {
+	Kind     EventKind
+	Type     frame.Type
+	StreamID uint32
+	End      bool // END_STREAM
+
+	Fields    []hpack.Field
+	TooLarge  bool // the section exceeded the soft limit: Fields are what fitted
+	ListSize  int  // its decoded size
+
+	Data    []byte
+	First   bool // first piece of a DATA frame
+	FlowLen int  // with First: bytes of flow control, padding included
+	DataLen int  // with First: payload without padding
+
+	Code      frame.ErrCode
+	LastID    uint32
+	Increment uint32
+
+	// Err is a fault that ends the event's stream only. The rest of the event is not valid.
+	Err *Error
+}
+
+// ReaderConfig bounds what a Reader takes.
+type ReaderConfig struct {
+	HeaderTableSize uint32
+	Limits          hpack.Limits
+	// MaxContinuations is how many CONTINUATION frames a block may have (default 8); twice
+	// that if each but the last carries at least 8 KiB.
+	MaxContinuations int
+}
+
+// A Reader cuts a connection's bytes into events. It belongs to the read loop.
+type Reader struct {
+	cfg    ReaderConfig
+	dec    *hpack.Decoder
+	fields []hpack.Field // reused
+
+	// DATA frame in progress
+	dataLeft int // payload bytes still to come
+	padLeft  int // padding bytes still to come
+	dataID   uint32
+	dataEnd  bool
+
+	// header block in progress: HEADERS without END_HEADERS came
+	block      []byte
+	blockID    uint32 // 0: none
+	blockEnd   bool
+	blockParts int
+	blockSmall bool // a CONTINUATION below 8 KiB came
+	firstFrame bool // the first frame must be SETTINGS
+
+	ev Event
+}
+
+const bigContinuation = 8 << 10
+
+// NewReader returns a Reader for the bytes after the client preface.
+func NewReader(cfg ReaderConfig) *Reader {
+	if cfg.MaxContinuations == 0 {
+		cfg.MaxContinuations = 8
+	}
+	return &Reader{cfg: cfg, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
+}
+
+// MidBlock tells that a header block has begun and not ended.
+func (r *Reader) MidBlock() bool { return r.blockID != 0 }
+
+// Next takes one event from the front of b and tells how many bytes it used; n == 0 without an
+// error asks for more bytes. An error ends the connection.
+func (r *Reader) Next(b []byte) (ev *Event, n int, err error) {
+	if r.dataLeft > 0 || r.padLeft > 0 {
+		if len(b) == 0 {
+			return nil, 0, nil
+		}
+		return r.dataPiece(b, 0)
+	}
+	if len(b) < frameHeaderLen {
+		return nil, 0, nil
+	}
+	h := frame.ParseHeader(b)
+	if err := r.checkHeader(h); err != nil {
+		return nil, 0, err
+	}
+	if h.Type == frame.TypeData {
+		return r.dataFrame(h, b)
+	}
+	total := frameHeaderLen + int(h.Length)
+	if len(b) < total {
+		return nil, 0, nil
+	}
+	r.firstFrame = false
+	r.ev = Event{Type: h.Type, StreamID: h.StreamID}
+	if err := r.frame(h, b[frameHeaderLen:total]); err != nil {
+		return nil, 0, err
+	}
+	return &r.ev, total, nil
+}
+
+// checkHeader applies the rules that need the frame header only.
+func (r *Reader) checkHeader(h frame.Header) error {
+	if r.firstFrame && (h.Type != frame.TypeSettings || h.Flags.Has(frame.FlagAck)) {
+		// RFC 9113 §3.4: the preface's SETTINGS frame is the first frame each side sends.
+		return connError(frame.ProtocolError, "first_frame", "first frame is %v, not SETTINGS", h.Type)
+	}
+	if h.Length > minMaxFrameSize {
+		// §4.2: larger than SETTINGS_MAX_FRAME_SIZE, which we leave at its initial value.
+		return connError(frame.FrameSizeError, "frame_size", "%v frame of %d bytes, SETTINGS_MAX_FRAME_SIZE is %d", h.Type, h.Length, minMaxFrameSize)
+	}
+	if r.blockID != 0 && (h.Type != frame.TypeContinuation || h.StreamID != r.blockID) {
+		// §6.2: HEADERS without END_HEADERS is followed by CONTINUATION of the same stream only.
+		return connError(frame.ProtocolError, "block_interrupted", "%v on stream %d inside the header block of stream %d", h.Type, h.StreamID, r.blockID)
+	}
+	return nil
+}
+
+// dataFrame starts a DATA frame; its payload is passed on as it comes.
+func (r *Reader) dataFrame(h frame.Header, b []byte) (*Event, int, error) {
+	if h.StreamID == 0 {
+		return nil, 0, connError(frame.ProtocolError, "data_stream_zero", "DATA on stream 0") // §6.1
+	}
+	used, pad := frameHeaderLen, 0
+	if h.Flags.Has(frame.FlagPadded) {
+		if len(b) < used+1 {
+			if h.Length == 0 {
+				return nil, 0, connError(frame.FrameSizeError, "data_padding_missing", "padded DATA without a pad length")
+			}
+			return nil, 0, nil
+		}
+		pad = int(b[used])
+		used++
+		if h.Length == 0 {
+			return nil, 0, connError(frame.FrameSizeError, "data_padding_missing", "padded DATA without a pad length")
+		}
+		if pad >= int(h.Length) {
+			// §6.1: padding as long as the payload or longer is a connection error PROTOCOL_ERROR.
+			return nil, 0, connError(frame.ProtocolError, "data_padding", "DATA of %d bytes with %d bytes of padding", h.Length, pad)
+		}
+	}
+	r.dataID, r.dataEnd = h.StreamID, h.Flags.Has(frame.FlagEndStream)
+	r.padLeft = pad
+	r.dataLeft = int(h.Length) - (used - frameHeaderLen) - pad
+	dataLen := r.dataLeft
+	r.ev = Event{Kind: EventData, Type: frame.TypeData}
+	ev, n, err := r.dataPiece(b[used:], used)
+	ev.First, ev.FlowLen, ev.DataLen = true, int(h.Length), dataLen
+	return ev, n, err
+}
+
+// dataPiece passes on what has come of the current DATA frame. used counts bytes before b.
+func (r *Reader) dataPiece(b []byte, used int) (*Event, int, error) {
+	k := min(r.dataLeft, len(b))
+	r.dataLeft -= k
+	p := 0
+	if r.dataLeft == 0 {
+		p = min(r.padLeft, len(b)-k)
+		r.padLeft -= p
+	}
+	r.ev = Event{
+		Kind: EventData, Type: frame.TypeData, StreamID: r.dataID, Data: b[:k:k],
+		End: r.dataEnd && r.dataLeft == 0 && r.padLeft == 0,
+	}
+	return &r.ev, used + k + p, nil
+}

@@ -1,0 +1,220 @@
+package h2
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/h2/hpack"
+	"github.com/naru-rpc/naru/internal/mem"
+)
+
+// CheckHeaderList refuses a header section longer than the peer's
+// SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §10.5.1): sent all the same it would cost the stream,
+// with most peers without a reason.
+func (c *Conn) CheckHeaderList(extra int, fields []hpack.Field) error {
+	if c.peerMaxHeaderList == 1<<32-1 {
+		return nil
+	}
+	size := extra
+	for i := range fields {
+		size += len(fields[i].Name) + len(fields[i].Value) + 32
+	}
+	if int64(size) > int64(c.peerMaxHeaderList) {
+		return fmt.Errorf("header list of %d bytes exceeds the %d bytes the peer accepts (its SETTINGS_MAX_HEADER_LIST_SIZE)",
+			size, c.peerMaxHeaderList)
+	}
+	return nil
+}
+
+// indexed tells which fields are worth a place in the header table: those whose value is the
+// same call after call. The table is never made to evict (see hpack.Encoder), so what
+// stands in it keeps its index.
+func indexed(name string) bool {
+	switch name {
+	case ":status", ":method", ":scheme", ":path", ":authority", "content-type", "te", "user-agent",
+		"grpc-status", "grpc-encoding", "grpc-accept-encoding", "server":
+		return true
+	}
+	return false
+}
+
+// beginHeaders reserves a frame header and returns its offset in Out.
+func (c *Conn) beginHeaders() int {
+	off := len(c.Out)
+	c.Out = append(c.Out, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	c.Out = c.enc.BeginBlock(c.Out)
+	return off
+}
+
+func (c *Conn) field(name, value string) {
+	c.Out = c.enc.AppendField(c.Out, hpack.Field{Name: name, Value: value}, indexed(name))
+}
+
+func (c *Conn) fields(fields []hpack.Field) {
+	for i := range fields {
+		c.Out = c.enc.AppendField(c.Out, fields[i], indexed(fields[i].Name))
+	}
+}
+
+// endHeaders completes the HEADERS frame begun at off, continued in CONTINUATION frames if the
+// block is longer than the peer's maximum frame size.
+func (c *Conn) endHeaders(off int, id uint32, end bool) {
+	block := c.Out[off+frameHeaderLen:]
+	if len(block) > int(c.peerMaxFrame) {
+		long := append([]byte(nil), block...)
+		c.Out = frame.AppendHeaders(c.Out[:off], id, long, end, int(c.peerMaxFrame))
+		return
+	}
+	flags := frame.FlagEndHeaders
+	if end {
+		flags |= frame.FlagEndStream
+	}
+	frame.AppendHeader(c.Out[off:off], frame.Header{Length: uint32(len(block)), Type: frame.TypeHeaders, Flags: flags, StreamID: id})
+}
+
+// SendRequestHead opens s with a request head (a client).
+func (c *Conn) SendRequestHead(s *Stream, method, scheme, authority, path string, fields []hpack.Field, end bool) {
+	off := c.beginHeaders()
+	c.field(":method", method)
+	c.field(":scheme", scheme)
+	c.field(":path", path)
+	c.field(":authority", authority)
+	c.fields(fields)
+	c.endHeaders(off, s.ID, end)
+	s.headSent = true
+	if end {
+		s.endQueued, s.LocalClosed = true, true
+	}
+}
+
+// SendResponseHead queues a response head. end makes it the whole response (trailers-only).
+func (c *Conn) SendResponseHead(s *Stream, status string, fields []hpack.Field, end bool) {
+	off := c.beginHeaders()
+	c.field(":status", status)
+	c.fields(fields)
+	c.endHeaders(off, s.ID, end)
+	s.headSent = true
+	if end {
+		s.endQueued = true
+		c.localEnd(s)
+	}
+}
+
+// Send queues body (nil: none) and, if end is set, the end of our half, with trailers if there
+// are any. It takes ownership of body. What the windows and the out-buffer have room for goes to
+// Out at once.
+func (c *Conn) Send(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) {
+	if body != nil && len(body.B) == 0 {
+		body.Free()
+		body = nil
+	}
+	if s.queued == 0 && !s.ready && len(c.Out) < OutHighWater {
+		n := 0
+		if body != nil {
+			n = len(body.B)
+		}
+		if n <= maxDataFrame && (n == 0 || int64(n) <= min(s.sendWindow, c.sendWindow)) {
+			c.sendNow(s, body, end, trailers)
+			return
+		}
+	}
+	if body != nil {
+		s.push(body)
+	}
+	if end {
+		s.endQueued = true
+		if len(trailers) > 0 {
+			s.trailers = append([]hpack.Field(nil), trailers...) // lent to us
+		}
+	}
+	if c.canSend(s) {
+		c.pushReady(s)
+	}
+}
+
+// sendNow is the common case: everything fits.
+func (c *Conn) sendNow(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) {
+	if end {
+		s.endQueued = true
+	}
+	if body != nil {
+		c.appendData(s, body.B, end && len(trailers) == 0)
+		body.Free()
+	}
+	if end && !s.LocalClosed {
+		s.trailers = trailers
+		c.finish(s)
+	}
+}
+
+// finish ends our half: trailers, or an empty DATA frame with END_STREAM.
+func (c *Conn) finish(s *Stream) {
+	if len(s.trailers) > 0 {
+		off := c.beginHeaders()
+		c.fields(s.trailers)
+		s.trailers = nil
+		c.endHeaders(off, s.ID, true)
+		c.localEnd(s)
+		return
+	}
+	c.appendData(s, nil, true)
+}
+
+// localEnd notes that END_STREAM is on its way.
+func (c *Conn) localEnd(s *Stream) {
+	s.LocalClosed = true
+	if c.cfg.Role == Server && !s.RemoteClosed {
+		// RFC 9113 §8.1: a server that has sent a complete response may ask the client to stop
+		// its upload with RST_STREAM (NO_ERROR). The client may be stuck on our window otherwise.
+		c.Reset(s, frame.NoError)
+		return
+	}
+	c.settle(s)
+}
+
+// appendData writes DATA frames for p, which the windows allow. Data that directly follows
+// data of the same stream joins its frame: a burst of small messages costs one frame header.
+func (c *Conn) appendData(s *Stream, p []byte, end bool) {
+	s.sendWindow -= int64(len(p))
+	c.sendWindow -= int64(len(p))
+	limit := min(maxDataFrame, int(c.peerMaxFrame))
+	if c.mergeID == s.ID && c.mergeEnd == len(c.Out) {
+		have := c.mergeEnd - c.mergeOff - frameHeaderLen
+		k := min(limit-have, len(p))
+		c.Out = append(c.Out, p[:k]...)
+		p = p[k:]
+		c.setLength(c.mergeOff, have+k)
+		c.mergeEnd = len(c.Out)
+		if len(p) == 0 {
+			if end {
+				c.Out[c.mergeOff+4] |= byte(frame.FlagEndStream)
+				c.localEnd(s)
+			}
+			return
+		}
+	}
+	for {
+		k := min(limit, len(p))
+		var flags frame.Flags
+		if end && k == len(p) {
+			flags = frame.FlagEndStream
+		}
+		c.mergeID, c.mergeOff = s.ID, len(c.Out)
+		c.Out = frame.AppendHeader(c.Out, frame.Header{Length: uint32(k), Type: frame.TypeData, Flags: flags, StreamID: s.ID})
+		c.Out = append(c.Out, p[:k]...)
+		c.mergeEnd = len(c.Out)
+		p = p[k:]
+		if len(p) == 0 {
+			break
+		}
+	}
+	if end {
+		c.mergeEnd = -1
+		c.localEnd(s)
+	}
+}
+
+func (c *Conn) setLength(off, n int) {
+	binary.BigEndian.PutUint16(c.Out[off+1:], uint16(n)) // n <= maxDataFrame: the top byte stays 0
+}

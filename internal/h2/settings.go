@@ -1,0 +1,59 @@
+package h2
+
+import "math"
+
+// Protocol constants, RFC 9113 §6.5.2 and §6.9.
+const (
+	Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // §3.4
+
+	initialWindowSize = 65535
+	minMaxFrameSize   = 1 << 14
+	maxMaxFrameSize   = 1<<24 - 1
+	maxWindow         = math.MaxInt32
+	maxStreamID       = math.MaxInt32
+	frameHeaderLen    = 9
+)
+
+// Role is the side of a connection.
+type Role uint8
+
+// The two sides.
+const (
+	Server Role = iota + 1
+	Client
+)
+
+// Config is one side's own limits. Zero values take the default given.
+type Config struct {
+	Role Role
+	// MaxConcurrentStreams is what we advertise (a server; default 256).
+	MaxConcurrentStreams uint32
+	// StreamWindow is the receive window each stream starts with (default 256 KiB). It grows
+	// to MaxStreamWindow (default 4 MiB) while the program keeps up with the peer.
+	StreamWindow, MaxStreamWindow int32
+	// ConnWindow is the receive window of the connection: the most received bytes the
+	// program may leave untaken, over all streams (default 16 MiB).
+	ConnWindow int32
+	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
+	MaxHeaderListSize uint32
+	// HeaderTableSize bounds both dynamic tables (default 4096, the protocol's own).
+	HeaderTableSize uint32
+}
+
+// WithDefaults fills in the defaults.
+func (c Config) WithDefaults() Config {
+	def(&c.MaxConcurrentStreams, 256)
+	def(&c.StreamWindow, 256<<10)
+	def(&c.MaxStreamWindow, 4<<20)
+	def(&c.ConnWindow, 16<<20)
+	def(&c.MaxHeaderListSize, 16<<10)
+	def(&c.HeaderTableSize, 4096)
+	c.MaxStreamWindow = max(c.MaxStreamWindow, c.StreamWindow)
+	return c
+}
+
+func def[T int32 | uint32](p *T, v T) {
+	if *p == 0 {
+		*p = v
+	}
+}
