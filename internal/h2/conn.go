@@ -14,13 +14,14 @@ const OutHighWater = 128 << 10
 // streams take turns at a fine grain.
 const maxDataFrame = 16 << 10
 
-// sendLowWater is the queue length at which a stream blocked in AwaitSend goes on.
-const sendLowWater = 64 << 10
+// SendLowWater is the queue length at which a stream blocked in AwaitSend goes on.
+const SendLowWater = 64 << 10
 
 // Conn is the state of one connection. Every method needs the shell's lock.
 type Conn struct {
 	// immutable after NewConn
-	cfg Config
+	cfg   Config
+	alloc func() *Stream
 
 	// Out holds whole frames that are ready for the socket.
 	Out []byte
@@ -56,22 +57,27 @@ type Conn struct {
 
 	resets resetLog
 
-	goAwaySent    bool   // no new stream of the peer is taken
-	goAwayLast    uint32 // the last id we promised to handle
-	goAwayRecv    bool
-	goAwayRecvErr frame.ErrCode
-	goAwayRecvMax uint32
+	goAwaySent bool   // no new stream of the peer is taken
+	goAwayLast uint32 // the last id we promised to handle
+
+	// GOAWAY from the peer
+	goAwayRecv  bool
+	goAwayMax   uint32
+	goAwayCode  frame.ErrCode
+	goAwayDebug string
 }
 
-// NewConn returns the state of a new connection, with our preface frames in Out.
-func NewConn(cfg Config) *Conn {
+// NewConn returns the state of a new connection, with our preface frames in Out. alloc makes
+// streams: the shell embeds Stream in its own.
+func NewConn(cfg Config, alloc func() *Stream) *Conn {
 	cfg = cfg.WithDefaults()
 	c := &Conn{
+		alloc:             alloc,
 		cfg:               cfg,
 		enc:               hpack.NewEncoder(cfg.HeaderTableSize),
 		streams:           make(map[uint32]*Stream),
 		peerMaxStreams:    1<<32 - 1, // RFC 9113 §6.5.2: initially no limit
-		peerMaxFrame:      minMaxFrameSize,
+		peerMaxFrame:      frame.MinMaxFrameSize,
 		peerInitialWindow: initialWindowSize,
 		peerMaxHeaderList: 1<<32 - 1,
 		sendWindow:        initialWindowSize,
@@ -133,13 +139,12 @@ func (c *Conn) TakeOut(spare []byte) []byte {
 
 // newStream puts a stream into the table.
 func (c *Conn) newStream(id uint32) *Stream {
-	s := &Stream{
-		ID:            id,
-		sendWindow:    c.peerInitialWindow,
-		recvWindow:    int64(c.cfg.StreamWindow),
-		recvTarget:    int64(c.cfg.StreamWindow),
-		contentLength: -1,
-	}
+	s := c.alloc()
+	s.ID = id
+	s.sendWindow = c.peerInitialWindow
+	s.recvWindow = int64(c.cfg.StreamWindow)
+	s.recvTarget = s.recvWindow
+	s.contentLength = -1
 	c.streams[id] = s
 	return s
 }

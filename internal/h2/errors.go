@@ -30,3 +30,11 @@ func connError(code frame.ErrCode, token, format string, args ...any) *Error {
 func streamError(id uint32, code frame.ErrCode, token, reason string) *Error {
 	return &Error{StreamID: id, Code: code, Token: token, Reason: reason}
 }
+
+// fromFrame is a frame's fault on the stream it came on.
+func fromFrame(id uint32, e *frame.Error) *Error {
+	if e.Scope == frame.ScopeConn {
+		id = 0
+	}
+	return &Error{StreamID: id, Code: e.Code, Token: e.Token, Reason: e.Reason}
+}

@@ -6,6 +6,9 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
+// maxGoAwayDebug bounds what is copied of a peer's debug data, which may be as long as it likes.
+const maxGoAwayDebug = 256
+
 // Reasons why OpenStream takes no new stream.
 var (
 	ErrStreamLimit = errors.New("peer's SETTINGS_MAX_CONCURRENT_STREAMS reached")
@@ -35,7 +38,7 @@ func (c *Conn) IDsLow() bool { return c.nextID > maxStreamID/4*3 }
 
 // SendGoAway queues GOAWAY with the last stream id we will handle. Callable twice: first with
 // graceful (any id may still arrive), then with the final id (§6.8).
-func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug []byte) {
+func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug string) {
 	last := c.maxPeerID
 	if graceful {
 		last = maxStreamID
@@ -49,12 +52,17 @@ func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug []byte) {
 
 // RecvGoAway applies GOAWAY and returns the streams the peer will not have processed: they are
 // removed, and safe to retry elsewhere.
-func (c *Conn) RecvGoAway(last uint32, code frame.ErrCode) ([]*Stream, error) {
-	if c.goAwayRecv && last > c.goAwayRecvMax {
+func (c *Conn) RecvGoAway(g frame.GoAway) ([]*Stream, error) {
+	last := g.LastStreamID
+	if c.goAwayRecv && last > c.goAwayMax {
 		// §6.8: endpoints MUST NOT increase the value they send.
-		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", c.goAwayRecvMax, last)
+		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", c.goAwayMax, last)
 	}
-	c.goAwayRecv, c.goAwayRecvMax, c.goAwayRecvErr = true, last, code
+	if !c.goAwayRecv || g.Code != frame.NoError || len(g.Debug) > 0 {
+		// A graceful end comes in two frames; the one that says more is kept.
+		c.goAwayCode, c.goAwayDebug = g.Code, string(g.Debug[:min(len(g.Debug), maxGoAwayDebug)])
+	}
+	c.goAwayRecv, c.goAwayMax = true, last
 	if c.cfg.Role == Server {
 		return nil, nil
 	}
@@ -68,6 +76,11 @@ func (c *Conn) RecvGoAway(last uint32, code frame.ErrCode) ([]*Stream, error) {
 		c.remove(s)
 	}
 	return dropped, nil
+}
+
+// PeerGoAway returns what the peer's GOAWAY said; ok is false if none came.
+func (c *Conn) PeerGoAway() (code frame.ErrCode, debug string, ok bool) {
+	return c.goAwayCode, c.goAwayDebug, c.goAwayRecv
 }
 
 // GoingAway tells whether either side has announced the end.

@@ -10,15 +10,15 @@ type EventKind uint8
 
 // Kinds of events.
 const (
-	EventNone     EventKind = iota // a frame that has no further meaning here (PRIORITY, unknown types)
-	EventHeaders                   // a complete header section: Fields, End
-	EventData                      // a piece of a DATA frame: Data, FlowLen and DataLen with the first piece, End with the last
+	EventNone     EventKind = iota // nothing to act on: PRIORITY, unknown types, a block's beginning
+	EventHeaders                   // a complete header section: Fields, Info, End
+	EventData                      // a piece of a DATA frame: Data; First with the first piece, End with the last
 	EventReset                     // RST_STREAM: Code
-	EventSettings                  // SETTINGS: Data is the payload, its values checked
+	EventSettings                  // SETTINGS, values checked
 	EventSettingsAck
-	EventPing       // Data is the payload of 8 bytes
-	EventPingAck    // likewise
-	EventGoAway     // LastID, Code, Data is the debug data
+	EventPing         // Data
+	EventPingAck      // Data
+	EventGoAway       // GoAway
 	EventWindowUpdate // StreamID (0: connection), Increment
 )
 
@@ -30,17 +30,17 @@ type Event struct {
 	StreamID uint32
 	End      bool // END_STREAM
 
-	Fields    []hpack.Field
-	TooLarge  bool // the section exceeded the soft limit: Fields are what fitted
-	ListSize  int  // its decoded size
+	Fields []hpack.Field
+	Info   hpack.Info // Truncated: the section exceeded a soft limit, Fields are what fitted
 
-	Data    []byte
-	First   bool // first piece of a DATA frame
-	FlowLen int  // with First: bytes of flow control, padding included
-	DataLen int  // with First: payload without padding
+	Data    []byte // DATA: a piece of the payload; PING: the 8 bytes
+	First   bool   // first piece of a DATA frame
+	FlowLen int    // with First: bytes of flow control, padding included
+	DataLen int    // with First: payload without padding
 
 	Code      frame.ErrCode
-	LastID    uint32
+	GoAway    frame.GoAway
+	Settings  frame.Settings
 	Increment uint32
 
 	// Err is a fault that ends the event's stream only. The rest of the event is not valid.
@@ -49,7 +49,9 @@ type Event struct {
 
 // ReaderConfig bounds what a Reader takes.
 type ReaderConfig struct {
-	HeaderTableSize uint32
+	// FromServer: the bytes come from a server.
+	FromServer      bool
+	HeaderTableSize uint32 // default 4096
 	Limits          hpack.Limits
 	// MaxContinuations is how many CONTINUATION frames a block may have (default 8); twice
 	// that if each but the last carries at least 8 KiB.
@@ -58,7 +60,7 @@ type ReaderConfig struct {
 
 // A Reader cuts a connection's bytes into events. It belongs to the read loop.
 type Reader struct {
-	cfg    ReaderConfig
+	cfg    ReaderConfig // immutable
 	dec    *hpack.Decoder
 	fields []hpack.Field // reused
 
@@ -72,6 +74,7 @@ type Reader struct {
 	block      []byte
 	blockID    uint32 // 0: none
 	blockEnd   bool
+	blockErr   *Error // fault of the stream found in HEADERS
 	blockParts int
 	blockSmall bool // a CONTINUATION below 8 KiB came
 	firstFrame bool // the first frame must be SETTINGS
@@ -85,6 +88,9 @@ const bigContinuation = 8 << 10
 func NewReader(cfg ReaderConfig) *Reader {
 	if cfg.MaxContinuations == 0 {
 		cfg.MaxContinuations = 8
+	}
+	if cfg.HeaderTableSize == 0 {
+		cfg.HeaderTableSize = 4096
 	}
 	return &Reader{cfg: cfg, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
 }
@@ -101,7 +107,7 @@ func (r *Reader) Next(b []byte) (ev *Event, n int, err error) {
 		}
 		return r.dataPiece(b, 0)
 	}
-	if len(b) < frameHeaderLen {
+	if len(b) < frame.HeaderLen {
 		return nil, 0, nil
 	}
 	h := frame.ParseHeader(b)
@@ -111,13 +117,13 @@ func (r *Reader) Next(b []byte) (ev *Event, n int, err error) {
 	if h.Type == frame.TypeData {
 		return r.dataFrame(h, b)
 	}
-	total := frameHeaderLen + int(h.Length)
+	total := frame.HeaderLen + int(h.Length)
 	if len(b) < total {
 		return nil, 0, nil
 	}
 	r.firstFrame = false
 	r.ev = Event{Type: h.Type, StreamID: h.StreamID}
-	if err := r.frame(h, b[frameHeaderLen:total]); err != nil {
+	if err := r.frame(h, b[frame.HeaderLen:total]); err != nil {
 		return nil, 0, err
 	}
 	return &r.ev, total, nil
@@ -129,23 +135,19 @@ func (r *Reader) checkHeader(h frame.Header) error {
 		// RFC 9113 §3.4: the preface's SETTINGS frame is the first frame each side sends.
 		return connError(frame.ProtocolError, "first_frame", "first frame is %v, not SETTINGS", h.Type)
 	}
-	if h.Length > minMaxFrameSize {
-		// §4.2: larger than SETTINGS_MAX_FRAME_SIZE, which we leave at its initial value.
-		return connError(frame.FrameSizeError, "frame_size", "%v frame of %d bytes, SETTINGS_MAX_FRAME_SIZE is %d", h.Type, h.Length, minMaxFrameSize)
-	}
 	if r.blockID != 0 && (h.Type != frame.TypeContinuation || h.StreamID != r.blockID) {
 		// §6.2: HEADERS without END_HEADERS is followed by CONTINUATION of the same stream only.
 		return connError(frame.ProtocolError, "block_interrupted", "%v on stream %d inside the header block of stream %d", h.Type, h.StreamID, r.blockID)
+	}
+	if err := h.Check(ownMaxFrameSize); err != nil && err.Scope == frame.ScopeConn {
+		return fromFrame(0, err)
 	}
 	return nil
 }
 
 // dataFrame starts a DATA frame; its payload is passed on as it comes.
 func (r *Reader) dataFrame(h frame.Header, b []byte) (*Event, int, error) {
-	if h.StreamID == 0 {
-		return nil, 0, connError(frame.ProtocolError, "data_stream_zero", "DATA on stream 0") // §6.1
-	}
-	used, pad := frameHeaderLen, 0
+	used, pad := frame.HeaderLen, 0
 	if h.Flags.Has(frame.FlagPadded) {
 		if len(b) < used+1 {
 			if h.Length == 0 {
@@ -165,7 +167,7 @@ func (r *Reader) dataFrame(h frame.Header, b []byte) (*Event, int, error) {
 	}
 	r.dataID, r.dataEnd = h.StreamID, h.Flags.Has(frame.FlagEndStream)
 	r.padLeft = pad
-	r.dataLeft = int(h.Length) - (used - frameHeaderLen) - pad
+	r.dataLeft = int(h.Length) - (used - frame.HeaderLen) - pad
 	dataLen := r.dataLeft
 	r.ev = Event{Kind: EventData, Type: frame.TypeData}
 	ev, n, err := r.dataPiece(b[used:], used)

@@ -17,6 +17,14 @@ const (
 	Refuse                  // over our limit: REFUSED_STREAM
 )
 
+// RecvMalformed notes that the peer used a stream id for a header section that is an error of
+// that stream only, so that the id is not taken for an idle one later.
+func (c *Conn) RecvMalformed(id uint32) {
+	if c.cfg.Role == Server && id%2 == 1 && id > c.maxPeerID {
+		c.maxPeerID = id
+	}
+}
+
 // RecvHeaders applies a complete header section. informational says that it is a 1xx head.
 func (c *Conn) RecvHeaders(id uint32, end, informational bool) (*Stream, Verdict, error) {
 	if s := c.streams[id]; s != nil {
@@ -213,10 +221,10 @@ func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 
 // RecvSettings applies a SETTINGS frame, whose values the frame package has checked, and
 // queues the acknowledgement (§6.5.3).
-func (c *Conn) RecvSettings(settings func(func(frame.Setting) bool)) error {
+func (c *Conn) RecvSettings(settings frame.Settings) error {
 	c.settingsSeen = true
-	for st := range settings {
-		if err := c.recvSetting(st); err != nil {
+	for i := range settings.Len() {
+		if err := c.recvSetting(settings.At(i)); err != nil {
 			return err
 		}
 	}
@@ -228,10 +236,6 @@ func (c *Conn) recvSetting(st frame.Setting) error {
 	switch st.ID {
 	case frame.SettingHeaderTableSize:
 		c.enc.SetMaxTableSize(st.Value) // bounded by the encoder's own cap
-	case frame.SettingEnablePush:
-		if c.cfg.Role == Client && st.Value != 0 {
-			return connError(frame.ProtocolError, "settings_push", "server sent SETTINGS_ENABLE_PUSH=1") // §6.5.2
-		}
 	case frame.SettingMaxConcurrentStreams:
 		c.peerMaxStreams = st.Value
 	case frame.SettingInitialWindowSize:

@@ -60,11 +60,16 @@ func (c *Conn) Fill(limit int) {
 		if !s.Closed && c.canSend(s) {
 			c.pushReady(s)
 		}
-		if s.Waiting && s.queued <= sendLowWater {
+		if s.Waiting && s.queued <= SendLowWater {
 			s.Waiting = false
 			c.Wake = append(c.Wake, s)
 		}
 	}
+}
+
+// CanFill tells whether Fill would move something.
+func (c *Conn) CanFill() bool {
+	return c.readyHead != nil && (c.sendWindow > 0 || c.readyHead.queued == 0)
 }
 
 // canSend tells whether the stream's own state lets something of its queue out.

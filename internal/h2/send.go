@@ -39,11 +39,10 @@ func indexed(name string) bool {
 	return false
 }
 
-// beginHeaders reserves a frame header and returns its offset in Out.
+// beginHeaders makes room for a frame header and returns its offset in Out.
 func (c *Conn) beginHeaders() int {
 	off := len(c.Out)
-	c.Out = append(c.Out, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	c.Out = c.enc.BeginBlock(c.Out)
+	c.Out = c.enc.BeginBlock(frame.ReserveHeaders(c.Out))
 	return off
 }
 
@@ -60,17 +59,7 @@ func (c *Conn) fields(fields []hpack.Field) {
 // endHeaders completes the HEADERS frame begun at off, continued in CONTINUATION frames if the
 // block is longer than the peer's maximum frame size.
 func (c *Conn) endHeaders(off int, id uint32, end bool) {
-	block := c.Out[off+frameHeaderLen:]
-	if len(block) > int(c.peerMaxFrame) {
-		long := append([]byte(nil), block...)
-		c.Out = frame.AppendHeaders(c.Out[:off], id, long, end, int(c.peerMaxFrame))
-		return
-	}
-	flags := frame.FlagEndHeaders
-	if end {
-		flags |= frame.FlagEndStream
-	}
-	frame.AppendHeader(c.Out[off:off], frame.Header{Length: uint32(len(block)), Type: frame.TypeHeaders, Flags: flags, StreamID: id})
+	c.Out = frame.FinishHeaders(c.Out, off, id, end, c.peerMaxFrame)
 }
 
 // SendRequestHead opens s with a request head (a client).
@@ -180,7 +169,7 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	c.sendWindow -= int64(len(p))
 	limit := min(maxDataFrame, int(c.peerMaxFrame))
 	if c.mergeID == s.ID && c.mergeEnd == len(c.Out) {
-		have := c.mergeEnd - c.mergeOff - frameHeaderLen
+		have := c.mergeEnd - c.mergeOff - frame.HeaderLen
 		k := min(limit-have, len(p))
 		c.Out = append(c.Out, p[:k]...)
 		p = p[k:]

@@ -7,11 +7,9 @@ const (
 	Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // §3.4
 
 	initialWindowSize = 65535
-	minMaxFrameSize   = 1 << 14
-	maxMaxFrameSize   = 1<<24 - 1
+	ownMaxFrameSize   = 1 << 14 // our SETTINGS_MAX_FRAME_SIZE: its initial value
 	maxWindow         = math.MaxInt32
 	maxStreamID       = math.MaxInt32
-	frameHeaderLen    = 9
 )
 
 // Role is the side of a connection.

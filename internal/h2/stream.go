@@ -40,13 +40,13 @@ type Stream struct {
 	recvTarget int64
 	recvHeld   int64
 
-	queue     []*mem.Buf // DATA that waits for a window or for its turn
-	queueOff  int        // bytes of queue[0] already sent
-	queued    int        // bytes waiting
-	trailers  []hpack.Field
-	ready     bool // linked into the connection's ring
-	next      *Stream
-	queueBuf  [1]*mem.Buf // queue's first backing: most streams never queue more than one
+	queue    []*mem.Buf // DATA that waits for a window or for its turn
+	queueOff int        // bytes of queue[0] already sent
+	queued   int        // bytes waiting
+	trailers []hpack.Field
+	ready    bool // linked into the connection's ring
+	next     *Stream
+	queueBuf [1]*mem.Buf // queue's first backing: most streams never queue more than one
 
 	contentLength int64 // announced by the peer, -1: not
 	dataSeen      int64

@@ -77,7 +77,7 @@ func BenchmarkDecodeLiterals(b *testing.B) {
 		block = appendString(block, f.Value)
 	}
 	var fields []Field
-	var err error
+	var err *Error
 	b.SetBytes(int64(len(block)))
 	b.ReportAllocs()
 	for b.Loop() {

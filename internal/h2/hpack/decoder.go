@@ -62,19 +62,15 @@ func (d *Decoder) SetMaxTableSize(n uint32) {
 // the strings are immutable and may be kept. Fields found in a table, and literals met
 // recently, cost no allocation.
 //
-// On success the fields of dst's extension follow the block's order. An error is an [*Error]
-// and ends the connection: the table is then in no known state and the decoder must not be
-// used again. dst is returned in any case, so that its array can be reused.
-func (d *Decoder) Decode(dst []Field, block []byte, lim *Limits) ([]Field, Info, error) {
+// An error ends the connection: the table is then in no known state and the decoder must not
+// be used again. dst, perhaps grown, is returned in any case, so that its array can be reused.
+func (d *Decoder) Decode(dst []Field, block []byte, lim *Limits) ([]Field, Info, *Error) {
 	s := section{d: d, lim: lim, fields: dst, block: block}
 	err := s.decode()
 	if cap(d.scratch) > maxScratch {
 		d.scratch = nil
 	}
-	if err != nil {
-		return s.fields, s.info, err
-	}
-	return s.fields, s.info, nil
+	return s.fields, s.info, err
 }
 
 // A section is the state of one Decode call.
