@@ -1,0 +1,56 @@
+package abuse
+
+import (
+	"fmt"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+)
+
+// Names of the limits: fields of Config, for messages.
+const (
+	limitResetsReceived     = "ResetsReceived"
+	limitResetsCaused       = "ResetsCaused"
+	limitOddFrames          = "OddFrames"
+	limitSettings           = "Settings"
+	limitSettingsEntries    = "SettingsEntries"
+	limitPings              = "Pings"
+	limitPingStrikes        = "PingStrikes"
+	limitControlQueued      = "ControlQueued"
+	limitContinuations      = "Continuations"
+	limitLargeContinuations = "LargeContinuations"
+	limitBlockBytes         = "BlockBytes"
+)
+
+// A Fault ends a connection whose peer used up an allowance.
+type Fault struct {
+	// Code is the error code of the GOAWAY frame to send before closing.
+	Code frame.ErrCode
+	// Token names the detection site: short, stable, unique in this package.
+	Token string
+	// Limit is the field of [Config] that decided, Allowed its value in words.
+	Limit   string
+	Allowed string
+	// Debug is GOAWAY's debug data: the token, but for pings, where gRFC A8 prescribes
+	// "too_many_pings" and clients look for it.
+	Debug string
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("peer exceeded %s (%s): %s", f.Limit, f.Allowed, f.Token)
+}
+
+// fault makes a fault. It is the last thing a connection does, so it may allocate.
+func fault(token, limit, allowed string) *Fault {
+	return &Fault{Code: frame.EnhanceYourCalm, Token: token, Limit: limit, Allowed: allowed, Debug: token}
+}
+
+func rateFault(token, limit string, r Rate) *Fault {
+	return fault(token, limit, fmt.Sprintf("%d and %d/s", r.Burst, r.PerSecond))
+}
+
+func countFault(token, limit string, n int) *Fault { return fault(token, limit, fmt.Sprint(n)) }
+
+func pingFault(f *Fault) *Fault {
+	f.Debug = "too_many_pings"
+	return f
+}
