@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Place is where something is declared. Line and Column count from 1, Column in bytes; both are 0 if the
-// descriptor carries no source information.
+// Place is where something is declared. Line and Column count from 1, Column as protoc counts: in
+// characters, a tab filling up to a multiple of 8. Both are 0 if the descriptor has no source information.
 type Place struct {
 	File         string
 	Line, Column int

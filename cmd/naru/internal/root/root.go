@@ -9,11 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
 	"github.com/naru-rpc/naru/cmd/naru/internal/version"
 )
 
 // verbs lists every verb, in the order of the help text.
 var verbs = []func(*cli.Env) *cobra.Command{
+	gen.New,
 	version.New,
 }
 

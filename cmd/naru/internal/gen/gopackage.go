@@ -1,0 +1,164 @@
+package gen
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
+)
+
+// goTarget is the Go package of one .proto file and the folder its code goes to.
+type goTarget struct {
+	importPath string
+	name       string // package name; "" lets protogen derive it
+	dir        string // absolute; "" for a file that is only imported
+	explicit   bool   // go_package or the command line says it all: nothing to tell protogen
+}
+
+// planner decides on Go packages. Used by one goroutine.
+type planner struct {
+	env     *cli.Env
+	c       *config
+	result  *protosrc.Result
+	modules modules
+	given   map[string]string // --go-package
+}
+
+func newPlanner(env *cli.Env, c *config, result *protosrc.Result) *planner {
+	p := &planner{env: env, c: c, result: result, modules: modules{}, given: map[string]string{}}
+	for _, m := range c.goPackage {
+		file, path, _ := strings.Cut(m, "=")
+		p.given[file] = path
+	}
+	return p
+}
+
+// plan returns the Go packages of all files, by import name.
+func (p *planner) plan(generate map[string]bool) (map[string]*goTarget, error) {
+	targets := map[string]*goTarget{}
+	names := map[string]string{} // import path: package name that an option gave
+	for _, f := range p.result.Files {
+		t, err := p.target(f, generate[f.GetName()])
+		if err != nil {
+			return nil, err
+		}
+		targets[f.GetName()] = t
+		if t.explicit && t.name != "" {
+			names[t.importPath] = t.name
+		}
+	}
+	for _, t := range targets {
+		if name := names[t.importPath]; !t.explicit && name != "" {
+			t.name = name
+		}
+	}
+	return targets, nil
+}
+
+// target decides on one file.
+func (p *planner) target(f *descriptorpb.FileDescriptorProto, generate bool) (*goTarget, error) {
+	option := f.GetOptions().GetGoPackage()
+	importPath, name, _ := strings.Cut(option, ";")
+	t := &goTarget{importPath: importPath, name: name, explicit: true}
+	if given, ok := p.given[f.GetName()]; ok {
+		t.explicit = false
+		t.importPath, name, _ = strings.Cut(given, ";")
+		if name != "" {
+			t.name = name
+		}
+	}
+	source := p.result.Path(f.GetName())
+	if source == "" {
+		return t, nil // built in: only ever imported, and with a go_package
+	}
+	if isRelative(t.importPath) {
+		return t, p.complete(t, f.GetName(), source)
+	}
+	t.dir = p.dir(t, f.GetName(), source)
+	if t.dir == "" && generate {
+		return nil, cli.WithHint(fmt.Errorf("%s: its Go package %s does not start with --module %s", f.GetName(), t.importPath, p.c.module),
+			"name only files of that module, or leave --module out")
+	}
+	return t, nil
+}
+
+// isRelative tells whether a go_package is no import path but a folder: "", ".", "./pb", "pb".
+func isRelative(importPath string) bool {
+	return !strings.Contains(importPath, "/") && !strings.Contains(importPath, ".") ||
+		strings.HasPrefix(importPath, "./") || strings.HasPrefix(importPath, "../") || importPath == "." || importPath == ".."
+}
+
+// complete makes an import path out of a folder and the Go module around it.
+func (p *planner) complete(t *goTarget, name, source string) error {
+	folder := t.importPath
+	switch {
+	case folder == "" && p.byImport():
+		return p.noPackage(name, "with --paths=import or --module its Go package has to be known")
+	case path.Clean(folder) == ".":
+		t.dir = p.relativeDir(name, source)
+	default:
+		// protoc takes the folder from where it writes; with everything beside its source that is the root.
+		t.dir = filepath.Join(p.outRoot(name, source), filepath.FromSlash(folder))
+	}
+	mod := p.modules.of(t.dir)
+	t.importPath = mod.importPath(t.dir)
+	if t.importPath == "" {
+		return p.noPackage(name, "there is no go.mod around "+shown(p.env, t.dir)+" to take one from")
+	}
+	if t.name == "" {
+		t.name = packageName(t.dir, t.importPath)
+	}
+	t.explicit = false
+	return nil
+}
+
+func (p *planner) noPackage(name, why string) error {
+	return cli.WithHint(fmt.Errorf("%s has no option go_package with an import path, and %s", name, why),
+		"add to the file: option go_package = \"example.com/module/folder\";\nor give --go-package %s=example.com/module/folder", name)
+}
+
+// byImport tells whether the Go package's path decides where code goes.
+func (p *planner) byImport() bool {
+	return p.c.paths == "import" || p.c.paths == "" && p.c.module != ""
+}
+
+// relativeDir returns the folder for code that goes by the source's path.
+func (p *planner) relativeDir(name, source string) string {
+	if p.c.out == "" && p.c.paths == "" {
+		return filepath.Dir(source)
+	}
+	return filepath.Join(p.env.Path(p.c.out), filepath.FromSlash(path.Dir(name)))
+}
+
+// outRoot returns the folder that a relative go_package starts from.
+func (p *planner) outRoot(name, source string) string {
+	if p.c.out != "" || p.c.paths != "" || p.c.module != "" {
+		return p.env.Path(p.c.out)
+	}
+	return strings.TrimSuffix(source, filepath.FromSlash(name))
+}
+
+// dir returns the folder for a file with an import path; "" if --module excludes it.
+func (p *planner) dir(t *goTarget, name, source string) string {
+	if p.byImport() {
+		rest := t.importPath
+		if p.c.module != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(t.importPath+"/", strings.TrimSuffix(p.c.module, "/")+"/"); !ok {
+				return ""
+			}
+		}
+		return filepath.Join(p.env.Path(p.c.out), filepath.FromSlash(rest))
+	}
+	if p.c.out == "" && p.c.paths == "" {
+		if dir, ok := p.modules.of(filepath.Dir(source)).folder(t.importPath); ok {
+			return dir
+		}
+	}
+	return p.relativeDir(name, source)
+}

@@ -1,0 +1,155 @@
+package protosrc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bufbuild/protocompile/linker"
+	"github.com/bufbuild/protocompile/options"
+	"github.com/bufbuild/protocompile/parser"
+	"github.com/bufbuild/protocompile/protoutil"
+	"github.com/bufbuild/protocompile/reporter"
+	"github.com/bufbuild/protocompile/sourceinfo"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+)
+
+const descriptorProto = "google/protobuf/descriptor.proto"
+
+// Result is what a run of Compile found.
+type Result struct {
+	// Findings holds errors and warnings. With an error among them descriptors may be missing.
+	Findings *diag.List
+	// Files are the descriptors of the compiled files and all they import, each after what it imports.
+	// Those of files on disk carry source information (comments, positions).
+	Files []*descriptorpb.FileDescriptorProto
+
+	sources map[string]*source
+}
+
+// Path returns where the file with an import name lies; "" for a built-in file.
+func (r *Result) Path(name string) string {
+	if f := r.sources[name]; f != nil {
+		return f.path
+	}
+	return ""
+}
+
+// Source returns the text of a file by its import name; nil for a built-in or unknown one.
+func (r *Result) Source(name string) *diag.Source {
+	if f := r.sources[name]; f != nil {
+		return f.src
+	}
+	return nil
+}
+
+// Compile compiles the files with the given import names, looked up in roots in order, then among the
+// built-in files. Mistakes in the files are findings, not errors of Compile.
+func Compile(roots []Root, names []string) *Result {
+	list := &diag.List{}
+	l := newLoader(roots, list)
+	for _, name := range names {
+		l.load(name, nil, importRef{}, nil)
+	}
+	c := &compiler{loader: l, symbols: &linker.Symbols{}, linked: map[string]linker.File{}}
+	for _, name := range l.order {
+		c.compile(l.files[name], slices.Contains(names, name))
+	}
+	res := &Result{Findings: list, sources: l.files}
+	if errors, _ := list.Count(); errors > 0 {
+		return res
+	}
+	for _, name := range l.order {
+		res.Files = append(res.Files, protoutil.ProtoFromFileDescriptor(c.linked[name]))
+	}
+	return res
+}
+
+// compiler links files in an order in which each comes after its imports. Used by one goroutine, so that
+// findings do not depend on chance.
+type compiler struct {
+	*loader
+	symbols *linker.Symbols
+	linked  map[string]linker.File
+}
+
+// compile links one file. explicit: the file was asked for, not only imported.
+func (c *compiler) compile(f *source, explicit bool) {
+	before, _ := c.list.Count()
+	defer func() {
+		// The linker trusts its input more than a file with mistakes deserves. After a finding of its own
+		// a panic tells nothing new.
+		if r := recover(); r != nil {
+			if after, _ := c.list.Count(); after == before && !f.partial {
+				c.list.Add(&diag.Diagnostic{Place: diag.Place{File: f.name}, Message: fmt.Sprintf("a bug in the compiler: %v", r)})
+			}
+		}
+		if c.linked[f.name] == nil {
+			c.linked[f.name] = c.stub(f.name)
+		}
+	}()
+	switch {
+	case f.builtin != nil:
+		c.linkBuiltin(f)
+	case !f.unusable:
+		c.link(f, explicit)
+	}
+}
+
+// stub returns an empty file to take the place of an unusable one.
+func (c *compiler) stub(name string) linker.File {
+	empty := parser.ResultWithoutAST(&descriptorpb.FileDescriptorProto{Name: proto.String(name)})
+	file, err := linker.Link(empty, nil, c.symbols, reporter.NewHandler(nil))
+	if err != nil {
+		panic("BUG: linking an empty file: " + err.Error())
+	}
+	return file
+}
+
+// linkBuiltin links a built-in file with the imports of this run, which may be the user's own.
+func (c *compiler) linkBuiltin(f *source) {
+	file, err := linker.Link(parser.ResultWithoutAST(f.builtin), c.deps(f), c.symbols, reporter.NewHandler(c.reporter(f)))
+	if err == nil {
+		c.linked[f.name] = file
+	}
+}
+
+// deps returns the linked imports of f.
+func (c *compiler) deps(f *source) linker.Files {
+	var deps linker.Files
+	for _, imp := range f.imports {
+		deps = append(deps, c.linked[imp.name])
+	}
+	return deps
+}
+
+func (c *compiler) link(f *source, explicit bool) {
+	handler := reporter.NewHandler(c.reporter(f))
+	parsed, basicErr := parser.ResultFromAST(f.tree, true, handler)
+	file, err := linker.Link(parsed, c.deps(f), c.symbols, handler)
+	if file != nil {
+		c.linked[f.name] = file
+	}
+	if file == nil || basicErr != nil || err != nil {
+		return
+	}
+	var interpretOpts []options.InterpreterOption
+	if d := c.linked[descriptorProto]; d != nil && c.files[descriptorProto].builtin == nil {
+		interpretOpts = append(interpretOpts, options.WithOverrideDescriptorProto(d))
+	}
+	index, err := options.InterpretOptions(file, handler, interpretOpts...)
+	if err != nil {
+		return
+	}
+	if err := file.ValidateOptions(handler, c.symbols); err != nil {
+		return
+	}
+	if explicit && !f.partial {
+		file.CheckForUnusedImports(handler)
+	}
+	fd := file.FileDescriptorProto()
+	fd.SourceCodeInfo = sourceinfo.GenerateSourceInfo(f.tree, index)
+	file.PopulateSourceCodeInfo()
+}

@@ -1,0 +1,209 @@
+package protosrc
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bufbuild/protocompile/ast"
+	"github.com/bufbuild/protocompile/parser"
+	"github.com/bufbuild/protocompile/reporter"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+)
+
+// source is one file of a run.
+type source struct {
+	name string
+	// path is where the file lies; "" for a built-in.
+	path    string
+	builtin *descriptorpb.FileDescriptorProto // instead of text
+	src     *diag.Source
+	scan    prescanned
+	tree    *ast.FileNode // nil if unusable is set before parsing
+	imports []importRef
+
+	// unusable: the file could not be read or parsed, or imports itself. Others get an empty file.
+	unusable bool
+	// partial: the file misses definitions because something it imports is unusable.
+	partial bool
+}
+
+// importRef is an import statement.
+type importRef struct {
+	name       string
+	start, end int // of the quoted name
+	public     bool
+}
+
+// loader reads and parses files and all they import. Used by one goroutine.
+type loader struct {
+	roots []Root
+	list  *diag.List
+	files map[string]*source
+	// order holds the names so that every file comes after what it imports.
+	order []string
+}
+
+func newLoader(roots []Root, list *diag.List) *loader {
+	return &loader{roots: roots, list: list, files: map[string]*source{}}
+}
+
+// load reads name and all it imports. from is the importing file, nil for a file of the command line.
+func (l *loader) load(name string, from *source, ref importRef, chain []string) *source {
+	if f, ok := l.files[name]; ok {
+		if slices.Contains(chain, name) {
+			l.reportCycle(from, ref, chain, name)
+		}
+		return f
+	}
+	f := &source{name: name}
+	l.files[name] = f
+	l.read(f, from, ref)
+	if f.src != nil && !f.unusable {
+		l.parse(f)
+	}
+	chain = append(chain, name)
+	for _, imp := range f.imports {
+		dep := l.load(imp.name, f, imp, chain)
+		f.partial = f.partial || dep.unusable || imp.public && dep.partial
+		f.partial = f.partial || dep.reexportsPartial(l.files)
+	}
+	l.order = append(l.order, name)
+	return f
+}
+
+// reexportsPartial tells whether a public import of f is missing definitions.
+func (f *source) reexportsPartial(files map[string]*source) bool {
+	for _, imp := range f.imports {
+		if dep := files[imp.name]; imp.public && dep != nil && (dep.unusable || dep.partial) {
+			return true
+		}
+	}
+	return false
+}
+
+// read fills in f's text, from a root or the built-in files.
+func (l *loader) read(f *source, from *source, ref importRef) {
+	root, text, found, err := Root{}, "", false, error(nil)
+	if validName(f.name) {
+		root, text, found, err = find(l.roots, f.name)
+	}
+	if !found {
+		l.readBuiltin(f, from, ref)
+		return
+	}
+	f.path = root.file(f.name)
+	if err != nil {
+		f.unusable = true
+		l.list.Add(&diag.Diagnostic{Place: diag.Place{File: root.shown(f.name)}, Message: fmt.Sprintf("read: %v", err)})
+		return
+	}
+	// A byte order mark is allowed; without it offsets are those of the parser.
+	f.src = diag.NewSource(root.shown(f.name), strings.TrimPrefix(text, "\uFEFF"))
+	f.scan = prescan(f.src, l.list)
+	f.unusable = f.scan.unreadable
+}
+
+// readBuiltin takes f from the built-in files.
+func (l *loader) readBuiltin(f *source, from *source, ref importRef) {
+	desc := Builtin(f.name)
+	if desc == nil {
+		f.unusable = true
+		l.reportMissing(f.name, from, ref)
+		return
+	}
+	f.builtin = protodesc.ToFileDescriptorProto(desc)
+	for i, dep := range f.builtin.Dependency {
+		f.imports = append(f.imports, importRef{name: dep, public: slices.Contains(f.builtin.PublicDependency, int32(i))})
+	}
+}
+
+// parse fills in f's syntax tree and imports.
+func (l *loader) parse(f *source) {
+	handler := reporter.NewHandler(l.reporter(f))
+	tree, err := parser.Parse(f.name, strings.NewReader(f.scan.text), handler)
+	if err != nil {
+		f.unusable = true
+	}
+	if tree == nil {
+		return
+	}
+	f.tree = tree
+	for _, decl := range tree.Decls {
+		imp, ok := decl.(*ast.ImportNode)
+		if !ok || imp.Name == nil {
+			continue
+		}
+		start, end := span(tree.NodeInfo(imp.Name))
+		f.imports = append(f.imports, importRef{name: imp.Name.AsString(), start: start, end: end, public: imp.Public != nil})
+	}
+}
+
+// span returns the byte offsets of a node.
+func span(s ast.SourceSpan) (start, end int) {
+	from, to := s.Start(), s.End()
+	if from.Line == to.Line && from.Col == to.Col {
+		return from.Offset, from.Offset
+	}
+	return from.Offset, to.Offset + 1 // the end's offset is that of the last byte
+}
+
+// reportCycle says which way an import leads back to its own file. All on the way are unusable: none can
+// be compiled before the other.
+func (l *loader) reportCycle(from *source, ref importRef, chain []string, name string) {
+	cycle := chain[slices.Index(chain, name):]
+	for _, n := range cycle {
+		l.files[n].unusable = true
+	}
+	d := &diag.Diagnostic{
+		Place:   from.src.Place(ref.start, ref.end),
+		Message: "the import leads back to this file: " + strings.Join(append(slices.Clone(cycle), name), " imports "),
+		Hint:    "move what both need into a file that imports neither",
+	}
+	if len(cycle) == 1 {
+		d.Message, d.Hint = "the file imports itself", "remove the import"
+	}
+	l.list.Add(d)
+}
+
+// reportMissing says that a file was not found and where it was looked for.
+func (l *loader) reportMissing(name string, from *source, ref importRef) {
+	d := &diag.Diagnostic{Place: diag.Place{File: name}, Message: "file not found"}
+	if from != nil {
+		d.Place = from.src.Place(ref.start, ref.end)
+		d.Message = fmt.Sprintf("import %q not found", name)
+	}
+	if !validName(name) {
+		d.Hint = "an import is a path below one of the import folders, with / between its parts and neither . nor .."
+		l.list.Add(d)
+		return
+	}
+	var looked []string
+	for _, r := range l.roots {
+		looked = append(looked, r.shown(name))
+	}
+	d.Notes = append(d.Notes, diag.Note{Message: "looked for " + strings.Join(looked, ", ") + " and among the built-in files"})
+	d.Hint = l.missingHint(name, from)
+	l.list.Add(d)
+}
+
+// missingHint looks for what may have been meant.
+func (l *loader) missingHint(name string, from *source) string {
+	if from != nil && from.path != "" {
+		// Written as a path from the importing file, as in other languages.
+		besides := path.Join(path.Dir(from.name), name)
+		if _, _, found, _ := find(l.roots, besides); found && besides != name {
+			return fmt.Sprintf("imports are paths from an import folder, not from the importing file: import %q", besides)
+		}
+	}
+	for b := range builtins() {
+		if path.Base(b) == path.Base(name) {
+			return fmt.Sprintf("there is a built-in file %q", b)
+		}
+	}
+	return "give the folder the path starts from with -I"
+}

@@ -1,0 +1,156 @@
+package protosrc
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bufbuild/protocompile/ast"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+)
+
+// numbered is a declaration with a number: a field or an enum value.
+type numbered struct {
+	name       string
+	number     int64
+	start, end int // of the number
+}
+
+// rewriteFieldNumber names both places of a field number and the next free one.
+func rewriteFieldNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) {
+	d.Message = fmt.Sprintf("field number %s of message %s is used twice: by %s and by %s", m[4], m[1], m[2], m[3])
+	fields := numbers(f.tree, f.message(m[1]))
+	number, _ := strconv.ParseInt(m[4], 10, 64)
+	if first := slices.IndexFunc(fields, func(n numbered) bool { return n.number == number }); first >= 0 {
+		n := fields[first]
+		d.Notes = append(d.Notes, diag.Note{Place: f.src.Place(n.start, n.end), Message: m[2] + " has it here"})
+	}
+	highest := int64(0)
+	for _, n := range fields {
+		highest = max(highest, n.number)
+	}
+	if next := highest + 1; next < 19000 {
+		d.Hint = fmt.Sprintf("the next free number is %d", next)
+	}
+}
+
+// rewriteEnumNumber names both places of an enum's number.
+func rewriteEnumNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) {
+	d.Message = fmt.Sprintf("number %s of enum %s is used twice: by %s and by %s", m[4], m[1], m[2], m[3])
+	d.Hint = "if both names are meant, put \"option allow_alias = true;\" into the enum"
+	name := m[2][strings.LastIndexByte(m[2], '.')+1:]
+	_ = ast.Walk(f.tree, &ast.SimpleVisitor{DoVisitEnumValueNode: func(v *ast.EnumValueNode) error {
+		if f.original(v.Name.Val) == name && len(d.Notes) == 0 {
+			start, end := span(f.tree.NodeInfo(v.Number))
+			d.Notes = append(d.Notes, diag.Note{Place: f.src.Place(start, end), Message: m[2] + " has it here"})
+		}
+		return nil
+	}})
+}
+
+// message finds a message's declaration by its full name.
+func (f *source) message(fullName string) ast.Node {
+	pkg := ""
+	var found ast.Node
+	var visit func(scope string, decls []ast.Node)
+	visit = func(scope string, decls []ast.Node) {
+		for _, decl := range decls {
+			switch decl := decl.(type) {
+			case *ast.PackageNode:
+				pkg = string(decl.Name.AsIdentifier()) + "."
+				scope = pkg
+			case *ast.MessageNode:
+				name := scope + decl.Name.Val
+				if f.original(name) == fullName || f.original(strings.TrimPrefix(name, pkg)) == fullName {
+					found = decl
+				}
+				visit(name+".", children(decl.Decls))
+			case *ast.GroupNode:
+				visit(scope+decl.Name.Val+".", children(decl.Decls))
+			}
+		}
+	}
+	visit("", children(f.tree.Decls))
+	return found
+}
+
+// children turns the elements of any body into nodes.
+func children[T ast.Node](elements []T) []ast.Node {
+	nodes := make([]ast.Node, len(elements))
+	for i, e := range elements {
+		nodes[i] = e
+	}
+	return nodes
+}
+
+// numbers lists the fields of a message, those in oneofs included.
+func numbers(tree *ast.FileNode, message ast.Node) []numbered {
+	var found []numbered
+	add := func(name *ast.IdentNode, tag *ast.UintLiteralNode) {
+		if name != nil && tag != nil {
+			start, end := span(tree.NodeInfo(tag))
+			found = append(found, numbered{name.Val, int64(tag.Val), start, end})
+		}
+	}
+	var visit func(decls []ast.Node)
+	visit = func(decls []ast.Node) {
+		for _, decl := range decls {
+			switch decl := decl.(type) {
+			case *ast.FieldNode:
+				add(decl.Name, decl.Tag)
+			case *ast.MapFieldNode:
+				add(decl.Name, decl.Tag)
+			case *ast.GroupNode:
+				add(decl.Name, decl.Tag)
+			case *ast.OneofNode:
+				visit(children(decl.Decls))
+			}
+		}
+	}
+	if m, ok := message.(*ast.MessageNode); ok {
+		visit(children(m.Decls))
+	}
+	return found
+}
+
+// rewriteUnknownType looks for the type in files that are not imported and among names alike.
+func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) {
+	wanted := strings.TrimPrefix(m[1], ".")
+	d.Message = strings.TrimSuffix(strings.SplitN(d.Message, ";", 2)[0], " ")
+	imported := map[string]bool{}
+	for _, imp := range f.imports {
+		imported[imp.name] = true
+	}
+	best := ""
+	for name, file := range builtins() {
+		if imported[name] {
+			continue
+		}
+		for full := range typesOf(file) {
+			if full == wanted || strings.HasSuffix(full, "."+wanted) {
+				if hint := fmt.Sprintf("%s is in %q: import it", full, name); best == "" || hint < best {
+					best = hint
+				}
+			}
+		}
+	}
+	if near := l.similarType(f, wanted); near != "" {
+		best = near
+	}
+	d.Hint = best
+}
+
+// typesOf yields the full names of the top-level messages and enums of a file.
+func typesOf(file protoreflect.FileDescriptor) map[string]bool {
+	names := map[string]bool{}
+	for i := range file.Messages().Len() {
+		names[string(file.Messages().Get(i).FullName())] = true
+	}
+	for i := range file.Enums().Len() {
+		names[string(file.Enums().Get(i).FullName())] = true
+	}
+	return names
+}

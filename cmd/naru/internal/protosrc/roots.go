@@ -1,0 +1,60 @@
+package protosrc
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Root is a folder imports are looked up in.
+type Root struct {
+	// Dir is the folder, absolute.
+	Dir string
+	// Shown is the folder as diagnostics name it.
+	Shown string
+}
+
+// file returns the file that name means below the root.
+func (r Root) file(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
+
+// shown returns how a file below the root is shown: by a path that can be opened from where the command
+// was started.
+func (r Root) shown(name string) string {
+	if r.Shown == "." || r.Shown == "" {
+		return name
+	}
+	return path.Join(filepath.ToSlash(r.Shown), name)
+}
+
+// Name returns the import name of a file by the first root that holds it. ok is false if none does.
+func Name(roots []Root, file string) (name string, ok bool) {
+	for _, r := range roots {
+		rel, err := filepath.Rel(r.Dir, file)
+		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+			continue
+		}
+		return filepath.ToSlash(rel), true
+	}
+	return "", false
+}
+
+// validName tells whether an import name is one that protoc accepts: slashes, no way out of the root.
+func validName(name string) bool {
+	return name != "" && !strings.Contains(name, "\\") && path.Clean(name) == name &&
+		!path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
+}
+
+// find returns the root that has name and its text. err is nil and found false if none has it.
+func find(roots []Root, name string) (root Root, text string, found bool, err error) {
+	for _, r := range roots {
+		data, err := os.ReadFile(r.file(name))
+		if err == nil {
+			return r, string(data), true, nil
+		}
+		if info, statErr := os.Stat(r.file(name)); statErr == nil && !info.IsDir() {
+			return r, "", true, err // it is there and cannot be read: say so instead of looking on
+		}
+	}
+	return Root{}, "", false, nil
+}
