@@ -26,6 +26,7 @@ var rooms = []room{
 	{"credentials", 1},
 	{"resolver", 1},
 	{"balancer", 1},
+	{"connectivity", 1},
 	{"serviceconfig", 1},
 	{"codegen", 1},
 

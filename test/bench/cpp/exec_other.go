@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cpp
+
+func execve(string, []string) error { return ErrMissing }
