@@ -1,0 +1,125 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+// Channel is the connections to one target. Safe for concurrent use.
+type Channel struct {
+	// immutable after New
+	cfg       Config
+	target    resolver.Target
+	res       resolver.Resolver
+	authority string
+	ctx       context.Context // ends with Close; parent of all attempts
+	cancel    context.CancelFunc
+	closed    chan struct{} // closed by Close
+	wg        sync.WaitGroup
+
+	// atomic
+	snap     atomic.Pointer[snapshot]
+	methods  atomic.Pointer[methodTable]
+	resolved chan struct{} // closed by the loop after the resolver's first answer
+	waiting  atomic.Int64  // calls that wait in pickSlow
+	slow     atomic.Uint64 // calls that ever waited, for the idle timer
+
+	loop serial
+	// owned by the event loop
+	active   *activeResolver // nil while idle
+	policies policySwitch
+	subs     map[*subConn]struct{} // not shut down
+	leaving  map[*conn]struct{}    // take no new calls, but still have some
+	idle     idleTimer
+	answered bool // resolved is closed
+	done     bool // Close ran
+
+	failures failureLog
+}
+
+// New returns a channel in state IDLE. It does no I/O; errors are mistakes in the configuration.
+func New(cfg Config) (*Channel, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, fmt.Errorf("client for %q: %w", cfg.Target, err)
+	}
+	target, builder, err := cfg.Resolvers.Parse(cfg.Target, cfg.DefaultScheme)
+	if err != nil {
+		return nil, err
+	}
+	res, err := builder.Build(target, resolver.Options{
+		ParseServiceConfig: cfg.ParseServiceConfig,
+		Logger:             cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &Channel{
+		cfg:       cfg,
+		target:    target,
+		res:       res,
+		authority: cfg.Authority,
+		closed:    make(chan struct{}),
+		resolved:  make(chan struct{}),
+		subs:      map[*subConn]struct{}{},
+		leaving:   map[*conn]struct{}{},
+	}
+	if c.authority == "" {
+		c.authority = defaultAuthority(builder, target)
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.policies.ch = c
+	c.snap.Store(idleSnapshot())
+	c.methods.Store(newMethodTable(cfg.ServiceConfig))
+	return c, nil
+}
+
+func defaultAuthority(b resolver.Builder, t resolver.Target) string {
+	if ab, ok := b.(resolver.AuthorityBuilder); ok {
+		return ab.Authority(t)
+	}
+	return t.Endpoint
+}
+
+// Target returns the target as it was given.
+func (c *Channel) Target() string { return c.cfg.Target }
+
+// Authority returns the :authority of calls that do not set their own.
+func (c *Channel) Authority() string { return c.authority }
+
+// Close ends every call and connection and returns when no goroutine of the channel is left. Further calls
+// fail with CANCELED. Idempotent.
+func (c *Channel) Close() error {
+	c.loop.wait(c.shutdown)
+	c.wg.Wait()
+	return nil
+}
+
+func (c *Channel) shutdown() {
+	if c.done {
+		return
+	}
+	c.done = true
+	close(c.closed)
+	c.stopIdleTimer()
+	c.stopResolver()
+	c.policies.close()
+	c.cancel()
+	c.publish(&snapshot{state: connectivity.Shutdown, picker: closedPicker, failure: errClosed})
+	err := &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser,
+		Token: "client_closed", Reason: "the client was closed",
+	}
+	for s := range maps.Clone(c.subs) {
+		s.shutdown()
+	}
+	for t := range c.leaving {
+		t.t.Close(err)
+	}
+}

@@ -1,0 +1,123 @@
+package channel
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+// Dialer makes the connections of a channel: socket, TLS, HTTP/2. Immutable in use, safe for concurrent use.
+type Dialer struct {
+	// NewConn speaks HTTP/2 on a connection and returns when the peer's SETTINGS have come. It owns nc and closes
+	// it when it fails. state is nil on plaintext. Required.
+	NewConn func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error)
+	// TLS is the configuration of TLS; nil: plaintext. Its ServerName, if set, is what certificates are checked
+	// against; else the address's or the channel's authority is.
+	TLS *tls.Config
+	// NetDial opens sockets. nil: a net.Dialer without keep-alive probes of its own, which HTTP/2 does better.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Underlay is put between TLS and the socket. nil: nothing.
+	Underlay func(net.Conn) net.Conn
+}
+
+// Dial is a DialFunc. Its errors are *connectivity.Failure; no socket is left open by one.
+func (d *Dialer) Dial(ctx context.Context, addr resolver.Address) (transport.ClientConn, error) {
+	network := addr.Network
+	if network == "" {
+		network = "tcp"
+	}
+	nc, err := d.netDial(ctx, network, addr.Addr)
+	if err != nil {
+		return nil, dialFailure(addr, err)
+	}
+	var state *tls.ConnectionState
+	if d.TLS != nil {
+		if nc, state, err = d.handshake(ctx, nc, addr); err != nil {
+			return nil, err
+		}
+	}
+	t, err := d.NewConn(ctx, nc, state)
+	if err != nil {
+		return nil, prefaceFailure(addr, err, state != nil)
+	}
+	return t, nil
+}
+
+func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.NetDial != nil {
+		return d.NetDial(ctx, network, addr)
+	}
+	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, addr)
+}
+
+func dialFailure(addr resolver.Address, err error) *connectivity.Failure {
+	var f *connectivity.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	reason := dialReason(err)
+	var dns *net.DNSError
+	var ne net.Error
+	switch {
+	case errors.As(err, &dns):
+		reason = connectivity.NameResolution // a name that was passed through to the dialer
+	case reason == connectivity.Other && errors.As(err, &ne) && ne.Timeout():
+		reason = connectivity.ConnectTimeout
+	}
+	// net.OpError repeats the address; its cause is what is new.
+	var op *net.OpError
+	if errors.As(err, &op) && dns == nil {
+		err = op.Err
+	}
+	return &connectivity.Failure{
+		Reason: reason, Address: addr.String(), Time: time.Now(), Text: "connecting failed", Err: err,
+	}
+}
+
+// prefaceFailure explains why HTTP/2 did not begin.
+func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity.Failure {
+	f := &connectivity.Failure{
+		Reason: connectivity.Preface, Address: addr.String(), Time: time.Now(),
+		Text: "the peer did not begin to speak HTTP/2", Err: err,
+	}
+	var te *transport.Error
+	if errors.As(err, &te) {
+		f.Code, f.Token = te.Code, te.Token
+		if te.Token == "goaway" {
+			f.Reason, f.Text = connectivity.GoAway, "the peer ended the connection at once"
+		}
+	}
+	// TLS 1.3: the server judges the client's certificate after the client's handshake is over, so that its
+	// verdict comes with the first read.
+	if r := alertReason(err); secure && r != "" {
+		f.Reason, f.Text = r, alertText(r)
+	}
+	if !secure && f.Reason == connectivity.Preface {
+		f.Text += " in plaintext (does it expect TLS?)"
+	}
+	return f
+}
+
+// withTimeout adds to a failed attempt's error that its time was up.
+func withTimeout(addr resolver.Address, timeout time.Duration, err error) *connectivity.Failure {
+	text := fmt.Sprintf("no connection within the connect timeout of %v", timeout)
+	var f *connectivity.Failure
+	if !errors.As(err, &f) {
+		return &connectivity.Failure{
+			Reason: connectivity.ConnectTimeout, Address: addr.String(), Time: time.Now(), Text: text, Err: err,
+		}
+	}
+	g := *f
+	g.Text = text + ": " + f.Text
+	if g.Reason == connectivity.Other {
+		g.Reason = connectivity.ConnectTimeout
+	}
+	return &g
+}

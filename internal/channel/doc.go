@@ -1,0 +1,27 @@
+// Package channel is the client channel: it resolves the target, lets a balancer choose among the
+// endpoints, keeps the connections, and gives every attempt of a call the connection to use.
+//
+// # One event loop, no goroutine for it
+//
+// Everything that changes the channel (the resolver's answers, connections' states, timers, Close) is an
+// event of [Channel.loop]. Events run one at a time, on the goroutine that brought them. Fields labelled
+// "owned by the event loop" are touched by nothing else. Events never block.
+//
+// Calls do not pass through the loop: they read the snapshot behind one atomic pointer, ask its picker,
+// and take a slot of the connection with one atomic addition. Only a call that must wait, because nothing is
+// ready or every slot is taken, goes further.
+//
+// # Goroutines
+//
+//	resolver.Run       started by the loop when the channel leaves idle; ended by its context
+//	connection attempt one per subConn at most; ended by its context (timeout, Shutdown, Close)
+//	connection watch   one per connection; ended by the connection's Done
+//
+// Close cancels the contexts, closes the connections and waits for all three. Timers (backoff, attempt delay,
+// idle, slot recheck) are time.AfterFunc; Close stops them.
+//
+// # Lock order
+//
+// serial.mu is held only to queue an event, subConn.mu only around the queue of waiting calls; neither is held
+// while the other, or anything outside this package, is called.
+package channel

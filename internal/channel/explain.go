@@ -1,0 +1,105 @@
+package channel
+
+import (
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+// failureLog remembers the last failure and counts them by reason.
+type failureLog struct {
+	// atomic
+	last atomic.Pointer[connectivity.Failure]
+	// guarded by mu
+	mu     sync.Mutex
+	counts map[connectivity.Reason]uint64
+}
+
+func (l *failureLog) add(f *connectivity.Failure) {
+	l.last.Store(f)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.counts == nil {
+		l.counts = map[connectivity.Reason]uint64{}
+	}
+	l.counts[f.Reason]++
+}
+
+// FailureCounts returns how often resolving and connecting failed and connections were lost, by reason.
+func (c *Channel) FailureCounts() map[connectivity.Reason]uint64 {
+	c.failures.mu.Lock()
+	defer c.failures.mu.Unlock()
+	return maps.Clone(c.failures.counts)
+}
+
+// asFailure makes a failure of a dial function's error.
+func asFailure(addr resolver.Address, err error) *connectivity.Failure {
+	var f *connectivity.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	var te *transport.Error
+	if errors.As(err, &te) {
+		if f := connFailure(addr, te); f != nil {
+			return f
+		}
+	}
+	return &connectivity.Failure{
+		Reason: dialReason(err), Address: addr.String(), Time: time.Now(), Text: "connecting failed", Err: err,
+	}
+}
+
+// dialReason reads the operating system's answer.
+func dialReason(err error) connectivity.Reason {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return connectivity.Refused // ENOENT: the file of a unix socket
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
+		return connectivity.Unreachable
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return connectivity.ConnectTimeout
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
+		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return connectivity.Resources
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return connectivity.Reset
+	}
+	return connectivity.Other
+}
+
+// connFailure makes a failure of what ended a connection; nil if this side ended it on purpose.
+func connFailure(addr resolver.Address, e *transport.Error) *connectivity.Failure {
+	if e == nil || e.Origin == transport.OriginUser {
+		return nil
+	}
+	return &connectivity.Failure{
+		Reason: lossReason(e), Address: addr.String(), Time: time.Now(),
+		Code: e.Code, Token: e.Token, Text: e.Reason, Err: e.Cause,
+	}
+}
+
+// lossReason: by token where one says it all, else by who ended the connection.
+func lossReason(e *transport.Error) connectivity.Reason {
+	switch e.Token {
+	case "goaway":
+		return connectivity.GoAway
+	case "keepalive_timeout":
+		return connectivity.Keepalive
+	case "preface_timeout", "preface":
+		return connectivity.Preface
+	}
+	switch e.Origin {
+	case transport.OriginPeer:
+		return connectivity.GoAway
+	case transport.OriginNetwork:
+		return connectivity.Reset
+	}
+	return connectivity.Protocol
+}

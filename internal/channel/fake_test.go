@@ -1,0 +1,260 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/leak"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
+
+// fakeConn is a connection without a wire: what a channel sees of a transport.ClientConn.
+type fakeConn struct {
+	addr     string
+	n        int // number of the dial that made it
+	draining chan struct{}
+	done     chan struct{}
+
+	mu    sync.Mutex
+	limit uint32
+	open  uint32
+	err   *transport.Error
+	why   string // given to Drain
+	slot  chan struct{}
+}
+
+func newFakeConn(addr string, n int) *fakeConn {
+	return &fakeConn{addr: addr, n: n, limit: math.MaxUint32,
+		draining: make(chan struct{}), done: make(chan struct{}), slot: make(chan struct{}, 1)}
+}
+
+func (c *fakeConn) String() string { return fmt.Sprintf("%s#%d", c.addr, c.n) }
+
+func (c *fakeConn) Open(*transport.RequestHead, *mem.Buf, bool, transport.ClientSink) (transport.ClientStream, error) {
+	return nil, errors.New("a fake connection opens no streams")
+}
+
+func (c *fakeConn) AwaitSlot(done <-chan struct{}) error {
+	select {
+	case <-c.slot:
+		return nil
+	case <-done:
+		return transport.ErrAwaitDone
+	case <-c.done:
+		return c.Err()
+	}
+}
+
+func (c *fakeConn) Load() (open, limit uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open, c.limit
+}
+
+func (c *fakeConn) setLimit(n uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limit = n
+}
+
+func (c *fakeConn) Info() *transport.ConnInfo {
+	return &transport.ConnInfo{Remote: &net.UnixAddr{Name: c.addr}, Draining: c.draining}
+}
+
+func (c *fakeConn) Done() <-chan struct{} { return c.done }
+
+func (c *fakeConn) Err() *transport.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// goAway is the peer's GOAWAY: no new streams, those there are go on.
+func (c *fakeConn) goAway(code uint32, debug string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: "goaway", Code: code, Reason: debug}
+	c.drainLocked()
+}
+
+func (c *fakeConn) drainLocked() {
+	select {
+	case <-c.draining:
+	default:
+		close(c.draining)
+	}
+}
+
+func (c *fakeConn) Drain(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.why = reason
+	c.drainLocked()
+	if c.open == 0 {
+		c.endLocked(&transport.Error{Origin: transport.OriginUser, Token: "drained", Reason: reason})
+	}
+}
+
+func (c *fakeConn) Close(err *transport.Error) {
+	if err == nil {
+		err = &transport.Error{Origin: transport.OriginUser, Token: "closed"}
+	}
+	c.fail(err)
+}
+
+func (c *fakeConn) fail(err *transport.Error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drainLocked()
+	c.endLocked(err)
+}
+
+func (c *fakeConn) endLocked(err *transport.Error) {
+	select {
+	case <-c.done:
+	default:
+		if c.err == nil {
+			c.err = err
+		}
+		close(c.done)
+	}
+}
+
+// fakeNet is a network: it says what comes of attempts to connect and writes them down.
+type fakeNet struct {
+	t     testing.TB
+	start time.Time
+
+	mu    sync.Mutex
+	host  map[string]string // address -> "refuse", "hang", "" (up)
+	limit uint32            // of streams, for new connections; 0: none
+	dials []string          // "address at time"
+	conns []*fakeConn
+}
+
+func newFakeNet(t testing.TB) *fakeNet {
+	return &fakeNet{t: t, start: time.Now(), host: map[string]string{}}
+}
+
+func (n *fakeNet) set(addr, how string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.host[addr] = how
+}
+
+func (n *fakeNet) Dial(ctx context.Context, addr resolver.Address) (transport.ClientConn, error) {
+	n.mu.Lock()
+	how := n.host[addr.Addr]
+	n.dials = append(n.dials, fmt.Sprintf("%s at %v", addr.Addr, time.Since(n.start)))
+	num := len(n.dials)
+	n.mu.Unlock()
+	switch how {
+	case "refuse":
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	case "hang":
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	c := newFakeConn(addr.Addr, num)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.limit > 0 {
+		c.limit = n.limit
+	}
+	n.conns = append(n.conns, c)
+	return c, nil
+}
+
+func (n *fakeNet) conn(i int) *fakeConn {
+	n.t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if i >= len(n.conns) {
+		n.t.Fatalf("connection %d was wanted, only %d were made", i, len(n.conns))
+	}
+	return n.conns[i]
+}
+
+func (n *fakeNet) wantDials(why string, want ...string) {
+	n.t.Helper()
+	synctest.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if fmt.Sprint(n.dials) != fmt.Sprint(want) {
+		n.t.Fatalf("dials: got %q, want %q: %s", n.dials, want, why)
+	}
+}
+
+// after lets virtual time pass.
+func after(d time.Duration) { <-time.After(d) }
+
+// noJitter makes backoffs exact.
+var noJitter = connectivity.Backoff{Jitter: -1}
+
+// manual is a resolver that says what a test makes it say.
+type manual struct {
+	w   resolver.Watcher
+	run chan struct{} // a value per Run
+}
+
+func newManual() *manual { return &manual{run: make(chan struct{}, 10)} }
+
+func (m *manual) Scheme() string { return "test" }
+func (m *manual) Build(resolver.Target, resolver.Options) (resolver.Resolver, error) {
+	return m, nil
+}
+func (m *manual) Run(ctx context.Context, w resolver.Watcher) {
+	m.w = w
+	m.run <- struct{}{}
+	<-ctx.Done()
+}
+
+// newTest makes a channel to the given addresses over a fake network.
+func newTest(t testing.TB, net *fakeNet, cfg Config, addrs ...string) *Channel {
+	t.Helper()
+	if cfg.Target == "" {
+		cfg.Target = "test:///x"
+	}
+	cfg.Resolvers = cfg.Resolvers.With(resolver.Static("test", resolver.EndpointsOf(addrs...)...))
+	return newTestWith(t, net, cfg)
+}
+
+func newTestWith(t testing.TB, net *fakeNet, cfg Config) *Channel {
+	t.Helper()
+	if cfg.Dial == nil {
+		cfg.Dial = net.Dial
+	}
+	if cfg.Backoff == (connectivity.Backoff{}) {
+		cfg.Backoff = noJitter
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// mustPick picks and fails the test if there is an error.
+func mustPick(t testing.TB, c *Channel, info call.PickInfo) (*fakeConn, func(call.DoneInfo)) {
+	t.Helper()
+	conn, done, err := c.Pick(context.Background(), &info)
+	if err != nil {
+		t.Fatalf("Pick: %v", err)
+	}
+	return conn.(*fakeConn), done
+}

@@ -1,0 +1,162 @@
+package channel
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
+
+var _ call.Channel = (*Channel)(nil)
+
+// pick is one pick under way: what the picker is told and what it chose. Reused, so that a pick does not
+// allocate; its done function is made once with it.
+type pick struct {
+	info balancer.CallInfo
+	pick balancer.Pick
+	conn *conn
+	done func(call.DoneInfo)
+	end  balancer.DoneInfo
+}
+
+var picks sync.Pool
+
+func newPick(info *call.PickInfo) *pick {
+	p, _ := picks.Get().(*pick)
+	if p == nil {
+		p = &pick{}
+		p.done = p.finish
+	}
+	p.info = balancer.CallInfo{Method: info.FullMethod, Metadata: info.Metadata, Attempt: info.Attempt}
+	return p
+}
+
+func (p *pick) free() {
+	p.info = balancer.CallInfo{}
+	p.pick.Reset()
+	p.conn = nil
+	p.end = balancer.DoneInfo{}
+	picks.Put(p)
+}
+
+// finish is the done function of a pick.
+func (p *pick) finish(info call.DoneInfo) {
+	if p.conn == nil {
+		panic("BUG: a pick's done was called twice")
+	}
+	if p.pick.Watched() {
+		p.end = balancer.DoneInfo{
+			Code: status.Code(info.Err), Err: info.Err, Sent: info.Sent, Received: info.Received,
+			Load: loadReport(info.Trailers),
+		}
+		p.pick.Done(&p.end)
+	}
+	c := p.conn
+	p.free()
+	c.give()
+}
+
+// loadHeader carries a load report with a response: gRFC A51, "Per-Query Metrics Reporting".
+const loadHeader = "endpoint-load-metrics-bin"
+
+func loadReport(trailers []transport.Field) string {
+	for i := range trailers {
+		if trailers[i].Name == loadHeader {
+			return trailers[i].Value
+		}
+	}
+	return ""
+}
+
+// Pick implements call.Channel.
+func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.ClientConn, func(call.DoneInfo), error) {
+	p := newPick(info)
+	snap := c.snap.Load()
+	if snap.state == connectivity.Ready && info.Full == nil && len(info.Avoid) == 0 {
+		if err := snap.picker.Pick(&p.info, &p.pick); err == nil {
+			if t, _ := subConnOf(p.pick.SubConn).slots.take(); t != nil {
+				// The first attempt finds out by Open that the connection has just ended. The ones after it
+				// must not find the same.
+				if info.Attempt <= 1 || !t.ended() {
+					p.conn = t
+					return t.t, p.done, nil
+				}
+				t.give()
+			}
+		}
+		p.pick.Reset()
+	}
+	t, err := c.pickSlow(ctx, info, p)
+	if err != nil {
+		p.free()
+		return nil, nil, err
+	}
+	p.conn = t
+	return t.t, p.done, nil
+}
+
+// subConnOf returns the channel's own part of what a picker chose.
+func subConnOf(sc balancer.SubConn) *subConn {
+	for {
+		switch s := sc.(type) {
+		case *subConn:
+			return s
+		case balancer.Unwrapper:
+			sc = s.Unwrap()
+		default:
+			panic("BUG: a picker returned a SubConn that the channel did not make")
+		}
+	}
+}
+
+// repicks is how often a picker is asked again because its choice is one to avoid. A rotating policy gets past
+// a backend with the first, a random one with high probability.
+const repicks = 4
+
+// choose asks the picker, more than once if it chose a connection that the call wants to avoid. The last answer
+// counts: avoiding is a wish.
+func (c *Channel) choose(snap *snapshot, info *call.PickInfo, p *pick) error {
+	for i := 0; ; i++ {
+		err := snap.picker.Pick(&p.info, &p.pick)
+		if err != nil || i == repicks || !avoided(p.pick.SubConn, info.Avoid) {
+			return err
+		}
+		p.pick.Done(&balancer.DoneInfo{})
+		p.pick.Reset()
+	}
+}
+
+func avoided(sc balancer.SubConn, avoid []transport.ClientConn) bool {
+	if len(avoid) == 0 {
+		return false
+	}
+	for _, t := range subConnOf(sc).list() {
+		if slices.Contains(avoid, t.t) {
+			return true
+		}
+	}
+	return false
+}
+
+// MethodConfig implements call.Channel.
+func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline time.Time) (*call.MethodConfig, error) {
+	select {
+	case <-c.resolved:
+	default:
+		if c.cfg.ParseServiceConfig != nil {
+			if err := c.awaitResolved(ctx, deadline); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c.methods.Load().find(fullMethod), nil
+}
+
+// Throttle implements call.Channel.
+func (c *Channel) Throttle() *call.Throttle { return c.methods.Load().throttle }

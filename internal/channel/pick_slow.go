@@ -1,0 +1,267 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
+
+// wait is a call that waits for a connection: what it waited for, and until when.
+type wait struct {
+	ch    *Channel
+	ctx   context.Context
+	timer *time.Timer // nil: no deadline but ctx's
+	due   <-chan time.Time
+	at    time.Time // when timer fires
+	start time.Time
+	last  time.Time // when the present phase began
+	spent [numPhases]time.Duration
+}
+
+// phase is what a call waits for.
+type phase uint8
+
+const (
+	phaseResolving phase = iota
+	phaseConnecting
+	phaseQueued
+	numPhases
+)
+
+var phaseNames = [numPhases]string{"resolving", "connecting", "queued for a stream"}
+
+func (c *Channel) newWait(ctx context.Context, deadline time.Time) *wait {
+	now := time.Now()
+	w := &wait{ch: c, ctx: ctx, start: now, last: now}
+	if !deadline.IsZero() {
+		w.timer = time.NewTimer(deadline.Sub(now))
+		w.due, w.at = w.timer.C, deadline
+	}
+	c.waiting.Add(1)
+	c.slow.Add(1)
+	return w
+}
+
+func (w *wait) end() {
+	w.ch.waiting.Add(-1)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// lap adds the time since the last lap to a phase.
+func (w *wait) lap(ph phase) {
+	now := time.Now()
+	w.spent[ph] += now.Sub(w.last)
+	w.last = now
+}
+
+// until blocks until changed is closed; else it returns the status error that ends the call.
+func (w *wait) until(changed <-chan struct{}, ph phase, snap *snapshot) error {
+	select {
+	case <-changed:
+		w.lap(ph)
+		return nil
+	case <-w.ctx.Done():
+		w.lap(ph)
+		return w.expired(w.ctx.Err(), snap)
+	case <-w.due:
+		w.lap(ph)
+		return w.expired(context.DeadlineExceeded, snap)
+	}
+}
+
+// expired explains what was waited for in vain.
+func (w *wait) expired(err error, snap *snapshot) error {
+	code := codes.Canceled
+	if errors.Is(err, context.DeadlineExceeded) {
+		code = codes.DeadlineExceeded
+	}
+	msg := fmt.Sprintf("no connection to %q after %s", w.ch.cfg.Target, w)
+	cause := err
+	if f := w.ch.lastFailure(snap); f != nil {
+		msg += "; last failure: " + f.Error()
+		cause = joinCause{err, f}
+	}
+	return status.New(code, msg).WithCause(cause).Err()
+}
+
+// String tells the time spent in each phase.
+func (w *wait) String() string {
+	s := time.Since(w.start).Round(time.Millisecond).String()
+	sep := " ("
+	for ph, d := range w.spent {
+		if d > 0 {
+			s += fmt.Sprintf("%s%s %v", sep, phaseNames[ph], d.Round(time.Millisecond))
+			sep = ", "
+		}
+	}
+	if sep == ", " {
+		s += ")"
+	}
+	return s
+}
+
+// pickSlow waits until there is a connection for the call.
+func (c *Channel) pickSlow(ctx context.Context, info *call.PickInfo, p *pick) (*conn, error) {
+	w := c.newWait(ctx, info.Deadline)
+	defer w.end()
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, w.expired(err, c.snap.Load())
+		}
+		snap := c.snap.Load()
+		err := c.choose(snap, info, p)
+		if err == nil {
+			t, err := c.slot(w, snap, info, p)
+			if t != nil || err != nil {
+				return t, err
+			}
+			p.pick.Done(&balancer.DoneInfo{}) // nothing was sent
+			p.pick.Reset()
+			continue
+		}
+		p.pick.Reset()
+		if end := c.refused(err, snap, info); end != nil {
+			return nil, end
+		}
+		if snap.state == connectivity.Idle {
+			c.loop.do(c.exitIdle)
+		}
+		if err := w.until(snap.changed, c.phase(), snap); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// phase tells whether names or connections are waited for.
+func (c *Channel) phase() phase {
+	select {
+	case <-c.resolved:
+		return phaseConnecting
+	default:
+		return phaseResolving
+	}
+}
+
+// refused turns a picker's error into the one that ends the call, or nil if the call should wait.
+func (c *Channel) refused(err error, snap *snapshot, info *call.PickInfo) error {
+	if errors.Is(err, balancer.ErrQueue) {
+		return nil
+	}
+	var drop *balancer.DropError
+	if errors.As(err, &drop) {
+		return status.New(drop.Code, drop.Reason).WithCause(err).Err()
+	}
+	if info.WaitForReady {
+		return nil
+	}
+	msg := fmt.Sprintf("no connection to %q: %v", c.cfg.Target, err)
+	return status.New(codes.Unavailable, msg).WithCause(err).Err()
+}
+
+// slot takes a slot on the subConn that was picked and waits for one if need be. nil and no error: pick anew.
+func (c *Channel) slot(w *wait, snap *snapshot, info *call.PickInfo, p *pick) (*conn, error) {
+	s := subConnOf(p.pick.SubConn)
+	if info.Full != nil {
+		s.slots.full(info.Full)
+	}
+	t, found := s.slots.take()
+	if !found {
+		// The connection is gone and the picker of the time before it: the next one is on its way.
+		return nil, w.until(snap.changed, phaseConnecting, snap)
+	}
+	if t == nil {
+		var err error
+		if t, err = c.queue(w, snap, s); t == nil {
+			return nil, err
+		}
+	}
+	if t.ended() {
+		t.give()
+		c.loop.wait(func() { s.connLost(t) }) // the watch is on its way to tell; it finds it told
+		return nil, nil
+	}
+	if t.t == info.Full {
+		// By our count there is room, by the transport's there was none: let it say when.
+		if err := w.awaitSlot(t, snap); err != nil {
+			t.give()
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// queue waits for a slot. nil and no error: the subConn has no connection any more.
+func (c *Channel) queue(w *wait, snap *snapshot, s *subConn) (*conn, error) {
+	q := s.slots.join()
+	if s.mayGrow() {
+		c.loop.do(s.grow)
+	}
+	select {
+	case t := <-q.got:
+		w.lap(phaseQueued)
+		return t, nil
+	case <-w.ctx.Done():
+		s.slots.leave(q)
+		w.lap(phaseQueued)
+		return nil, w.expired(w.ctx.Err(), snap)
+	case <-w.due:
+		s.slots.leave(q)
+		w.lap(phaseQueued)
+		return nil, w.expired(context.DeadlineExceeded, snap)
+	}
+}
+
+// awaitSlot waits until the transport takes a stream. A connection that ended is left to Open to tell of: its
+// error says that nothing was sent.
+func (w *wait) awaitSlot(t *conn, snap *snapshot) error {
+	ctx, cancel := w.ctx, context.CancelFunc(func() {})
+	if w.timer != nil {
+		ctx, cancel = context.WithCancel(w.ctx)
+		stop := time.AfterFunc(time.Until(w.at), cancel)
+		defer stop.Stop()
+	}
+	defer cancel()
+	err := t.t.AwaitSlot(ctx.Done())
+	w.lap(phaseQueued)
+	if !errors.Is(err, transport.ErrAwaitDone) {
+		return nil
+	}
+	if e := w.ctx.Err(); e != nil {
+		return w.expired(e, snap)
+	}
+	return w.expired(context.DeadlineExceeded, snap)
+}
+
+// awaitResolved blocks until the resolver has answered for the first time.
+func (c *Channel) awaitResolved(ctx context.Context, deadline time.Time) error {
+	w := c.newWait(ctx, deadline)
+	defer w.end()
+	for {
+		snap := c.snap.Load()
+		switch snap.state {
+		case connectivity.Shutdown:
+			return errClosed
+		case connectivity.Idle:
+			c.loop.do(c.exitIdle)
+		}
+		select {
+		case <-c.resolved:
+			return nil
+		default:
+		}
+		// The first answer publishes a snapshot, as does Close.
+		if err := w.until(snap.changed, phaseResolving, snap); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+// subConn is one address: its connections and the attempts to make them. gRFC A105, "Backoff Behavior and
+// Connectivity State": the first line that applies.
+//
+//	READY              at least one connection
+//	CONNECTING         an attempt is under way
+//	TRANSIENT_FAILURE  the last attempt failed, its backoff runs
+//	IDLE               otherwise
+type subConn struct {
+	// immutable
+	ch   *Channel
+	host *policyHost
+	addr resolver.Address
+	opts balancer.SubConnOptions
+
+	// owned by the event loop
+	state       connectivity.State // last told to the balancer
+	stopped     bool               // Shutdown; nothing is told any more
+	attempt     *attempt           // under way, nil if none
+	stopBackoff func()             // the running backoff, nil if none
+	failures    int                // attempts in a row that failed
+	lastErr     error              // of the last attempt or connection that failed
+	stopTrim    func()             // the timer that closes additional connections, nil if none
+
+	slots slots
+}
+
+// attempt is one attempt to connect.
+type attempt struct {
+	cancel context.CancelFunc
+	start  time.Time
+	// backoff is the time from start to the next attempt if this one fails (connection-backoff.md:
+	// the wait is counted from the start of the attempt).
+	backoff time.Duration
+}
+
+func newSubConn(h *policyHost, addr resolver.Address, opts balancer.SubConnOptions) *subConn {
+	s := &subConn{ch: h.ch, host: h, addr: addr, opts: opts}
+	s.slots.sub = s
+	return s
+}
+
+// Address implements balancer.SubConn.
+func (s *subConn) Address() resolver.Address { return s.addr }
+
+// Connect implements balancer.SubConn.
+func (s *subConn) Connect() {
+	if s.state == connectivity.Idle && s.attempt == nil && s.stopBackoff == nil {
+		s.connect()
+	}
+}
+
+// Shutdown implements balancer.SubConn.
+func (s *subConn) Shutdown() { s.shutdown() }
+
+// connect starts an attempt.
+func (s *subConn) connect() {
+	if s.stopped {
+		return
+	}
+	a := &attempt{start: time.Now(), backoff: s.ch.cfg.Backoff.Delay(s.failures, rand.Float64())}
+	// connection-backoff.md: an attempt is given until its backoff is over, and MIN_CONNECT_TIMEOUT at least.
+	timeout := max(a.backoff, s.ch.cfg.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(s.ch.ctx, timeout)
+	a.cancel = cancel
+	s.attempt = a
+	s.update()
+	addr := s.addr
+	orDefault(&addr.ServerName, s.ch.authority)
+	s.ch.wg.Go(func() {
+		t, err := s.ch.cfg.Dial(ctx, addr)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = withTimeout(s.addr, timeout, err)
+		}
+		cancel()
+		s.ch.loop.wait(func() { s.dialed(a, t, err) })
+	})
+}
+
+func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
+	if s.attempt == a {
+		s.attempt = nil
+	}
+	if s.stopped {
+		if err == nil {
+			t.Close(nil)
+			s.ch.wg.Go(func() { <-t.Done() })
+		}
+		return
+	}
+	if err != nil {
+		s.attemptFailed(a, err)
+		return
+	}
+	s.failures = 0
+	s.ch.cfg.Logger.Debug("connected", "target", s.ch.cfg.Target, "address", s.addr.String())
+	c := newConn(s, t)
+	s.ch.wg.Go(c.watch)
+	s.slots.add(c)
+	s.trimLater()
+	s.update()
+}
+
+func (s *subConn) attemptFailed(a *attempt, err error) {
+	f := asFailure(s.addr, err)
+	s.failed(f)
+	s.backOff(a.backoff - time.Since(a.start))
+	s.update()
+}
+
+func (s *subConn) failed(f *connectivity.Failure) {
+	s.lastErr = f
+	s.ch.failures.add(f)
+	s.ch.cfg.Logger.Info("connection failed", "target", s.ch.cfg.Target, "address", s.addr.String(),
+		"reason", string(f.Reason), "error", f)
+}
+
+// backOff keeps the next attempt from being made before d is over.
+func (s *subConn) backOff(d time.Duration) {
+	s.failures++
+	s.stopBackoff = s.ch.afterFunc(max(d, 0), func() {
+		s.stopBackoff = nil
+		s.update()
+		s.grow() // calls may wait for a further connection
+	})
+}
+
+// connLost is called when c takes no new calls. Those under way may finish.
+func (s *subConn) connLost(c *conn) {
+	if !s.slots.remove(c) {
+		return // shutdown had it already
+	}
+	s.ch.leaving[c] = struct{}{}
+	if f := c.failure(); f != nil {
+		s.failed(f)
+	}
+	// A peer that accepts and ends connections at once must not be connected to in a loop. The first
+	// connection that was short is taken for bad luck: a server that restarts looks like that.
+	if life := time.Since(c.since); life < s.ch.cfg.Backoff.WithDefaults().BaseDelay && c.short > 0 {
+		s.failures = c.short - 1
+		s.backOff(s.ch.cfg.Backoff.Delay(c.short-1, rand.Float64()) - life)
+	}
+	s.update()
+	s.grow()
+}
+
+// update works out the state and tells the balancer of a change.
+func (s *subConn) update() {
+	if s.stopped {
+		return
+	}
+	var st connectivity.State
+	switch {
+	case len(s.list()) > 0:
+		st = connectivity.Ready
+	case s.attempt != nil:
+		st = connectivity.Connecting
+	case s.stopBackoff != nil:
+		st = connectivity.TransientFailure
+	default:
+		st = connectivity.Idle
+	}
+	if st == s.state {
+		return
+	}
+	s.state = st
+	e := balancer.SubConnState{State: st}
+	if st == connectivity.TransientFailure || st == connectivity.Idle {
+		e.Err = s.lastErr
+	}
+	// In an event of its own: the balancer may be the one that called.
+	s.ch.loop.do(func() { s.tell(e) })
+}
+
+func (s *subConn) tell(e balancer.SubConnState) {
+	if s.stopped {
+		return
+	}
+	s.opts.OnState(e)
+	if e.State == connectivity.Ready && s.opts.OnHealth != nil && !s.stopped {
+		s.opts.OnHealth(e)
+	}
+}
+
+// shutdown ends the subConn: connections finish the calls they have.
+func (s *subConn) shutdown() {
+	if s.stopped {
+		return
+	}
+	s.stopped = true
+	delete(s.ch.subs, s)
+	delete(s.host.subs, s)
+	if s.attempt != nil {
+		s.attempt.cancel()
+	}
+	if s.stopBackoff != nil {
+		s.stopBackoff()
+	}
+	if s.stopTrim != nil {
+		s.stopTrim()
+	}
+	for _, c := range s.slots.close() {
+		s.ch.leaving[c] = struct{}{}
+		c.t.Drain("the client does not need the address any more")
+	}
+}
+
+func (s *subConn) list() []*conn { return s.slots.list() }
