@@ -190,3 +190,10 @@ func (c *Conn) ResetID(id uint32, code frame.ErrCode) {
 	c.Out = frame.AppendRSTStream(c.Out, id, code)
 	c.resets.add(id)
 }
+
+// DropStreams empties the table: the connection has ended.
+func (c *Conn) DropStreams() {
+	for _, s := range c.streams {
+		c.remove(s)
+	}
+}

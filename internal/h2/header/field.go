@@ -92,7 +92,8 @@ func (r *regular) note(f *hpack.Field) *Error {
 	case "content-length":
 		return r.noteLength(f)
 	case "host":
-		// RFC 9112 §3.2 refuses requests "with more than one Host header field line".
+		// RFC 9112 §3.2 has a server refuse "any request message that contains more than one Host
+		// header field line".
 		if r.hasHost {
 			return ruleHostTwice.on(f.Name)
 		}

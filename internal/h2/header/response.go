@@ -67,7 +67,8 @@ func status(s string) int {
 func CheckTrailers(fields []hpack.Field) *Error {
 	for i := range fields {
 		// RFC 9113 §8.1: "Trailers MUST NOT include pseudo-header fields [...]. An endpoint that
-		// receives a pseudo-header field in trailers MUST treat the message as malformed".
+		// receives pseudo-header fields in trailers MUST treat the request or response as
+		// malformed".
 		if name := fields[i].Name; name != "" && name[0] == ':' {
 			return rulePseudoTrailer.on(name)
 		}

@@ -48,10 +48,9 @@ func (e *Encoder) BeginBlock(dst []byte) []byte {
 	if e.lowest == e.current && e.wanted == e.current {
 		return dst
 	}
-	// RFC 7541 §4.2: "In the case that this size is changed more than once in the interval
-	// between transmission of two header blocks, the smallest maximum table size that occurs
-	// in that interval MUST be signaled in a dynamic table size update. The final maximum size
-	// is always signaled".
+	// RFC 7541 §4.2: "In the case that this size is changed more than once in this interval, the
+	// smallest maximum table size that occurs in that interval MUST be signaled in a dynamic
+	// table size update. The final maximum size is always signaled".
 	if e.lowest < e.size {
 		// Evicting the oldest entries would move all places; a peer does this once, at the start.
 		e.lowest = 0
