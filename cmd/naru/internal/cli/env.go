@@ -24,8 +24,9 @@ type Env struct {
 	Dir string
 	// Getenv looks up an environment variable; "" when unset.
 	Getenv func(name string) string
-	// Color tells that Stderr is a terminal that shows colours. Escape sequences go nowhere else.
-	Color bool
+	// Color tells that Stderr is a terminal that shows colours, ColorOut the same of Stdout. Escape
+	// sequences go nowhere else.
+	Color, ColorOut bool
 }
 
 // System returns the Env of this process.
@@ -35,12 +36,13 @@ func System() *Env {
 		dir = string(filepath.Separator)
 	}
 	return &Env{
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		Dir:    dir,
-		Getenv: os.Getenv,
-		Color:  colorful(os.Stderr, os.Getenv),
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Dir:      dir,
+		Getenv:   os.Getenv,
+		Color:    colorful(os.Stderr, os.Getenv),
+		ColorOut: colorful(os.Stdout, os.Getenv),
 	}
 }
 

@@ -58,6 +58,13 @@ type List struct {
 // Add appends d.
 func (l *List) Add(d *Diagnostic) { l.all = append(l.all, d) }
 
+// Has tells whether there is a finding at p's start.
+func (l *List) Has(p Place) bool {
+	return slices.ContainsFunc(l.all, func(d *Diagnostic) bool {
+		return d.Place.Name() == p.Name() && d.Place.Start == p.Start
+	})
+}
+
 // All returns the findings in order of file and position, errors before warnings at the same place, without
 // repetitions. The slice belongs to the caller.
 func (l *List) All() []*Diagnostic {

@@ -113,9 +113,9 @@ func sanitize(s string) string {
 // Longest stretches of a line shown before, in and after the marked place: machine-written files have
 // lines of a megabyte.
 const (
-	maxBefore = 120
-	maxSpan   = 80
-	maxAfter  = 80
+	maxBefore = 70
+	maxSpan   = 60
+	maxAfter  = 40
 )
 
 func clip(before, span, after string) (string, string, string) {

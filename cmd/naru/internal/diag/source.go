@@ -27,10 +27,18 @@ func NewSource(name, text string) *Source {
 // Text returns the whole text.
 func (s *Source) Text() string { return s.text }
 
-// Place returns the bytes from start to end as a place. Offsets beyond the text are moved to its ends.
+// Place returns the bytes from start to end as a place. Offsets beyond the text are moved to its ends, those
+// inside a character to its start and end.
 func (s *Source) Place(start, end int) Place {
 	start = min(max(start, 0), len(s.text))
-	return Place{Source: s, Start: start, End: min(max(end, start), len(s.text))}
+	end = min(max(end, start), len(s.text))
+	for start > 0 && start < len(s.text) && !utf8.RuneStart(s.text[start]) {
+		start--
+	}
+	for end < len(s.text) && !utf8.RuneStart(s.text[end]) {
+		end++
+	}
+	return Place{Source: s, Start: start, End: end}
 }
 
 // Position returns the line and column of an offset, both counted from 1. A column is one character:

@@ -87,9 +87,15 @@ func (c *compiler) compile(f *source, explicit bool) {
 			}
 		}
 		if c.linked[f.name] == nil {
+			f.unusable = true
 			c.linked[f.name] = c.stub(f.name)
 		}
 	}()
+	for _, imp := range f.imports {
+		dep := c.files[imp.name]
+		f.partial = f.partial || dep.unusable || dep.reexports
+		f.reexports = f.reexports || imp.public && (dep.unusable || dep.reexports)
+	}
 	switch {
 	case f.builtin != nil:
 		c.linkBuiltin(f)
@@ -126,28 +132,32 @@ func (c *compiler) deps(f *source) linker.Files {
 }
 
 func (c *compiler) link(f *source, explicit bool) {
-	handler := reporter.NewHandler(c.reporter(f))
-	parsed, basicErr := parser.ResultFromAST(f.tree, true, handler)
-	file, err := linker.Link(parsed, c.deps(f), c.symbols, handler)
-	if file != nil {
-		c.linked[f.name] = file
+	// Each step has a handler of its own: a step does not start if its handler has seen an error.
+	handler := func() *reporter.Handler { return reporter.NewHandler(c.reporter(f)) }
+	parsed, basicErr := parser.ResultFromAST(f.tree, true, handler())
+	file, err := linker.Link(parsed, c.deps(f), c.symbols, handler())
+	if file == nil {
+		// Names defined twice stop the linker. Find out what else is wrong without them.
+		renameDuplicates(parsed.FileDescriptorProto())
+		file, _ = linker.Link(parsed, c.deps(f), &linker.Symbols{}, handler())
+		if file == nil {
+			return
+		}
 	}
-	if file == nil || basicErr != nil || err != nil {
-		return
-	}
+	c.linked[f.name] = file
 	var interpretOpts []options.InterpreterOption
 	if d := c.linked[descriptorProto]; d != nil && c.files[descriptorProto].builtin == nil {
 		interpretOpts = append(interpretOpts, options.WithOverrideDescriptorProto(d))
 	}
-	index, err := options.InterpretOptions(file, handler, interpretOpts...)
-	if err != nil {
+	index, optionErr := options.InterpretOptions(file, handler(), interpretOpts...)
+	if basicErr != nil || err != nil || optionErr != nil {
 		return
 	}
-	if err := file.ValidateOptions(handler, c.symbols); err != nil {
+	if err := file.ValidateOptions(handler(), c.symbols); err != nil {
 		return
 	}
 	if explicit && !f.partial {
-		file.CheckForUnusedImports(handler)
+		file.CheckForUnusedImports(handler())
 	}
 	fd := file.FileDescriptorProto()
 	fd.SourceCodeInfo = sourceinfo.GenerateSourceInfo(f.tree, index)

@@ -26,10 +26,14 @@ type source struct {
 	tree    *ast.FileNode // nil if unusable is set before parsing
 	imports []importRef
 
-	// unusable: the file could not be read or parsed, or imports itself. Others get an empty file.
+	// unusable: the file could not be read, parsed or linked. Others get an empty file.
 	unusable bool
-	// partial: the file misses definitions because something it imports is unusable.
+	// unknownEdition: the file speaks a language that is not known; further findings would be guesses.
+	unknownEdition bool
+	// partial: the file may miss definitions because something it imports is unusable.
 	partial bool
+	// reexports: the file has public imports that are unusable, or have such.
+	reexports bool
 }
 
 // importRef is an import statement.
@@ -53,12 +57,12 @@ func newLoader(roots []Root, list *diag.List) *loader {
 }
 
 // load reads name and all it imports. from is the importing file, nil for a file of the command line.
-func (l *loader) load(name string, from *source, ref importRef, chain []string) *source {
-	if f, ok := l.files[name]; ok {
+func (l *loader) load(name string, from *source, ref importRef, chain []string) {
+	if _, ok := l.files[name]; ok {
 		if slices.Contains(chain, name) {
 			l.reportCycle(from, ref, chain, name)
 		}
-		return f
+		return
 	}
 	f := &source{name: name}
 	l.files[name] = f
@@ -68,22 +72,9 @@ func (l *loader) load(name string, from *source, ref importRef, chain []string) 
 	}
 	chain = append(chain, name)
 	for _, imp := range f.imports {
-		dep := l.load(imp.name, f, imp, chain)
-		f.partial = f.partial || dep.unusable || imp.public && dep.partial
-		f.partial = f.partial || dep.reexportsPartial(l.files)
+		l.load(imp.name, f, imp, chain)
 	}
 	l.order = append(l.order, name)
-	return f
-}
-
-// reexportsPartial tells whether a public import of f is missing definitions.
-func (f *source) reexportsPartial(files map[string]*source) bool {
-	for _, imp := range f.imports {
-		if dep := files[imp.name]; imp.public && dep != nil && (dep.unusable || dep.partial) {
-			return true
-		}
-	}
-	return false
 }
 
 // read fills in f's text, from a root or the built-in files.

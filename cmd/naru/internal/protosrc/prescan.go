@@ -36,8 +36,12 @@ func prescan(src *diag.Source, list *diag.List) prescanned {
 	}
 	s := newScanner(src)
 	s.run()
-	for _, id := range s.order {
-		list.Add(id.diagnostic(src))
+	for i, id := range s.order {
+		d := id.diagnostic(src)
+		if i == 0 { // the same for all
+			d.Hint = "give it an ASCII name; comments and strings may say the rest in any script"
+		}
+		list.Add(d)
 	}
 	for _, d := range s.strays {
 		list.Add(d)
@@ -93,7 +97,6 @@ func (id *identifier) diagnostic(src *diag.Source) *diag.Diagnostic {
 	d := &diag.Diagnostic{
 		Place:   src.Place(first, first+len(id.name)),
 		Message: fmt.Sprintf("identifier %q: only ASCII letters, digits and _ make an identifier", id.name),
-		Hint:    "give it an ASCII name; comments and strings may say the rest in any script",
 	}
 	if more := len(id.places) - 1; more > 0 {
 		d.Notes = append(d.Notes, diag.Note{Message: "used again " + times(more) + ", on " + lines(src, id.places[1:])})

@@ -20,25 +20,73 @@ type numbered struct {
 }
 
 // rewriteFieldNumber names both places of a field number and the next free one.
-func rewriteFieldNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) {
+func rewriteFieldNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
 	d.Message = fmt.Sprintf("field number %s of message %s is used twice: by %s and by %s", m[4], m[1], m[2], m[3])
 	fields := numbers(f.tree, f.message(m[1]))
 	number, _ := strconv.ParseInt(m[4], 10, 64)
-	if first := slices.IndexFunc(fields, func(n numbered) bool { return n.number == number }); first >= 0 {
+	isFirst := func(n numbered) bool { return n.number == number && f.original(n.name) == m[2] }
+	if first := slices.IndexFunc(fields, isFirst); first >= 0 {
 		n := fields[first]
 		d.Notes = append(d.Notes, diag.Note{Place: f.src.Place(n.start, n.end), Message: m[2] + " has it here"})
 	}
+	if next := nextNumber(fields); next > 0 {
+		d.Hint = fmt.Sprintf("the next free number is %d", next)
+	}
+	return true
+}
+
+// nextNumber returns the number after the highest used, 0 if that is not free to use.
+func nextNumber(fields []numbered) int64 {
 	highest := int64(0)
 	for _, n := range fields {
 		highest = max(highest, n.number)
 	}
-	if next := highest + 1; next < 19000 {
-		d.Hint = fmt.Sprintf("the next free number is %d", next)
+	if highest+1 >= firstReservedNumber {
+		return 0
 	}
+	return highest + 1
+}
+
+// firstReservedNumber starts the range that protobuf keeps for itself: 19000 to 19999.
+const firstReservedNumber = 19000
+
+func rewriteNoNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
+	dot := strings.LastIndexByte(m[1], '.')
+	d.Message = fmt.Sprintf("field %s has no number", m[1])
+	if dot < 0 {
+		return true
+	}
+	if next := nextNumber(numbers(f.tree, f.message(m[1][:dot]))); next > 0 {
+		d.Hint = fmt.Sprintf("the next free number is %d: %s = %d;", next, m[1][dot+1:], next)
+	}
+	return true
+}
+
+func rewriteReserved(_ *loader, _ *source, d *diag.Diagnostic, m []string) bool {
+	d.Message = fmt.Sprintf("field %s uses number %s, which message %s reserves", m[2], m[3], m[1])
+	if m[4] != m[5] {
+		d.Message += fmt.Sprintf(" (%s to %s)", m[4], m[5])
+	}
+	d.Hint = "a reserved number was in use once; take another"
+	return true
+}
+
+func rewriteReservedName(_ *loader, _ *source, d *diag.Diagnostic, m []string) bool {
+	d.Message = fmt.Sprintf("%s is a name that %s reserves", m[2], m[1])
+	d.Hint = "a reserved name was in use once; take another"
+	return true
+}
+
+func rewriteOpenString(_ *loader, _ *source, d *diag.Diagnostic, _ []string) bool {
+	d.Message = "the string does not end on this line"
+	return true
 }
 
 // rewriteEnumNumber names both places of an enum's number.
-func rewriteEnumNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) {
+func rewriteEnumNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
+	if f.src.Text()[d.Place.Start:d.Place.End] != m[4] && m[4] == "0" {
+		return false // it is out of range, which is reported, and was taken as 0
+	}
 	d.Message = fmt.Sprintf("number %s of enum %s is used twice: by %s and by %s", m[4], m[1], m[2], m[3])
 	d.Hint = "if both names are meant, put \"option allow_alias = true;\" into the enum"
 	name := m[2][strings.LastIndexByte(m[2], '.')+1:]
@@ -49,6 +97,7 @@ func rewriteEnumNumber(_ *loader, f *source, d *diag.Diagnostic, m []string) {
 		}
 		return nil
 	}})
+	return true
 }
 
 // message finds a message's declaration by its full name.
@@ -117,7 +166,7 @@ func numbers(tree *ast.FileNode, message ast.Node) []numbered {
 }
 
 // rewriteUnknownType looks for the type in files that are not imported and among names alike.
-func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) {
+func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) bool {
 	wanted := strings.TrimPrefix(m[1], ".")
 	d.Message = strings.TrimSuffix(strings.SplitN(d.Message, ";", 2)[0], " ")
 	imported := map[string]bool{}
@@ -141,6 +190,7 @@ func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) {
 		best = near
 	}
 	d.Hint = best
+	return true
 }
 
 // typesOf yields the full names of the top-level messages and enums of a file.
@@ -153,4 +203,11 @@ func typesOf(file protoreflect.FileDescriptor) map[string]bool {
 		names[string(file.Enums().Get(i).FullName())] = true
 	}
 	return names
+}
+
+func rewriteEdition(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
+	f.unknownEdition = true
+	d.Message = fmt.Sprintf("edition %s is not supported", m[1])
+	d.Hint = `known are edition = "2023", syntax = "proto3" and syntax = "proto2"`
+	return true
 }

@@ -40,11 +40,11 @@ func (s *scanner) run() {
 		r, size := utf8.DecodeRuneInString(rest)
 		switch {
 		case strings.HasPrefix(rest, "//"):
-			s.skipPast("\n", 2)
+			s.pos += skipPast(rest, "\n", 2)
 		case strings.HasPrefix(rest, "/*"):
-			s.skipPast("*/", 2)
+			s.pos += skipPast(rest, "*/", 2)
 		case r == '"' || r == '\'':
-			s.skipString(byte(r))
+			s.pos += skipString(rest)
 		case r == '\u201C' || r == '\u2018':
 			s.smartString(r)
 		case isWord(r):
@@ -63,30 +63,30 @@ func (s *scanner) run() {
 	}
 }
 
-// skipPast moves behind the next occurrence of end, or to the end of the text.
-func (s *scanner) skipPast(end string, from int) {
-	if i := strings.Index(s.text[s.pos+from:], end); i >= 0 {
-		s.pos += from + i + len(end)
-		return
+// skipPast returns the offset in text behind the first occurrence of end from an offset on, or its length.
+func skipPast(text, end string, from int) int {
+	if i := strings.Index(text[from:], end); i >= 0 {
+		return from + i + len(end)
 	}
-	s.pos = len(s.text)
+	return len(text)
 }
 
-// skipString moves behind a string. A string ends at its line's end at the latest, as for the parser.
-func (s *scanner) skipString(quote byte) {
-	for s.pos++; s.pos < len(s.text); s.pos++ {
-		switch s.text[s.pos] {
+// skipString returns the offset behind the string that text starts with. A string ends at its line's end at
+// the latest, as for the parser.
+func skipString(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
 		case '\\':
-			if s.pos+1 < len(s.text) && s.text[s.pos+1] != '\n' {
-				s.pos++
+			if i+1 < len(text) && text[i+1] != '\n' {
+				i++
 			}
-		case quote:
-			s.pos++
-			return
+		case text[0]:
+			return i + 1
 		case '\n':
-			return
+			return i
 		}
 	}
+	return len(text)
 }
 
 // word reads a whole identifier and, if it is not ASCII, notes it.
@@ -149,7 +149,7 @@ func (s *scanner) stray(r rune, size int) {
 		case ascii == ' ':
 			d.Hint = "replace it by a plain space, or remove it"
 		case ascii != 0:
-			d.Hint = fmt.Sprintf("an ASCII %q looks like it", ascii)
+			d.Hint = fmt.Sprintf("use the ASCII %q", ascii)
 		}
 		if n := strings.Count(s.text[s.pos+size:], string(r)); n > 0 {
 			d.Notes = append(d.Notes, diag.Note{Message: "the file has it " + times(n) + " more behind this place"})

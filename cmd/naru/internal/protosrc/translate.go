@@ -25,6 +25,9 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 	if f.partial && unknownName.MatchString(err.Unwrap().Error()) {
 		return // it may be in the file that was not found
 	}
+	if f.unknownEdition {
+		return
+	}
 	// A report about two files may stand in either.
 	if other := l.files[err.Start().Filename]; other != nil && other.src != nil {
 		f = other
@@ -34,6 +37,9 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 		d.Place = f.src.Place(span(err))
 	}
 	d.Message = f.original(err.Unwrap().Error())
+	if strings.Contains(d.Message, "unexpected error") {
+		return // the parser's echo of a report of its lexer
+	}
 	var unused linker.ErrorUnusedImport
 	switch {
 	case errors.Is(err, parser.ErrNoSyntax):
@@ -43,7 +49,9 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 	case errors.As(err, &unused):
 		d.Message = "unused import " + strconv.Quote(unused.UnusedImport())
 	default:
-		l.rewrite(f, d)
+		if !l.rewrite(f, d) {
+			return
+		}
 	}
 	l.list.Add(d)
 }
@@ -81,33 +89,85 @@ func (l *loader) place(file, line, column string) (diag.Place, bool) {
 	return f.src.Place(at, at+len(word.FindString(f.src.Text()[at:]))), true
 }
 
-// rewrites are the reports worth better words, tried in order. Each gets the submatches of its pattern.
+// rewrites are the reports worth better words, tried in order. Each gets the submatches of its pattern and
+// tells whether the report is worth showing at all.
 var rewrites = []struct {
 	pattern *regexp.Regexp
-	apply   func(l *loader, f *source, d *diag.Diagnostic, m []string)
+	apply   func(l *loader, f *source, d *diag.Diagnostic, m []string) bool
 }{
 	{regexp.MustCompile(`^syntax error: (.*)$`), rewriteSyntax},
 	{regexp.MustCompile(`^symbol "([^"]+)" already defined(| as a package) at (\S+?):(\d+):(\d+)(.*)$`), rewriteSymbol},
+	{regexp.MustCompile(`^edition value ("[^"]*") not recognized`), rewriteEdition},
+	{regexp.MustCompile(`^field (\S+): missing field tag number$`), rewriteNoNumber},
+	{regexp.MustCompile(`^message (\S+): field (\S+) is using tag (\d+) which is in reserved range (\d+) to (\d+)$`), rewriteReserved},
+	{regexp.MustCompile(`^(?:message|enum) (\S+): (?:field|value) (\S+) is using a reserved name$`), rewriteReservedName},
+	{regexp.MustCompile(`^encountered end-of-line before end of string literal$`), rewriteOpenString},
 	{regexp.MustCompile(`^message (\S+): fields (\S+) and (\S+) both have the same tag (\d+)$`), rewriteFieldNumber},
 	{regexp.MustCompile(`^enum (\S+): values (\S+) and (\S+) both have the same numeric value (-?\d+);`), rewriteEnumNumber},
+	{regexp.MustCompile(`^extension with tag (\d+) for message (\S+) already defined at (\S+?):(\d+):(\d+)$`), rewriteExtensionNumber},
+	{regexp.MustCompile(`^tag number (\d+) (?:must be greater|is in disallowed|is higher than)`), rewriteTag},
+	{regexp.MustCompile(`unrecognized extension \S+ of \S+$`), rewriteUnrecognized},
+	{regexp.MustCompile(`^(.*: )?field (\S+) of (\S+) does not exist$`), rewriteNoOption},
+	{regexp.MustCompile(`^(.*)option (\S+): enum (\S+) has no value named (\S+)$`), rewriteNoValue},
+	{regexp.MustCompile(`^(.*)option (\S+): non-repeated option field \S+ already set$`), rewriteSetTwice},
 	{regexp.MustCompile(`unknown (?:extendee type|type|request type|response type) (\S+?)(?:;|$)`), rewriteUnknownType},
 	{regexp.MustCompile(`^(.*?),? ?(?:defined |declared )?at (\S+?):(\d+):(\d+)$`), rewriteAt},
 }
 
-func (l *loader) rewrite(f *source, d *diag.Diagnostic) {
+func (l *loader) rewrite(f *source, d *diag.Diagnostic) (keep bool) {
 	for _, r := range rewrites {
 		if m := r.pattern.FindStringSubmatch(d.Message); m != nil {
-			r.apply(l, f, d, m)
-			return
+			return r.apply(l, f, d, m)
 		}
 	}
+	return true
 }
 
-func rewriteSyntax(_ *loader, _ *source, d *diag.Diagnostic, m []string) {
-	d.Message = strings.NewReplacer("expecting", "expected").Replace(m[1])
+func rewriteSyntax(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
+	d.Message = strings.ReplaceAll(m[1], "expecting", "expected")
+	at := d.Place.Start
+	if strings.HasPrefix(d.Message, "expected ';'") {
+		// The parser notices at the next token, which may be lines away. What lacks is behind the last one.
+		end := lastToken(f.scan.text[:at])
+		d.Place = f.src.Place(end, end)
+		return true
+	}
+	token := word.FindString(f.src.Text()[at:])
+	if token == "" || !strings.HasPrefix(f.src.Text()[at:], token) {
+		return true
+	}
+	d.Place = f.src.Place(at, at+len(token))
+	if strings.HasSuffix(strings.TrimRight(f.scan.text[:at], " \t\r\n"), "<") {
+		d.Hint = "the key of a map is an integer type, bool or string"
+	}
+	d.Message = strings.Replace(d.Message, "unexpected identifier", "unexpected "+strconv.Quote(token), 1)
+	return true
 }
 
-func rewriteSymbol(l *loader, _ *source, d *diag.Diagnostic, m []string) {
+// lastToken returns the offset behind the last token of a text.
+func lastToken(text string) int {
+	end := 0
+	for pos := 0; pos < len(text); {
+		next := pos + 1
+		switch rest := text[pos:]; {
+		case strings.HasPrefix(rest, "//"):
+			pos += skipPast(rest, "\n", 2)
+			continue
+		case strings.HasPrefix(rest, "/*"):
+			pos += skipPast(rest, "*/", 2)
+			continue
+		case rest[0] == '"' || rest[0] == '\'':
+			next = pos + skipString(rest)
+			end = next
+		case !strings.ContainsRune(" \t\r\n\f\v", rune(rest[0])):
+			end = next
+		}
+		pos = next
+	}
+	return end
+}
+
+func rewriteSymbol(l *loader, _ *source, d *diag.Diagnostic, m []string) bool {
 	d.Message = strconv.Quote(m[1]) + " is defined twice"
 	if m[2] != "" {
 		d.Message = strconv.Quote(m[1]) + " is the name of a package already"
@@ -118,11 +178,13 @@ func rewriteSymbol(l *loader, _ *source, d *diag.Diagnostic, m []string) {
 	if strings.Contains(m[6], "C++ scoping") {
 		d.Hint = "values of an enum live beside the enum, not inside it: names have to differ between enums of a scope"
 	}
+	return true
 }
 
-func rewriteAt(l *loader, _ *source, d *diag.Diagnostic, m []string) {
+func rewriteAt(l *loader, _ *source, d *diag.Diagnostic, m []string) bool {
 	if p, ok := l.place(m[2], m[3], m[4]); ok {
 		d.Message = m[1]
 		d.Notes = append(d.Notes, diag.Note{Place: p, Message: "the other place"})
 	}
+	return true
 }
