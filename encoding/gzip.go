@@ -12,8 +12,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Gzip returns the compressor "gzip" at its fastest level, which takes a third of the time of
-// the usual level 6 and a quarter of a megabyte of memory per message being compressed.
+// Gzip returns the compressor "gzip" (RFC 1952) at its fastest level: on text it took 0.4 of the
+// time of level 6. A message being compressed needs 0.8 MB beside its buffers, one being
+// expanded 40 KB; both are kept for the next.
 func Gzip() Compressor { return newGzip(gzip.BestSpeed) }
 
 // GzipLevel is Gzip at a level from 1 (fastest) to 9 (smallest).
