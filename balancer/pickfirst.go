@@ -2,6 +2,8 @@ package balancer
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
@@ -93,7 +95,7 @@ func (b *pickFirst) Update(u Update) error {
 		b.publish(connectivity.TransientFailure, ErrPicker(errNoEndpoints))
 		return errNoEndpoints
 	}
-	old := b.subs
+	old, oldList := b.subs, b.list
 	b.subs = make(map[resolver.Address]*pfSub, len(addrs))
 	b.list = b.list[:0:0]
 	for _, a := range addrs {
@@ -104,8 +106,8 @@ func (b *pickFirst) Update(u Update) error {
 		b.subs[a] = s
 		b.list = append(b.list, s)
 	}
-	for a, s := range old {
-		if b.subs[a] == nil {
+	for _, s := range oldList {
+		if b.subs[s.addr] == nil {
 			b.drop(s)
 		}
 	}
@@ -244,7 +246,34 @@ func (b *pickFirst) attemptFailed(s *pfSub) {
 		b.failures = 0
 		b.host.Refresh()
 	}
-	b.publish(connectivity.TransientFailure, ErrPicker(b.lastErr))
+	b.publishFailure()
+}
+
+// publishFailure reports TRANSIENT_FAILURE with what was tried.
+func (b *pickFirst) publishFailure() {
+	err := b.lastErr
+	if err == nil {
+		err = errors.New("no address could be connected to")
+	}
+	if n := len(b.list); n > 1 {
+		err = fmt.Errorf("none of %d addresses (%s) can be connected to, last failure: %w", n, b.tried(), err)
+	}
+	b.publish(connectivity.TransientFailure, ErrPicker(err))
+}
+
+// maxTried is how many addresses an error message lists.
+const maxTried = 5
+
+func (b *pickFirst) tried() string {
+	var names []string
+	for i, s := range b.list {
+		if i == maxTried {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, s.addr.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // endPassIfFailed ends the first pass when every address failed at least once.
@@ -259,10 +288,7 @@ func (b *pickFirst) endPassIfFailed() {
 	}
 	b.pass = false
 	b.stopDelay()
-	if b.lastErr == nil {
-		b.lastErr = errors.New("no address could be connected to")
-	}
-	b.publish(connectivity.TransientFailure, ErrPicker(b.lastErr))
+	b.publishFailure()
 	b.host.Refresh()
 	for _, s := range b.list {
 		if s.state == connectivity.Idle { // its backoff ended while others were tried
@@ -346,7 +372,7 @@ func (b *pickFirst) keepOnly(keep *pfSub) {
 
 func (b *pickFirst) dropAll() {
 	b.stopDelay()
-	for _, s := range b.subs {
+	for _, s := range b.list {
 		b.drop(s)
 	}
 	b.list, b.selected, b.pass = nil, nil, false

@@ -84,6 +84,10 @@ func (p *poller) Run(ctx context.Context, w Watcher) {
 	defer timer.Stop()
 	<-timer.C
 	for ctx.Err() == nil {
+		select {
+		case <-w.Refresh(): // what was asked for before is answered by this look-up
+		default:
+		}
 		p.once(ctx, w)
 		if !p.wait(ctx, w, timer) {
 			return

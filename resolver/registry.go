@@ -41,10 +41,8 @@ func (r Registry) Parse(target, defaultScheme string) (Target, Builder, error) {
 		return Target{}, nil, fmt.Errorf("parse target: it is empty")
 	}
 	t, err := ParseTarget(target)
-	if err == nil {
-		if b := r.builders[t.Scheme]; b != nil {
-			return t, b, nil
-		}
+	if b := r.builders[t.Scheme]; b != nil {
+		return t, b, err
 	}
 	b := r.builders[defaultScheme]
 	if b == nil {

@@ -25,7 +25,7 @@ type Target struct {
 	hierarchical bool // had "//"
 }
 
-// ParseTarget parses a target that has a scheme.
+// ParseTarget parses a target that has a scheme. If there is an error further on, the scheme is set all the same.
 func ParseTarget(s string) (Target, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || !validScheme(scheme) {
@@ -37,7 +37,7 @@ func ParseTarget(s string) (Target, error) {
 	if hasQuery {
 		q, err := url.ParseQuery(query)
 		if err != nil {
-			return Target{}, fmt.Errorf("parse target %q: query: %w", s, err)
+			return t, fmt.Errorf("parse target %q: query: %w", s, err)
 		}
 		t.Query = q
 	}
@@ -51,10 +51,10 @@ func ParseTarget(s string) (Target, error) {
 	}
 	var err error
 	if t.Endpoint, err = url.PathUnescape(path); err != nil {
-		return Target{}, fmt.Errorf("parse target %q: path: %w", s, err)
+		return t, fmt.Errorf("parse target %q: path: %w", s, err)
 	}
 	if t.Authority, err = url.PathUnescape(t.Authority); err != nil {
-		return Target{}, fmt.Errorf("parse target %q: authority: %w", s, err)
+		return t, fmt.Errorf("parse target %q: authority: %w", s, err)
 	}
 	return t, nil
 }
