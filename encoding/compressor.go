@@ -25,8 +25,8 @@ type Compressor interface {
 
 // LimitError says that a compressed message expands to more than the limit.
 type LimitError struct {
-	Compressor string
-	Limit      int // bytes
+	Compressor string // the compressor's name
+	Limit      int    // what Decompress was given, in bytes
 }
 
 // Error names the compressor and the limit.

@@ -99,17 +99,29 @@ func (s *Status) WithDetails(details ...proto.Message) (*Status, error) {
 // detail of a type that is not linked into the program, or whose bytes do not parse, is
 // returned as the *anypb.Any it travelled in.
 func (s *Status) Details() []proto.Message {
-	if s == nil || len(s.details) == 0 {
+	if !s.HasDetails() {
 		return nil
 	}
 	out := make([]proto.Message, len(s.details))
-	for i, d := range s.details {
-		packed := &anypb.Any{TypeUrl: d.typeURL, Value: slices.Clone(d.value)}
+	for i, packed := range s.RawDetails() {
 		if m, err := packed.UnmarshalNew(); err == nil {
 			out[i] = m
 		} else {
 			out[i] = packed
 		}
+	}
+	return out
+}
+
+// RawDetails returns the details as they travel, for programs that pass them on. The messages
+// belong to the caller; WithDetails takes them without packing them again.
+func (s *Status) RawDetails() []*anypb.Any {
+	if !s.HasDetails() {
+		return nil
+	}
+	out := make([]*anypb.Any, len(s.details))
+	for i, d := range s.details {
+		out[i] = &anypb.Any{TypeUrl: d.typeURL, Value: slices.Clone(d.value)}
 	}
 	return out
 }

@@ -181,6 +181,15 @@ func TestDetails(t *testing.T) {
 	if diff := cmp.Diff(want, s.Details(), protocmp.Transform()); diff != "" {
 		t.Errorf("details (-want +got):\n%s", diff)
 	}
+	again := New(codes.InvalidArgument, "bad")
+	for _, raw := range s.RawDetails() {
+		if again, err = again.WithDetails(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !errors.Is(again.Err(), s.Err()) {
+		t.Errorf("passed on raw: %v, want %v", again.Details(), s.Details())
+	}
 	if len(first.Details()) != 2 {
 		t.Errorf("the status WithDetails was called on changed: %v", first.Details())
 	}
