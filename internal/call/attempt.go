@@ -1,0 +1,257 @@
+package call
+
+import (
+	"sync"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// An attempt is one stream opened for a call: the sink of its response, and the state of that. Once
+// it has ended or was cancelled, the response's fields do not change and may be read without mu.
+//
+// Locks: mu is a leaf but for the stream's methods.
+type attempt struct {
+	// immutable after reset
+	single bool // one response: nobody is woken before it is complete
+
+	// owned by the receiving goroutine
+	credited int
+	in       inbound
+	checked  bool // the head was looked at
+
+	// guarded by mu
+	mu       sync.Mutex
+	stream   transport.ClientStream // nil until Open has returned
+	box      inbox
+	got      int
+	headSeen bool
+	only     bool // the head was the trailers, too
+	ended    bool // the response is over, or closed is set
+	dropped  bool // nobody receives any more
+	wanted   bool
+	foreign  bool // the response is not gRPC's: its body is kept as text
+	status   int  // HTTP status
+	head     []transport.Field
+	trailers []transport.Field
+	snippet  []byte
+	problem  *problem
+	closed   *transport.Error
+	waiting  bool
+	wake     chan struct{} // capacity 1, one token per waiting; for the receiving goroutine
+	bell     chan struct{} // closed with the next change; for anybody else, nil: nobody waits
+
+	// slices of head and trailers as long as they fit
+	inlineHead     [8]transport.Field
+	inlineTrailers [6]transport.Field
+}
+
+// maxSnippet is how much of a body that is not gRPC's the status quotes.
+const maxSnippet = 200
+
+// reset prepares for another stream. Only for an attempt whose sink is not called any more.
+func (a *attempt) reset(limit int) {
+	a.credited, a.checked = 0, false
+	a.stream = nil
+	a.box = inbox{limit: limit}
+	a.got = 0
+	a.headSeen, a.only, a.ended, a.dropped, a.wanted, a.foreign, a.waiting = false, false, false, false, false, false, false
+	a.status = 0
+	a.head, a.trailers, a.snippet = nil, nil, nil
+	a.problem, a.closed, a.bell = nil, nil, nil
+	clear(a.inlineHead[:])
+	clear(a.inlineTrailers[:])
+	if a.wake == nil {
+		a.wake = make(chan struct{}, 1)
+	}
+	select {
+	case <-a.wake:
+	default:
+	}
+}
+
+// opened is told the stream by the goroutine that opened it, after callbacks may have come.
+func (a *attempt) opened(s transport.ClientStream) {
+	a.mu.Lock()
+	a.stream = s
+	if a.wanted {
+		s.Want(a.box.need)
+	}
+	a.mu.Unlock()
+}
+
+// Head implements transport.ClientSink.
+func (a *attempt) Head(h *transport.ResponseHead, end bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.dropped {
+		a.ended = a.ended || end
+		return
+	}
+	a.headSeen = true
+	a.status = h.Status
+	a.head = append(a.inlineHead[:0], h.Fields...)
+	a.foreign = !isGRPC(h.Fields)
+	if h.Oversize != nil {
+		a.foreign = false
+		a.problem = &problem{codes.ResourceExhausted, "response header: " + h.Oversize.Error()}
+		a.wakeLocked()
+	}
+	if end {
+		a.only = true
+		a.endLocked()
+	} else {
+		a.ringLocked()
+		if !a.single {
+			a.wakeLocked()
+		}
+	}
+}
+
+func isGRPC(fields []transport.Field) bool {
+	_, ok := ParseContentType(fieldValue(fields, fieldContentType))
+	return ok
+}
+
+// Data implements transport.Sink.
+func (a *attempt) Data(p []byte, end bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.got += len(p)
+	switch {
+	case a.dropped || a.problem != nil:
+		a.dropLocked(len(p))
+	case a.foreign:
+		a.snippet = append(a.snippet, p[:min(len(p), maxSnippet-len(a.snippet))]...)
+		a.dropLocked(len(p))
+	default:
+		a.addLocked(p)
+	}
+	if end {
+		a.endLocked()
+	}
+}
+
+// dropLocked gives back bytes at once, if the stream is known; else they are when it ends.
+func (a *attempt) dropLocked(n int) {
+	if a.stream != nil {
+		a.got -= n
+		a.stream.Consumed(n)
+	}
+}
+
+func (a *attempt) addLocked(p []byte) {
+	if a.problem = a.box.add(p); a.problem != nil {
+		a.wakeLocked() // whoever waits ends the attempt
+		return
+	}
+	if a.box.need == 0 {
+		a.wanted = false
+	} else if !a.wanted {
+		a.wanted = true
+		if a.stream != nil {
+			a.stream.Want(a.box.need)
+		}
+	}
+	if !a.single && a.box.ready() {
+		a.wakeLocked()
+	}
+}
+
+// Trailers implements transport.Sink.
+func (a *attempt) Trailers(fields []transport.Field) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.dropped {
+		a.ended = true
+		return
+	}
+	a.trailers = append(a.inlineTrailers[:0], fields...)
+	a.endLocked()
+}
+
+// Closed implements transport.Sink.
+func (a *attempt) Closed(err *transport.Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.dropped {
+		a.closed = err
+	}
+	a.ended = true
+	a.ringLocked()
+	a.wakeLocked()
+}
+
+func (a *attempt) endLocked() {
+	a.ended = true
+	if a.box.partial() && a.problem == nil && !a.dropped {
+		a.problem = &problem{codes.Internal, "response ended in the middle of a message"}
+	}
+	a.ringLocked()
+	a.wakeLocked()
+}
+
+// ringLocked tells those who wait for something else than messages.
+func (a *attempt) ringLocked() {
+	if a.bell != nil {
+		close(a.bell)
+		a.bell = nil
+	}
+}
+
+// awaitLocked waits for the head (or, if end is set, the end) of the response or the attempt's
+// cancellation. a.mu is held when it is called and when it returns.
+func (a *attempt) awaitLocked(end bool) {
+	for !a.ended && !a.dropped && (end || !a.headSeen) {
+		if a.bell == nil {
+			a.bell = make(chan struct{})
+		}
+		bell := a.bell
+		a.mu.Unlock()
+		<-bell
+		a.mu.Lock()
+	}
+}
+
+// complete tells whether a response of one message can be looked at.
+func (a *attempt) complete() bool {
+	return a.ended || a.problem != nil || a.foreign && len(a.snippet) == maxSnippet
+}
+
+func (a *attempt) wakeLocked() {
+	if a.waiting {
+		a.waiting = false
+		select {
+		case a.wake <- struct{}{}:
+		default: // a token of a wait that ended otherwise is still there, and as good
+		}
+	}
+}
+
+// release gives back all bytes that nobody received. The receiving goroutine calls it last.
+func (a *attempt) release() {
+	a.box.refill(nil)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dropped = true
+	a.box.drop()
+	rest := a.got - a.credited
+	a.credited = a.got
+	if rest > 0 && a.stream != nil {
+		a.stream.Consumed(rest)
+	}
+}
+
+// cancel resets the stream if it has not ended, and freezes what is known of the response:
+// callbacks on their way change nothing any more.
+func (a *attempt) cancel(token string) {
+	a.mu.Lock()
+	stream, ended := a.stream, a.ended
+	a.dropped = true
+	a.ringLocked()
+	a.wakeLocked()
+	a.mu.Unlock()
+	if stream != nil && !ended {
+		stream.Reset(codeCancel, token)
+	}
+}

@@ -1,0 +1,241 @@
+package call
+
+import (
+	"context"
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
+)
+
+// clientCall is what unary calls and streams have in common: what is sent first, until when,
+// and how an attempt begins. It is owned by the goroutine that makes the call.
+type clientCall struct {
+	env    *ClientEnv
+	method ClientMethod
+	set    Settings
+	ctx    context.Context
+
+	began      time.Time
+	deadline   time.Time // earliest of all; zero: none
+	deadlineBy string    // which setting gave it
+	config     *MethodConfig
+	out        outbound
+	maxReceive int
+
+	head   transport.RequestHead
+	fixed  int // fields that are the same in every attempt
+	inline [14]transport.Field
+	pick   PickInfo
+	timer  *time.Timer // for deadlines that ctx does not know; kept when the call is recycled
+
+	sent    time.Time // when the current attempt was opened
+	peer    *transport.ConnInfo
+	refused int // attempts a peer refused without looking at them
+	unsent  int // attempts in a row that did not reach the network
+}
+
+// prepare computes everything that precedes the first attempt.
+func (c *clientCall) prepare() error {
+	if c.ctx.Err() != nil {
+		return contextStatus(c.ctx, "call not begun")
+	}
+	c.began = time.Now()
+	if d, ok := c.ctx.Deadline(); ok {
+		c.deadline, c.deadlineBy = d, "the context"
+	}
+	c.limitTime(c.set.Timeout, "WithTimeout")
+	config, err := c.env.Channel.MethodConfig(c.ctx, c.method.FullMethod, c.deadline)
+	if err != nil {
+		return err
+	}
+	c.pick = PickInfo{FullMethod: c.method.FullMethod}
+	c.maxReceive = c.set.MaxReceiveBytes
+	maxSend := c.set.MaxSendBytes
+	if c.config = config; config != nil {
+		c.limitTime(config.Timeout, "the service config")
+		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseBytes)
+		maxSend = smallerLimit(maxSend, config.MaxRequestBytes)
+		if config.WaitForReady != nil {
+			c.pick.WaitForReady = *config.WaitForReady
+		}
+	}
+	if c.set.WaitForReady != nil {
+		c.pick.WaitForReady = *c.set.WaitForReady
+	}
+	c.pick.Deadline = c.deadline
+	codec := c.env.Registry.Codec(c.set.Subtype)
+	if codec == nil {
+		return status.Errorf(codes.Internal, "no codec %q is known to this client (WithCodec)", c.set.Subtype)
+	}
+	c.out = outbound{codec: codec, limit: maxSend, minBytes: c.set.CompressMinBytes}
+	if name := c.set.Compression; name != "" && name != "identity" {
+		if c.out.compressor = c.env.Registry.Compressor(name); c.out.compressor == nil {
+			return status.Errorf(codes.Internal, "no compressor %q is known to this client (WithCompression)", name)
+		}
+	}
+	return c.makeHead()
+}
+
+// limitTime makes d from the beginning the deadline if it is the earliest. Not positive: no limit.
+func (c *clientCall) limitTime(d time.Duration, by string) {
+	if d <= 0 {
+		return
+	}
+	if at := c.began.Add(d); c.deadline.IsZero() || at.Before(c.deadline) {
+		c.deadline, c.deadlineBy = at, by
+	}
+}
+
+// smallerLimit combines a limit (< 0: none) with one of a service config (0: not set).
+func smallerLimit(limit, config int) int {
+	if config > 0 && (limit < 0 || config < limit) {
+		return config
+	}
+	return limit
+}
+
+// makeHead builds what every attempt sends. The order is the one of PROTOCOL-HTTP2.md:
+// "Request-Headers → Call-Definition *Custom-Metadata".
+func (c *clientCall) makeHead() error {
+	c.head = transport.RequestHead{Method: "POST", Authority: c.env.Authority, Path: c.method.FullMethod}
+	f := append(c.inline[:0],
+		field(fieldTE, "trailers"),
+		field(fieldContentType, contentTypeFor(c.set.Subtype)),
+		field(fieldUserAgent, c.env.UserAgent),
+	)
+	if a := c.env.Registry.AcceptEncoding(); a != "" {
+		f = append(f, field(fieldAcceptEncoding, a))
+	}
+	if c.out.compressor != nil {
+		f = append(f, field(fieldEncoding, c.set.Compression))
+	}
+	c.head.Fields = f
+	if err := c.addMetadata(); err != nil {
+		return status.New(codes.Internal, err.Error()).WithCause(err).Err()
+	}
+	c.fixed = len(c.head.Fields)
+	return nil
+}
+
+func (c *clientCall) addMetadata() (err error) {
+	for i := 0; i+1 < len(c.set.Metadata); i += 2 {
+		if err := c.addPair(c.set.Metadata[i], c.set.Metadata[i+1]); err != nil {
+			return err
+		}
+	}
+	metadata.EachOutgoing(c.ctx, func(key, value string) {
+		if e := c.addPair(key, value); e != nil && err == nil {
+			err = e
+		}
+	})
+	return err
+}
+
+func (c *clientCall) addPair(key, value string) error {
+	if key == ":authority" || key == "user-agent" {
+		return nil // from a server call's metadata that is sent on: see metadata.Validate
+	}
+	if err := metadata.ValidateKey(key); err != nil {
+		return err
+	}
+	if err := metadata.ValidateValue(key, value); err != nil {
+		return err
+	}
+	c.head.Fields = append(c.head.Fields, field(key, metadata.EncodeValue(key, value)))
+	return nil
+}
+
+// attemptHead completes the head for one attempt on conn.
+func (c *clientCall) attemptHead(conn *transport.ConnInfo) error {
+	f := c.head.Fields[:c.fixed]
+	c.head.Scheme = "http"
+	if conn.TLS != nil {
+		c.head.Scheme = "https"
+	}
+	if !c.deadline.IsZero() {
+		var b [maxTimeoutDigits + 1]byte
+		f = append(f, field(fieldTimeout, string(AppendTimeout(b[:0], time.Until(c.deadline)))))
+	}
+	c.head.Fields = f
+	if len(c.set.Credentials) > 0 {
+		return c.addCredentials(conn)
+	}
+	return nil
+}
+
+// open picks connections until one has opened a stream for a, with body (ownership passes) and half-closed
+// if end is set. again makes the body anew for another try.
+func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*mem.Buf, error)) (done func(DoneInfo), err error) {
+	for {
+		c.pick.Attempt++
+		conn, done, err := c.env.Channel.Pick(c.ctx, &c.pick)
+		c.pick.Full = nil
+		if err != nil {
+			body.Free()
+			return nil, err
+		}
+		c.peer = conn.Info()
+		if err := c.attemptHead(c.peer); err != nil {
+			body.Free()
+			c.gaveUp(done, err)
+			return nil, err
+		}
+		stream, err := conn.Open(&c.head, body, end, a)
+		if err == nil {
+			c.unsent = 0
+			a.opened(stream)
+			if c.set.OnPeer != nil {
+				c.set.OnPeer(c.peer)
+			}
+			return done, nil
+		}
+		c.gaveUp(done, err)
+		if err == transport.ErrStreamLimit {
+			c.pick.Full = conn
+		} else if err := c.pause(err); err != nil {
+			return nil, err
+		}
+		if body, err = again(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *clientCall) gaveUp(done func(DoneInfo), err error) {
+	if done != nil {
+		done(DoneInfo{Err: err})
+	}
+}
+
+// Attempts that fail before anything was sent are repeated without limit (gRFC A6: "the RPC never
+// leaves the client"). The channel takes such a connection out by itself, so that the first repeats
+// need no pause; what follows is for a channel that is slow to notice.
+const (
+	freeRepeats = 3
+	repeatPause = 5 * time.Millisecond
+)
+
+func (c *clientCall) pause(cause error) error {
+	if c.unsent++; c.unsent <= freeRepeats {
+		return nil
+	}
+	t := time.NewTimer(repeatPause)
+	defer t.Stop()
+	var deadline <-chan time.Time
+	if !c.deadline.IsZero() {
+		d := time.NewTimer(time.Until(c.deadline))
+		defer d.Stop()
+		deadline = d.C
+	}
+	select {
+	case <-t.C:
+		return nil
+	case <-c.ctx.Done():
+	case <-deadline:
+	}
+	return c.timeUp("waiting for a usable connection; the last one: " + cause.Error())
+}

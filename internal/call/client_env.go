@@ -1,0 +1,42 @@
+package call
+
+import (
+	"time"
+
+	"github.com/naru-rpc/naru/credentials"
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+)
+
+// A ClientEnv is what all calls of a client share. Immutable.
+type ClientEnv struct {
+	Channel   Channel
+	Registry  *encoding.Registry
+	Authority string
+	UserAgent string
+}
+
+// A ClientMethod is what a client needs to know of a method.
+type ClientMethod struct {
+	FullMethod                   string
+	ClientStreams, ServerStreams bool
+}
+
+// Settings are the options of one call, put together from the client's defaults and the call's own.
+type Settings struct {
+	Subtype          string        // of the codec, "" for proto
+	Timeout          time.Duration // 0: none
+	WaitForReady     *bool         // nil: as the service config says
+	Compression      string        // "": none
+	CompressMinBytes int
+	MaxReceiveBytes  int // < 0: no limit
+	MaxSendBytes     int // < 0: no limit
+	Metadata         []string
+	Credentials      []credentials.PerRPC
+
+	// where the response's metadata goes; nil: nobody asks
+	Header, Trailer *metadata.MD
+	// OnPeer is told the connection of each attempt; nil: nobody asks.
+	OnPeer func(*transport.ConnInfo)
+}

@@ -1,0 +1,162 @@
+package call
+
+import (
+	"io"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/status"
+)
+
+// RecvMsg receives the next message into m. io.EOF: the call has ended with OK; any other error is the
+// call's status. Both release the stream.
+func (s *ClientStream) RecvMsg(m any) error {
+	if !s.receiver.CompareAndSwap(receiverIdle, receiverBusy) {
+		if s.receiver.Load() == receiverBusy {
+			return status.Error(codes.Internal, "receive: another goroutine is receiving on this stream")
+		}
+		return s.outcome()
+	}
+	err := s.recv(m)
+	if !s.receiver.CompareAndSwap(receiverBusy, receiverIdle) {
+		a, _ := s.current()
+		a.release()
+	}
+	return err
+}
+
+// outcome is what RecvMsg returns when the call is over.
+func (s *ClientStream) outcome() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.final != nil {
+		return s.final
+	}
+	return io.EOF
+}
+
+func (s *ClientStream) recv(m any) error {
+	for {
+		a, over := s.current()
+		if over {
+			return s.outcome()
+		}
+		if f, ok := a.box.next(); ok {
+			return s.deliver(a, f, m)
+		}
+		ended, err := s.refill(a)
+		if err != nil {
+			s.end(err, true)
+			return s.outcome()
+		}
+		if ended {
+			again, err := s.replace(a)
+			if err == nil && !again {
+				err = s.explain(a.outcome(s.set.Subtype)).Err()
+				if err == nil && !s.method.ServerStreams {
+					err = status.Error(codes.Unimplemented, "server sent no message to a call that has one response")
+				}
+			}
+			if err != nil || !again {
+				s.end(err, true)
+				return s.outcome()
+			}
+		}
+	}
+}
+
+// deliver decodes a message. A call with one response is over with it: refill has seen to that.
+func (s *ClientStream) deliver(a *attempt, f frame, m any) error {
+	_, err := a.in.unmarshal(f, m)
+	a.credit(prefixLen + len(f.body))
+	if err != nil {
+		s.end(err, true)
+		return s.outcome()
+	}
+	if !s.method.ServerStreams {
+		s.end(nil, false)
+	}
+	return nil
+}
+
+// credit counts n bytes as used and frees the buffer they were the last of.
+func (a *attempt) credit(n int) {
+	a.box.used += n
+	last := a.box.last()
+	if last || a.box.used >= creditBatch {
+		n, a.box.used = a.box.used, 0
+		a.mu.Lock()
+		a.credited += n
+		a.mu.Unlock()
+		a.stream.Consumed(n)
+	}
+	if last {
+		a.box.refill(nil)
+	}
+}
+
+// refill waits for messages and takes them over. ended: there are no more. The first time it looks
+// at the head.
+func (s *ClientStream) refill(a *attempt) (ended bool, err error) {
+	a.mu.Lock()
+	for !s.readyLocked(a) {
+		if a.problem != nil {
+			defer a.mu.Unlock()
+			return false, status.Error(a.problem.code, a.problem.text)
+		}
+		if a.complete() {
+			a.mu.Unlock()
+			return true, nil
+		}
+		if a.dropped {
+			a.mu.Unlock()
+			return false, s.outcome()
+		}
+		a.waiting = true
+		a.mu.Unlock()
+		<-a.wake
+		a.mu.Lock()
+	}
+	if err := s.singleLocked(a); err != nil {
+		a.mu.Unlock()
+		return false, err
+	}
+	a.box.refill(a.box.take())
+	a.mu.Unlock()
+	if !a.checked {
+		return false, s.checkHead(a)
+	}
+	return false, nil
+}
+
+// readyLocked: the response of a call that has one counts only with its status.
+func (s *ClientStream) readyLocked(a *attempt) bool {
+	return a.box.ready() && !a.foreign && (s.method.ServerStreams || a.ended)
+}
+
+// singleLocked checks a call with one response for just that, and for its status.
+func (s *ClientStream) singleLocked(a *attempt) error {
+	if s.method.ServerStreams {
+		return nil
+	}
+	if st := a.outcome(s.set.Subtype); st != nil {
+		return s.explain(st).Err()
+	}
+	if a.box.count > 1 {
+		return status.Error(codes.Unimplemented, "server sent more than one message to a call that has one response")
+	}
+	return nil
+}
+
+// checkHead decides that this attempt is the one, and how its messages are read.
+func (s *ClientStream) checkHead(a *attempt) error {
+	a.checked = true
+	s.openMu.Lock()
+	if !s.committed {
+		s.commit()
+	}
+	s.openMu.Unlock()
+	if st := a.headError(s.set.Subtype); st != nil {
+		return st.Err()
+	}
+	return a.prepareInbound(s.env, &s.out, s.maxReceive).Err()
+}

@@ -1,0 +1,123 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
+
+// awaitLocked waits until a is complete. Otherwise the status error says what the time went
+// on; the attempt is cancelled then. a.mu is held when it is called and when it returns.
+func (c *clientCall) awaitLocked(a *attempt) error {
+	var clock <-chan time.Time
+	for !a.complete() {
+		a.waiting = true
+		a.mu.Unlock()
+		if clock == nil {
+			clock = c.clock()
+		}
+		var over bool
+		if ctxDone := c.ctx.Done(); ctxDone == nil && clock == nil {
+			<-a.wake
+		} else {
+			select {
+			case <-a.wake:
+			case <-ctxDone:
+				over = true
+			case <-clock:
+				over = true
+			}
+		}
+		if over {
+			err := c.timeUp(c.where(a))
+			a.cancel("canceled")
+			a.mu.Lock()
+			if clock != nil {
+				c.timer.Stop()
+			}
+			return err
+		}
+		a.mu.Lock()
+	}
+	if clock != nil {
+		c.timer.Stop()
+	}
+	return nil
+}
+
+// clock is a channel that fires at the deadline, nil if ctx will do that by itself.
+func (c *clientCall) clock() <-chan time.Time {
+	if c.deadline.IsZero() {
+		return nil
+	}
+	if d, ok := c.ctx.Deadline(); ok && !d.After(c.deadline) {
+		return nil
+	}
+	left := max(0, time.Until(c.deadline))
+	if c.timer == nil {
+		c.timer = time.NewTimer(left)
+	} else {
+		c.timer.Reset(left)
+	}
+	return c.timer.C
+}
+
+// timeUp is the status for a context or deadline that has ended the call, with what the call was doing.
+func (c *clientCall) timeUp(doing string) error {
+	err := c.ctx.Err()
+	late := !c.deadline.IsZero() && !time.Now().Before(c.deadline)
+	if err == context.Canceled || err == nil && !late {
+		text := "canceled by the caller after " + round(time.Since(c.began)) + ": " + doing
+		cause := context.Cause(c.ctx)
+		if cause != nil && cause != context.Canceled {
+			text += ": " + cause.Error()
+		}
+		return status.New(codes.Canceled, text).WithCause(either(cause, context.Canceled)).Err()
+	}
+	text := fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(c.deadline.Sub(c.began)), c.deadlineBy, doing)
+	return status.New(codes.DeadlineExceeded, text).WithCause(either(err, context.DeadlineExceeded)).Err()
+}
+
+func either(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// where says what an attempt was waiting for.
+func (c *clientCall) where(a *attempt) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	to := peerName(c.peer)
+	ago := round(time.Since(c.sent))
+	switch {
+	case a.got > 0:
+		return fmt.Sprintf("sent to %s %s ago, %d bytes of the response received", to, ago, a.got)
+	case a.headSeen:
+		return fmt.Sprintf("sent to %s %s ago, only the header of the response received", to, ago)
+	}
+	return fmt.Sprintf("sent to %s %s ago, no response received", to, ago)
+}
+
+func peerName(p *transport.ConnInfo) string {
+	if p == nil || p.Remote == nil {
+		return "the server"
+	}
+	return p.Remote.String()
+}
+
+// round makes durations readable: three digits or so.
+func round(d time.Duration) string {
+	switch {
+	case d > 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d > 10*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}

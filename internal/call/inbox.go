@@ -1,0 +1,214 @@
+package call
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/mem"
+)
+
+// PROTOCOL-HTTP2.md:
+//
+//	Length-Prefixed-Message → Compressed-Flag Message-Length Message
+//	Compressed-Flag → 0 / 1 ; encoded as 1 byte unsigned integer
+//	Message-Length → {length of Message} ; encoded as 4 byte unsigned integer (big endian)
+const prefixLen = 5
+
+// Sizes of the buffers received bytes are kept in.
+const (
+	// A message up to eagerBytes gets its buffer when its prefix is read. A longer one is given
+	// growFactor times what has arrived of it, so that a claim of 4 MiB costs nothing by itself.
+	eagerBytes = 16 << 10
+	growFactor = 4
+	// A buffer that follows a full one nobody has read yet is not smaller than this.
+	backlogBytes = 4 << 10
+)
+
+// An inbox keeps what has arrived on a stream and cuts it into messages. Bytes are kept as they
+// come, messages behind each other with their prefixes, in few buffers: a peer that sends a
+// thousand messages of one byte makes this side hold six thousand bytes, not a thousand objects.
+// A message never spans two buffers, so that it is decoded in place.
+//
+// All methods and fields are guarded by the lock of the call that owns it, except those of the
+// reader half (see message), which belong to the one goroutine that receives.
+type inbox struct {
+	limit int // most bytes of a message; < 0: no limit
+
+	// writer half: filled by Data
+	full  []*mem.Buf // each holds whole messages only
+	cur   *mem.Buf   // being filled
+	whole int        // bytes of cur that are complete messages
+	need  int        // bytes missing of the last message in cur
+	npre  int        // bytes of pre that have arrived
+	pre   [prefixLen]byte
+	count int // messages completed since the stream began
+
+	// reader half
+	rd    *mem.Buf
+	rdOff int
+	used  int // bytes received by the program and not yet given back to the transport
+}
+
+// A problem is what is wrong with what the peer sent.
+type problem struct {
+	code codes.Code
+	text string
+}
+
+// add takes over the bytes of one Data call. It returns a problem when they break the framing; the
+// stream must be ended then.
+func (in *inbox) add(p []byte) *problem {
+	for len(p) > 0 {
+		if in.need == 0 {
+			n := copy(in.pre[in.npre:], p)
+			p = p[n:]
+			if in.npre += n; in.npre < prefixLen {
+				return nil
+			}
+			if pr := in.begin(len(p)); pr != nil {
+				return pr
+			}
+			continue
+		}
+		n := min(in.need, len(p))
+		in.room(n)
+		in.cur.B = append(in.cur.B, p[:n]...)
+		p = p[n:]
+		if in.need -= n; in.need == 0 {
+			in.complete()
+		}
+	}
+	return nil
+}
+
+func (in *inbox) complete() {
+	in.whole = len(in.cur.B)
+	in.count++
+}
+
+// begin starts a message whose prefix is in pre; here more bytes of the frame follow.
+func (in *inbox) begin(here int) *problem {
+	in.npre = 0
+	if in.pre[0]&^1 != 0 {
+		return &problem{codes.Internal, fmt.Sprintf("message with reserved compressed-flag %#x", in.pre[0])}
+	}
+	n := binary.BigEndian.Uint32(in.pre[1:])
+	// Before anything is allocated: the length is only a claim.
+	if in.limit >= 0 && uint64(n) > uint64(in.limit) {
+		return &problem{codes.ResourceExhausted, tooLargeText("received message", int64(n), in.limit, "WithMaxReceiveMessageSize")}
+	}
+	size := prefixLen + int(n)
+	if in.cur != nil && (len(in.cur.B)+size > cap(in.cur.B)) {
+		if in.whole > 0 {
+			in.full = append(in.full, in.cur)
+			in.cur, in.whole = nil, 0
+		}
+	}
+	if in.cur == nil {
+		want := max(size, prefixLen+here)
+		if size > eagerBytes {
+			want = min(size, max(eagerBytes, growFactor*here))
+		}
+		if len(in.full) > 0 {
+			want = max(want, backlogBytes)
+		}
+		in.cur = mem.Get(want)
+	}
+	in.cur.B = append(in.cur.B, in.pre[:]...)
+	if in.need = int(n); n == 0 {
+		in.complete()
+	}
+	return nil
+}
+
+// room makes place for n more bytes of the message being received.
+func (in *inbox) room(n int) {
+	have := len(in.cur.B)
+	if have+n <= cap(in.cur.B) {
+		return
+	}
+	grown := mem.Get(min(have+in.need, max(growFactor*have, have+n)))
+	grown.B = append(grown.B, in.cur.B...)
+	in.cur.Free()
+	in.cur = grown
+}
+
+// partial tells whether the stream, if it ended now, would end inside a message.
+func (in *inbox) partial() bool { return in.need > 0 || in.npre > 0 }
+
+// ready tells whether take would return a buffer.
+func (in *inbox) ready() bool { return len(in.full) > 0 || in.whole > 0 }
+
+// take gives the reader a buffer of whole messages, or nil when none is complete.
+func (in *inbox) take() *mem.Buf {
+	if len(in.full) > 0 {
+		b := in.full[0]
+		in.full[0] = nil
+		if in.full = in.full[1:]; len(in.full) == 0 {
+			in.full = nil
+		}
+		return b
+	}
+	if in.whole == 0 {
+		return nil
+	}
+	b := in.cur
+	in.cur = nil
+	if tail := b.B[in.whole:]; len(tail) > 0 {
+		// The beginning of the next message. It is short: a long one would have begun a buffer.
+		in.cur = mem.Get(min(len(tail)+in.need, max(eagerBytes, growFactor*len(tail))))
+		in.cur.B = append(in.cur.B, tail...)
+		b.B = b.B[:in.whole]
+	}
+	in.whole = 0
+	return b
+}
+
+// drop frees everything the writer half holds and returns how many bytes that was.
+func (in *inbox) drop() (bytes int) {
+	for _, b := range in.full {
+		bytes += len(b.B)
+		b.Free()
+	}
+	in.full = nil
+	if in.cur != nil {
+		bytes += len(in.cur.B)
+		in.cur.Free()
+		in.cur = nil
+	}
+	bytes += in.npre
+	in.whole, in.need, in.npre = 0, 0, 0
+	return bytes
+}
+
+// frame is one message as it came.
+type frame struct {
+	compressed bool
+	body       []byte // lies in the reader's buffer until the next call of next
+}
+
+// next returns the next message of the reader's buffer. The caller is the receiving goroutine and
+// gives the reader buffers from take with refill. ok is false when the buffer is used up.
+func (in *inbox) next() (f frame, ok bool) {
+	if in.rd == nil || in.rdOff == len(in.rd.B) {
+		return frame{}, false
+	}
+	p := in.rd.B[in.rdOff:]
+	end := prefixLen + int(binary.BigEndian.Uint32(p[1:prefixLen]))
+	in.rdOff += end
+	return frame{compressed: p[0] == 1, body: p[prefixLen:end:end]}, true
+}
+
+// last tells whether the message next returned was the last of its buffer.
+func (in *inbox) last() bool { return in.rdOff == len(in.rd.B) }
+
+// refill replaces the reader's buffer (b may be nil).
+func (in *inbox) refill(b *mem.Buf) {
+	in.rd.Free()
+	in.rd, in.rdOff = b, 0
+}
+
+func tooLargeText(what string, n int64, limit int, option string) string {
+	return fmt.Sprintf("%s of %d bytes is larger than the limit of %d bytes (%s)", what, n, limit, option)
+}

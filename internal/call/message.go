@@ -1,0 +1,118 @@
+package call
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/status"
+)
+
+// outbound says how the messages one side sends are made.
+type outbound struct {
+	codec      encoding.Codec
+	compressor encoding.Compressor // nil: none
+	minBytes   int                 // smaller messages are sent as they are
+	limit      int                 // most bytes of a message before compression; < 0: no limit
+}
+
+// marshal returns m as a length-prefixed message in a buffer the caller owns.
+func (o *outbound) marshal(m any) (*mem.Buf, error) {
+	size := o.codec.Size(m)
+	if o.limit >= 0 && size > o.limit {
+		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(size), o.limit, "WithMaxSendMessageSize"))
+	}
+	buf := mem.Get(prefixLen + max(size, 0))
+	out, err := o.codec.Append(buf.B[:prefixLen], m, size)
+	if err != nil {
+		buf.Free()
+		return nil, status.New(codes.Internal, "marshal message: "+err.Error()).WithCause(err).Err()
+	}
+	buf.B = out
+	n := len(out) - prefixLen
+	if o.limit >= 0 && n > o.limit {
+		buf.Free()
+		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(n), o.limit, "WithMaxSendMessageSize"))
+	}
+	if uint64(n) > 1<<32-1 {
+		buf.Free()
+		return nil, status.Errorf(codes.ResourceExhausted, "message to send of %d bytes does not fit the 4 bytes of its length", n)
+	}
+	if o.compressor != nil && n > 0 && n >= o.minBytes {
+		return o.compress(buf)
+	}
+	putPrefix(buf.B, 0)
+	return buf, nil
+}
+
+// compress replaces buf by a compressed one if that is smaller. It takes buf over.
+func (o *outbound) compress(buf *mem.Buf) (*mem.Buf, error) {
+	small := mem.Get(len(buf.B))
+	out, err := o.compressor.Compress(small.B[:prefixLen], buf.B[prefixLen:])
+	if err != nil {
+		buf.Free()
+		small.Free()
+		return nil, status.New(codes.Internal, "compress message: "+err.Error()).WithCause(err).Err()
+	}
+	small.B = out
+	if len(out) >= len(buf.B) {
+		// What compression made no smaller goes without it, which the flag of each message allows.
+		small.Free()
+		putPrefix(buf.B, 0)
+		return buf, nil
+	}
+	buf.Free()
+	putPrefix(small.B, 1)
+	return small, nil
+}
+
+func putPrefix(b []byte, flag byte) {
+	b[0] = flag
+	binary.BigEndian.PutUint32(b[1:prefixLen], uint32(len(b)-prefixLen))
+}
+
+// inbound says how the messages one side receives are read.
+type inbound struct {
+	codec    encoding.Codec
+	encoding string              // grpc-encoding as received
+	inflater encoding.Compressor // nil: encoding is identity
+	limit    int                 // most bytes of a message after decompression; < 0: no limit
+}
+
+// unmarshal makes *m what f holds and returns the size of the message after decompression.
+func (i *inbound) unmarshal(f frame, m any) (size int, err error) {
+	body := f.body
+	if f.compressed {
+		big, err := i.decompress(body)
+		if err != nil {
+			return 0, err
+		}
+		defer big.Free()
+		body = big.B
+	}
+	if err := i.codec.Unmarshal(body, m); err != nil {
+		return 0, status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
+	}
+	return len(body), nil
+}
+
+func (i *inbound) decompress(body []byte) (*mem.Buf, error) {
+	if i.inflater == nil {
+		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
+		return nil, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %q", i.encoding)
+	}
+	buf := mem.Get(growFactor * len(body))
+	out, err := i.inflater.Decompress(buf.B, body, i.limit)
+	if err != nil {
+		buf.Free()
+		var tooBig *encoding.LimitError
+		if errors.As(err, &tooBig) {
+			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (WithMaxReceiveMessageSize)", len(body), i.limit)
+		}
+		return nil, status.New(codes.Internal, "decompress message: "+err.Error()).WithCause(err).Err()
+	}
+	buf.B = out
+	return buf, nil
+}

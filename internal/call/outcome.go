@@ -1,0 +1,140 @@
+package call
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
+)
+
+// headError checks the response head, which has been seen, against PROTOCOL-HTTP2.md. subtype is
+// that of the request. nil: messages may follow.
+func (a *attempt) headError(subtype string) *status.Status {
+	ct := fieldValue(a.head, fieldContentType)
+	got, ok := ParseContentType(ct)
+	if !ok || a.status != http.StatusOK {
+		return a.notGRPC(ct)
+	}
+	if got != subtype && (orProto(got) != orProto(subtype)) {
+		return status.Newf(codes.Internal, "response has content-type %q to a request of content-type %q", ct, contentTypeFor(subtype))
+	}
+	return nil
+}
+
+func orProto(subtype string) string {
+	if subtype == "" {
+		return "proto"
+	}
+	return subtype
+}
+
+// notGRPC is the status for a response of something else than a gRPC server, "HTTP to gRPC Status
+// Code Mapping" (http-grpc-status-mapping.md).
+func (a *attempt) notGRPC(contentType string) *status.Status {
+	text := fmt.Sprintf("response is not gRPC: HTTP status %d", a.status)
+	if t := http.StatusText(a.status); t != "" {
+		text += " (" + t + ")"
+	}
+	text += fmt.Sprintf(", content-type %q", contentType)
+	if s := strings.TrimSpace(strings.ToValidUTF8(string(a.snippet), "")); s != "" {
+		text += fmt.Sprintf(", body begins %q", s)
+	}
+	return status.New(codes.FromHTTPStatus(a.status), text)
+}
+
+// outcome is the status of an attempt that has ended, nil for OK. The messages are another matter.
+func (a *attempt) outcome(subtype string) *status.Status {
+	if a.only {
+		if fieldValue(a.head, fieldStatus) != "" && !a.foreign {
+			return statusOf(a.head)
+		}
+	}
+	if a.headSeen && (a.foreign || a.status != http.StatusOK) {
+		return a.notGRPC(fieldValue(a.head, fieldContentType))
+	}
+	if a.closed != nil {
+		return clientStatus(a.closed)
+	}
+	if a.problem != nil {
+		return status.New(a.problem.code, a.problem.text)
+	}
+	if a.trailers != nil {
+		if s := a.headError(subtype); s != nil && fieldValue(a.trailers, fieldStatus) == "0" {
+			return s
+		}
+		return statusOf(a.trailers)
+	}
+	return status.New(codes.Internal, "response ended without trailers, so without a status")
+}
+
+// statusOf reads a status from trailers. "grpc-status" missing is the server's fault: UNKNOWN.
+func statusOf(fields []transport.Field) *status.Status {
+	var code, message, details string
+	for i := range fields {
+		switch f := &fields[i]; f.Name {
+		case fieldStatus:
+			code = f.Value
+		case fieldMessage:
+			message = f.Value
+		case fieldDetails:
+			details = f.Value
+		}
+	}
+	switch code {
+	case "0":
+		return nil
+	case "":
+		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %q", status.DecodeMessage(message))
+	}
+	n, err := strconv.ParseUint(code, 10, 32)
+	if err != nil {
+		return status.Newf(codes.Unknown, "response has a malformed grpc-status %q; grpc-message is %q", code, status.DecodeMessage(message))
+	}
+	if n > 16 {
+		n = uint64(codes.Unknown)
+	}
+	return status.FromTrailer(uint32(n), status.DecodeMessage(message), decodeBin(details))
+}
+
+// decodeBin decodes a -bin value with or without padding; nil if it is not base64.
+func decodeBin(s string) []byte {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// headerMD is the response's header. A trailers-only response has none.
+func (a *attempt) headerMD() metadata.MD {
+	if a.only {
+		return metadata.MD{}
+	}
+	return metadataOf(a.head)
+}
+
+func (a *attempt) trailerMD() metadata.MD {
+	if a.only {
+		return metadataOf(a.head)
+	}
+	return metadataOf(a.trailers)
+}
+
+// prepareInbound finds codec and compression of the response.
+func (a *attempt) prepareInbound(env *ClientEnv, out *outbound, limit int) *status.Status {
+	name := fieldValue(a.head, fieldEncoding)
+	a.in = inbound{codec: out.codec, encoding: name, limit: limit}
+	if name != "" && name != "identity" {
+		if a.in.inflater = env.Registry.Compressor(name); a.in.inflater == nil {
+			// compression.md: "... the client ... will result in an INTERNAL error status"
+			return status.Newf(codes.Internal, "response has grpc-encoding %q, which was not offered", name)
+		}
+	}
+	return nil
+}

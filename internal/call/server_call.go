@@ -1,0 +1,226 @@
+package call
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+)
+
+// inlineFields is how many header fields a call holds without a slice of its own. gRPC's own are
+// five to seven.
+const inlineFields = 10
+
+// A ServerCall is one call as a server sees it: sink of its stream, the handler's
+// context.Context, and what handlers of streams send and receive on. It is one allocation, and
+// lives as long as anybody holds its context; nothing in it is reused for another call.
+//
+// Its life: NewServerCall on the read loop; Dispatch when the request is complete (for methods
+// whose client sends one message and no authenticator is set) or at once; Run on a worker; finish.
+//
+// Locks: sendMu before mu before lifeMu. The stream's methods may be called under all of them,
+// since a transport calls no sink while it holds a lock.
+type ServerCall struct {
+	lifetime
+
+	// immutable after NewServerCall
+	env       *ServerEnv
+	method    *ServerMethod
+	stream    transport.ServerStream
+	runner    Dispatcher
+	path      string
+	authority string
+	subtype   string            // content subtype as sent
+	fields    []transport.Field // of the request
+	inline    [inlineFields]transport.Field
+	early     *problem // found in the head: the call fails with it
+	earlyHTTP int      // HTTP status that goes with early; 0: 200
+
+	// owned by the worker until it runs the handler, immutable after
+	ctx      context.Context // the handler's: the call itself, or what the authenticator made of it
+	in       inbound
+	out      outbound
+	encoding string // grpc-encoding of the response, "": none
+
+	// guarded by mu: what has arrived
+	mu         sync.Mutex
+	box        inbox
+	got        int              // bytes taken over from the transport
+	ended      bool             // the client sends no more
+	problem    *problem         // the request is wrong from here on
+	closed     *transport.Error // the stream is gone
+	over       bool             // finished: what still arrives is dropped
+	dispatched bool
+	wanted     bool // Want was called for the message being received
+	waiting    bool // a receiver waits for wake
+	wake       chan struct{}
+
+	// atomic
+	receiver atomic.Int32 // who may touch the reader half of box, see receiving
+	credited atomic.Int64 // bytes of got that were given back
+	incoming atomic.Pointer[metadata.MD]
+
+	// guarded by sendMu: the response
+	sendMu   sync.Mutex
+	header   metadata.MD
+	trailer  metadata.MD
+	headSent bool
+	finished bool
+	reply    *mem.Buf // of methods with one response
+	step     transport.Out
+	head     transport.ResponseHead
+}
+
+// NewServerCall begins a call on the read loop and returns it as the stream's sink. end: the request
+// has no body. subtype is what ParseContentType said. A nil codec is found later.
+func NewServerCall(env *ServerEnv, m *ServerMethod, runner Dispatcher, stream transport.ServerStream, head *transport.RequestHead, subtype string, end bool) *ServerCall {
+	c := &ServerCall{
+		env: env, method: m, runner: runner, stream: stream,
+		path: head.Path, authority: head.Authority, subtype: subtype,
+		ended: end,
+	}
+	c.ctx = c
+	c.box.limit = env.MaxReceiveBytes
+	c.fields = append(c.inline[:0], head.Fields...)
+	for i := range c.fields {
+		if f := &c.fields[i]; f.Name == fieldTimeout {
+			c.setTimeout(f.Value)
+			break
+		}
+	}
+	if c.early != nil || end || m.ClientStreams || env.Authenticate != nil {
+		c.dispatched = true
+		runner.Dispatch(c)
+	}
+	return c
+}
+
+// setTimeout is done here, not on the worker: time spent in its queue counts.
+func (c *ServerCall) setTimeout(value string) {
+	d, err := ParseTimeout(value)
+	if err != nil {
+		c.early = &problem{codes.Internal, "malformed grpc-timeout: " + err.Error()}
+		c.earlyHTTP = 400
+		return
+	}
+	c.deadline = time.Now().Add(d)
+}
+
+// Data implements transport.Sink.
+func (c *ServerCall) Data(p []byte, end bool) {
+	c.mu.Lock()
+	if c.over || c.problem != nil || c.closed != nil {
+		c.ended = c.ended || end
+		c.mu.Unlock()
+		c.stream.Consumed(len(p))
+		return
+	}
+	c.got += len(p)
+	c.fail(c.box.add(p))
+	if c.box.need == 0 {
+		c.wanted = false
+	} else if !c.wanted && c.problem == nil {
+		// RFC 9113 §6.9.1 lets a sender wait for ever: a message larger than the window never
+		// becomes complete unless the window grows with it.
+		c.wanted = true
+		c.stream.Want(c.box.need)
+	}
+	if end {
+		c.endLocked()
+	}
+	c.progressLocked()
+	c.mu.Unlock()
+}
+
+func (c *ServerCall) fail(p *problem) {
+	if p != nil && c.problem == nil {
+		c.problem = p
+	}
+}
+
+func (c *ServerCall) endLocked() {
+	c.ended = true
+	if c.box.partial() {
+		c.fail(&problem{codes.Internal, "request ended in the middle of a message"})
+	}
+}
+
+// progressLocked tells whoever waits for what has just arrived.
+func (c *ServerCall) progressLocked() {
+	if !c.method.ClientStreams {
+		c.checkSingleLocked()
+		if !c.ended && c.problem == nil && c.closed == nil {
+			return // an incomplete request is of no use to anybody
+		}
+		if !c.dispatched && c.closed == nil {
+			c.dispatched = true
+			c.runner.Dispatch(c)
+		}
+	}
+	c.wakeLocked()
+}
+
+// checkSingleLocked: a method that takes one message gets exactly one. Status codes document:
+// "request cardinality violation (method requires exactly one request but client sent some other
+// number of requests): UNIMPLEMENTED".
+func (c *ServerCall) checkSingleLocked() {
+	switch n := c.box.count; {
+	case n > 1:
+		c.fail(&problem{codes.Unimplemented, "client sent more than one message to a method that takes one"})
+	case n == 0 && c.ended:
+		c.fail(&problem{codes.Unimplemented, "client sent no message to a method that takes one"})
+	}
+}
+
+// Trailers implements transport.Sink. gRPC gives request trailers no meaning.
+func (c *ServerCall) Trailers([]transport.Field) { c.Data(nil, true) }
+
+// Closed implements transport.Sink.
+func (c *ServerCall) Closed(err *transport.Error) {
+	c.mu.Lock()
+	c.closed = err
+	c.ended = true
+	dispatched := c.dispatched
+	c.wakeLocked()
+	c.mu.Unlock()
+	c.end(err)
+	if !dispatched {
+		c.release()
+	}
+}
+
+func (c *ServerCall) wakeLocked() {
+	if c.waiting {
+		c.waiting = false
+		select {
+		case c.wake <- struct{}{}:
+		default: // a token of a wait that ended otherwise is still there, and as good
+		}
+	}
+}
+
+// release gives back what was received and not used. The call is over.
+func (c *ServerCall) release() {
+	c.mu.Lock()
+	c.over = true
+	c.box.drop()
+	rest := c.got - int(c.credited.Load())
+	c.credited.Store(int64(c.got))
+	c.wakeLocked()
+	c.mu.Unlock()
+	if c.receiver.Swap(receiverClosed) == receiverIdle {
+		c.box.refill(nil)
+	}
+	if rest > 0 {
+		c.stream.Consumed(rest)
+	}
+}
+
+// codecFor finds the codec of the request's content subtype.
+func (c *ServerCall) codecFor() encoding.Codec { return c.env.Registry.Codec(c.subtype) }

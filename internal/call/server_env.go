@@ -1,0 +1,61 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// A ServerEnv is what all calls of a server share. Immutable once calls run.
+type ServerEnv struct {
+	Registry *encoding.Registry
+	// MaxReceiveBytes and MaxSendBytes bound one message; < 0: no limit.
+	MaxReceiveBytes, MaxSendBytes int
+	// Compression is the encoding of responses to clients that accept it; "": that of the request.
+	Compression string
+	// CompressMinBytes is the size below which messages are not compressed.
+	CompressMinBytes int
+	// Authenticate runs before a body is read; nil: none. Its context is the handler's.
+	Authenticate func(c *ServerCall) (context.Context, error)
+	// Base answers for values no call knows. Its cancellation is not heeded.
+	Base   context.Context
+	Logger *slog.Logger
+	// HandlePanic is told of what a handler panicked with; nil: it is logged.
+	HandlePanic func(c *ServerCall, value any, stack []byte)
+	// Draining is closed when the server shuts down.
+	Draining <-chan struct{}
+}
+
+// A ServerMethod is a method with what runs it. Immutable.
+type ServerMethod struct {
+	FullMethod                   string
+	ClientStreams, ServerStreams bool
+	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.
+	Handle func(c *ServerCall) error
+}
+
+// A Dispatcher runs calls for a connection.
+type Dispatcher interface {
+	// Dispatch makes c.Run be called soon, on another goroutine. It does not block.
+	Dispatch(c *ServerCall)
+	// Finished is called once for each dispatched call, when Run has ended.
+	Finished(c *ServerCall)
+}
+
+var (
+	okTrailers = []transport.Field{{Name: fieldStatus, Value: "0"}}
+
+	// heads are the response heads of calls whose handler adds nothing, by content subtype.
+	heads = func() map[string]*transport.ResponseHead {
+		m := make(map[string]*transport.ResponseHead)
+		for _, subtype := range []string{"", "proto", "json"} {
+			m[subtype] = &transport.ResponseHead{
+				Status: 200,
+				Fields: []transport.Field{{Name: fieldContentType, Value: contentTypeFor(subtype)}},
+			}
+		}
+		return m
+	}()
+)

@@ -1,0 +1,126 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/status"
+)
+
+// Run runs the call to its end. The Dispatcher calls it once, on a goroutine that may block.
+func (c *ServerCall) Run() {
+	returned := false
+	defer func() {
+		if !returned {
+			// runtime.Goexit: a test's FailNow in a handler, most likely.
+			c.finish(status.Error(codes.Internal, "the handler ended its goroutine"))
+		}
+		c.runner.Finished(c)
+	}()
+	err := c.serve()
+	returned = true
+	c.finish(err)
+}
+
+func (c *ServerCall) serve() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = c.panicked(r)
+		}
+	}()
+	if c.gone() {
+		return nil // reset while it waited: nobody wants the answer
+	}
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	if c.env.Authenticate != nil {
+		ctx, err := c.env.Authenticate(c)
+		if err != nil {
+			return err
+		}
+		if ctx != nil {
+			c.ctx = ctx
+		}
+	}
+	return c.method.Handle(c)
+}
+
+func (c *ServerCall) gone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed != nil
+}
+
+// panicked makes a status of a panic. The text of the panic stays here: it may hold anything.
+func (c *ServerCall) panicked(value any) error {
+	stack := debug.Stack()
+	if c.env.HandlePanic != nil {
+		c.env.HandlePanic(c, value, stack)
+	} else {
+		c.env.Logger.Error("naru: handler panicked", "method", c.path, "panic", fmt.Sprint(value), "stack", string(stack))
+	}
+	return status.Error(codes.Internal, "the handler panicked")
+}
+
+// prepare reads what the head says of encodings.
+func (c *ServerCall) prepare() error {
+	if c.early != nil {
+		return status.Error(c.early.code, c.early.text)
+	}
+	codec := c.codecFor()
+	if codec == nil {
+		c.earlyHTTP = 415
+		return status.Errorf(codes.Unimplemented, "unknown content subtype %q", c.subtype)
+	}
+	c.in = inbound{codec: codec, limit: c.env.MaxReceiveBytes}
+	c.out = outbound{codec: codec, minBytes: c.env.CompressMinBytes, limit: c.env.MaxSendBytes}
+	accept := ""
+	for i := range c.fields {
+		switch f := &c.fields[i]; f.Name {
+		case fieldEncoding:
+			c.in.encoding = f.Value
+		case fieldAcceptEncoding:
+			accept = f.Value
+		}
+	}
+	if e := c.in.encoding; e != "" && e != "identity" {
+		if c.in.inflater = c.env.Registry.Compressor(e); c.in.inflater == nil {
+			return c.refuseEncoding(e)
+		}
+	}
+	c.chooseEncoding(accept)
+	return nil
+}
+
+// refuseEncoding, compression.md: "If a client message is compressed by an algorithm that is not
+// supported by a server, the message will result in an UNIMPLEMENTED error status on the server. The
+// server will include a grpc-accept-encoding header in the response which specifies the
+// algorithms that the server accepts."
+func (c *ServerCall) refuseEncoding(name string) error {
+	accepted := c.env.Registry.AcceptEncoding()
+	c.sendMu.Lock()
+	c.head.Fields = append(c.head.Fields, field(fieldAcceptEncoding, accepted))
+	c.sendMu.Unlock()
+	return status.Errorf(codes.Unimplemented, "grpc-encoding %q is not supported; accepted are: identity,%s", name, accepted)
+}
+
+// chooseEncoding picks the encoding of responses: the server's own choice if the client accepts
+// it, else the one the request came in, which the client evidently has.
+func (c *ServerCall) chooseEncoding(accept string) {
+	if name := c.env.Compression; name != "" && accepts(accept, name) {
+		c.setEncoding(name)
+	} else if c.in.inflater != nil {
+		c.setEncoding(c.in.encoding)
+	}
+}
+
+func (c *ServerCall) setEncoding(name string) {
+	c.encoding = name
+	c.out.compressor = c.env.Registry.Compressor(name)
+}
+
+// Context returns the handler's context.
+func (c *ServerCall) Context() context.Context { return c.ctx }

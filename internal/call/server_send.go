@@ -1,0 +1,220 @@
+package call
+
+import (
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
+)
+
+func field(name, value string) transport.Field { return transport.Field{Name: name, Value: value} }
+
+// SetHeader adds md to the response's header, which is sent with the first message or SendHeader.
+// It fails once that has happened, and for metadata that may not be sent.
+func (c *ServerCall) SetHeader(md metadata.MD) error {
+	if err := md.Validate(); err != nil {
+		return status.New(codes.Internal, err.Error()).WithCause(err).Err()
+	}
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.headSent || c.finished {
+		return status.Error(codes.Internal, "set header: the header has been sent")
+	}
+	c.header = metadata.Join(c.header, md)
+	return nil
+}
+
+// SendHeader sends the header now, with md added.
+func (c *ServerCall) SendHeader(md metadata.MD) error {
+	if err := c.SetHeader(md); err != nil {
+		return err
+	}
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.headSent || c.finished {
+		return status.Error(codes.Internal, "send header: the header has been sent")
+	}
+	c.step = transport.Out{Head: c.headLocked(c.out.compressor != nil)}
+	return c.sendLocked()
+}
+
+// AddTrailer adds md to the response's trailer, or returns why it may not be sent.
+func (c *ServerCall) AddTrailer(md metadata.MD) error {
+	if err := md.Validate(); err != nil {
+		return status.New(codes.Internal, err.Error()).WithCause(err).Err()
+	}
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.finished {
+		return status.Error(codes.Internal, "set trailer: the call has ended")
+	}
+	c.trailer = metadata.Join(c.trailer, md)
+	return nil
+}
+
+// SetTrailer is AddTrailer for streams, whose interface has no error: what may not be sent is
+// logged and left out.
+func (c *ServerCall) SetTrailer(md metadata.MD) {
+	if err := c.AddTrailer(md); err != nil {
+		c.env.Logger.Warn("naru: trailer left out", "method", c.path, "error", err)
+	}
+}
+
+// SendMsg sends a message, after the header if that is still to be sent. It waits while the client
+// is slow. It does not keep m. One goroutine at a time; one may receive meanwhile.
+func (c *ServerCall) SendMsg(m any) error {
+	buf, err := c.out.marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := c.awaitSend(); err != nil {
+		buf.Free()
+		return err
+	}
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.finished {
+		buf.Free()
+		return status.Error(codes.Canceled, "send: the handler has returned")
+	}
+	c.step = transport.Out{Body: buf}
+	if !c.headSent {
+		c.step.Head = c.headLocked(c.out.compressor != nil)
+	}
+	return c.sendLocked()
+}
+
+// closedChan is done before anything has begun: with it, AwaitSend asks without waiting.
+var closedChan = func() chan struct{} {
+	ch := make(chan struct{})
+	close(ch)
+	return ch
+}()
+
+// awaitSend waits until the transport can take another message. It asks first, since a channel
+// that ends the wait costs a context.
+func (c *ServerCall) awaitSend() error {
+	err := c.stream.AwaitSend(closedChan)
+	if err == transport.ErrAwaitDone {
+		err = c.stream.AwaitSend(c.Done())
+	}
+	if err == nil {
+		return nil
+	}
+	return c.sendError(err)
+}
+
+func (c *ServerCall) sendError(err error) error {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed != nil {
+		return serverStatus(closed).Err()
+	}
+	if c.Err() != nil {
+		return contextStatus(c, "send")
+	}
+	return status.New(codes.Canceled, "send: "+err.Error()).WithCause(err).Err()
+}
+
+// Reply keeps the one response of a method that has one; finish sends it with the status.
+func (c *ServerCall) Reply(m any) error {
+	buf, err := c.out.marshal(m)
+	if err != nil {
+		return err
+	}
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.finished || c.reply != nil {
+		buf.Free()
+		return status.Error(codes.Internal, "reply: the response has been given")
+	}
+	c.reply = buf
+	return nil
+}
+
+// sendLocked sends c.step.
+func (c *ServerCall) sendLocked() error {
+	if c.step.Head != nil {
+		c.headSent = true
+	}
+	err := c.stream.Send(&c.step)
+	c.step = transport.Out{}
+	if err != nil {
+		return c.sendError(err)
+	}
+	return nil
+}
+
+// headLocked returns the response head. compressed: messages may be.
+func (c *ServerCall) headLocked(compressed bool) *transport.ResponseHead {
+	if len(c.header) == 0 && !compressed && len(c.head.Fields) == 0 && c.earlyHTTP == 0 {
+		if h := heads[c.subtype]; h != nil {
+			return h
+		}
+	}
+	c.head.Status = 200
+	if c.earlyHTTP != 0 {
+		c.head.Status = c.earlyHTTP
+	}
+	fields := append(make([]transport.Field, 0, 4+len(c.header)+len(c.head.Fields)), field(fieldContentType, contentTypeFor(c.subtype)))
+	fields = append(fields, c.head.Fields...)
+	if compressed {
+		fields = append(fields, field(fieldEncoding, c.encoding))
+	}
+	c.head.Fields = appendMetadata(fields, c.header)
+	return &c.head
+}
+
+// finish ends the call with the status of err. What nobody has received or sent is freed.
+func (c *ServerCall) finish(err error) {
+	c.sendMu.Lock()
+	if !c.finished {
+		c.finished = true
+		c.finishLocked(err)
+	}
+	c.sendMu.Unlock()
+	c.end(nil)
+	c.release()
+}
+
+func (c *ServerCall) finishLocked(err error) {
+	reply := c.reply
+	c.reply = nil
+	if err == nil && reply == nil && !c.method.ServerStreams {
+		err = status.Error(codes.Internal, "the handler returned no message")
+	}
+	if err == nil {
+		c.sendOK(reply)
+		return
+	}
+	reply.Free()
+	s := handlerStatus(err)
+	if !c.headSent && len(c.header) == 0 {
+		// Trailers-Only → HTTP-Status Content-Type Trailers
+		fields := append([]transport.Field(nil), c.headLocked(false).Fields...)
+		fields = appendStatus(fields, s)
+		c.head.Status = max(c.earlyHTTP, 200)
+		c.head.Fields = appendMetadata(fields, c.trailer)
+		c.step = transport.Out{Head: &c.head, End: true}
+	} else {
+		c.step = transport.Out{End: true}
+		if !c.headSent {
+			c.step.Head = c.headLocked(false)
+		}
+		c.step.Trailers = appendMetadata(appendStatus(nil, s), c.trailer)
+	}
+	_ = c.sendLocked() // a stream that is gone needs no status
+}
+
+func (c *ServerCall) sendOK(reply *mem.Buf) {
+	c.step = transport.Out{Body: reply, End: true, Trailers: okTrailers}
+	if len(c.trailer) > 0 {
+		c.step.Trailers = appendMetadata(append([]transport.Field(nil), okTrailers...), c.trailer)
+	}
+	if !c.headSent {
+		c.step.Head = c.headLocked(reply != nil && reply.B[0] == 1)
+	}
+	_ = c.sendLocked() // as above
+}
