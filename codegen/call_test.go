@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/naru-rpc/naru"
-	"github.com/naru-rpc/naru/codegen/internal/testpb/names"
-	"github.com/naru-rpc/naru/codegen/internal/testpb/shop"
-	"github.com/naru-rpc/naru/codegen/internal/testpb/shop/shopnaru"
+	"github.com/naru-rpc/naru/codegen/testdata/names"
+	"github.com/naru-rpc/naru/codegen/testdata/shop"
+	"github.com/naru-rpc/naru/codegen/testdata/shop/shopnaru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
 )

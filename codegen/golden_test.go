@@ -19,11 +19,11 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 const (
-	testpb       = "internal/testpb"
-	testpbImport = "github.com/naru-rpc/naru/codegen/internal/testpb"
+	testdata       = "testdata"
+	testdataImport = "github.com/naru-rpc/naru/codegen/testdata"
 )
 
-// run generates as a plugin would, from a set of descriptors below testpb, and returns files by path.
+// run generates as a plugin would, from a set of descriptors below testdata, and returns files by path.
 func run(t *testing.T, set, parameter string, files ...string) (map[string]string, error) {
 	t.Helper()
 	return generate(t, parameter, readSet(t, set), files...)
@@ -31,7 +31,7 @@ func run(t *testing.T, set, parameter string, files ...string) (map[string]strin
 
 func readSet(t *testing.T, name string) []*descriptorpb.FileDescriptorProto {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(testpb, name))
+	data, err := os.ReadFile(filepath.Join(testdata, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestGolden(t *testing.T) {
 		{"editions", "edition.binpb", "", "edition.proto", "edition/edition_naru.pb.go"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			out, err := run(t, tc.set, "module="+testpbImport+tc.parameter, tc.file)
+			out, err := run(t, tc.set, "module="+testdataImport+tc.parameter, tc.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestGolden(t *testing.T) {
 			if len(out) != 1 || !ok {
 				t.Fatalf("got files %v, want only %s", out, tc.golden)
 			}
-			path := filepath.Join(testpb, filepath.FromSlash(tc.golden))
+			path := filepath.Join(testdata, filepath.FromSlash(tc.golden))
 			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -137,7 +137,7 @@ func TestPathsSourceRelative(t *testing.T) {
 	for parameter, want := range map[string]string{
 		"paths=source_relative":             "shop_naru.pb.go",
 		"paths=source_relative,package=own": "shopnaru/shop_naru.pb.go",
-		"":                                  testpbImport + "/shop/shop_naru.pb.go",
+		"":                                  testdataImport + "/shop/shop_naru.pb.go",
 		"Mshop.proto=example.com/other/v2;": "example.com/other/v2/shop_naru.pb.go",
 	} {
 		out, err := run(t, "protoc.binpb", parameter, "shop.proto")

@@ -109,7 +109,7 @@ func TestNameErrorPlaces(t *testing.T) {
 		t.Fatalf("got %v, want a NameError", err)
 	}
 	want := &codegen.NameError{
-		GoName: "AddProduct", GoPackage: testpbImport + "/shop",
+		GoName: "AddProduct", GoPackage: testdataImport + "/shop",
 		First: "method naru.codegen.shop.ProductInfo.addProduct", FirstPlace: codegen.Place{File: "shop.proto", Line: 37, Column: 7},
 		Second: "method naru.codegen.shop.ProductInfo.AddProduct", SecondPlace: codegen.Place{File: "shop.proto", Line: 38, Column: 7},
 	}

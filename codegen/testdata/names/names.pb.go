@@ -7,7 +7,7 @@
 package names
 
 import (
-	in "github.com/naru-rpc/naru/codegen/internal/testpb/in"
+	in "github.com/naru-rpc/naru/codegen/testdata/in"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
@@ -231,7 +231,7 @@ const file_names_proto_rawDesc = "" +
 	"\x02In\x12\x12.naru.codegen.in.M\x1a\x12.naru.codegen.in.M\x124\n" +
 	"\bInStream\x12\x12.naru.codegen.in.M\x1a\x12.naru.codegen.in.M0\x01\x120\n" +
 	"\x04InUp\x12\x12.naru.codegen.in.M\x1a\x12.naru.codegen.in.M(\x012\t\n" +
-	"\anothingB>Z<github.com/naru-rpc/naru/codegen/internal/testpb/names;namesb\x06proto3"
+	"\anothingB7Z5github.com/naru-rpc/naru/codegen/testdata/names;namesb\x06proto3"
 
 var (
 	file_names_proto_rawDescOnce sync.Once

@@ -262,7 +262,7 @@ const file_shop_proto_rawDesc = "" +
 	"\baddOrder\x12\x18.naru.codegen.shop.Order\x1a\x1c.google.protobuf.StringValue\"\x03\x90\x02\x02\x12H\n" +
 	"\fsearchOrders\x12\x1c.google.protobuf.StringValue\x1a\x18.naru.codegen.shop.Order0\x01\x12H\n" +
 	"\fupdateOrders\x12\x18.naru.codegen.shop.Order\x1a\x1c.google.protobuf.StringValue(\x01\x12V\n" +
-	"\rprocessOrders\x12\x1c.google.protobuf.StringValue\x1a#.naru.codegen.shop.CombinedShipment(\x010\x01B7Z5github.com/naru-rpc/naru/codegen/internal/testpb/shopb\x06proto3"
+	"\rprocessOrders\x12\x1c.google.protobuf.StringValue\x1a#.naru.codegen.shop.CombinedShipment(\x010\x01B0Z.github.com/naru-rpc/naru/codegen/testdata/shopb\x06proto3"
 
 var (
 	file_shop_proto_rawDescOnce sync.Once

@@ -82,7 +82,7 @@ const file_edition_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1b\n" +
 	"\x05maybe\x18\x02 \x01(\tB\x05\xaa\x01\x02\b\x01R\x05maybe2M\n" +
 	"\bEditions\x12<\n" +
-	"\x04Talk\x12\x17.naru.codegen.edition.M\x1a\x17.naru.codegen.edition.M(\x010\x01\x1a\x03\x88\x02\x01B?Z8github.com/naru-rpc/naru/codegen/internal/testpb/edition\x92\x03\x02\b\x02b\beditionsp\xe8\a"
+	"\x04Talk\x12\x17.naru.codegen.edition.M\x1a\x17.naru.codegen.edition.M(\x010\x01\x1a\x03\x88\x02\x01B8Z1github.com/naru-rpc/naru/codegen/testdata/edition\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
 	file_edition_proto_rawDescOnce sync.Once

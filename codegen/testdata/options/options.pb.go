@@ -77,7 +77,7 @@ const file_options_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x02(\tR\x04text2\x82\x01\n" +
 	"\x03Old\x129\n" +
 	"\x05Plain\x12\x17.naru.codegen.options.M\x1a\x17.naru.codegen.options.M\x12@\n" +
-	"\x05Older\x12\x17.naru.codegen.options.M\x1a\x17.naru.codegen.options.M\"\x03\x88\x02\x010\x01B=Z8github.com/naru-rpc/naru/codegen/internal/testpb/options\xb8\x01\x01"
+	"\x05Older\x12\x17.naru.codegen.options.M\x1a\x17.naru.codegen.options.M\"\x03\x88\x02\x010\x01B6Z1github.com/naru-rpc/naru/codegen/testdata/options\xb8\x01\x01"
 
 var (
 	file_options_proto_rawDescOnce sync.Once

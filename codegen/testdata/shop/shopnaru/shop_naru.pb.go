@@ -11,7 +11,7 @@ package shopnaru
 import (
 	context "context"
 	naru "github.com/naru-rpc/naru"
-	shop "github.com/naru-rpc/naru/codegen/internal/testpb/shop"
+	shop "github.com/naru-rpc/naru/codegen/testdata/shop"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
 	wrapperspb "google.golang.org/protobuf/types/known/wrapperspb"

@@ -71,7 +71,7 @@ const file_in_proto_rawDesc = "" +
 	"\n" +
 	"\bin.proto\x12\x0fnaru.codegen.in\"\x17\n" +
 	"\x01M\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04textB5Z3github.com/naru-rpc/naru/codegen/internal/testpb/inb\x06proto3"
+	"\x04text\x18\x01 \x01(\tR\x04textB.Z,github.com/naru-rpc/naru/codegen/testdata/inb\x06proto3"
 
 var (
 	file_in_proto_rawDescOnce sync.Once

@@ -6,7 +6,7 @@ package names
 import (
 	context "context"
 	naru "github.com/naru-rpc/naru"
-	in "github.com/naru-rpc/naru/codegen/internal/testpb/in"
+	in "github.com/naru-rpc/naru/codegen/testdata/in"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
