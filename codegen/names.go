@@ -8,13 +8,18 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Place is where something is declared. Line and Column count from 1, Column as protoc counts: in
-// characters, a tab filling up to a multiple of 8. Both are 0 if the descriptor has no source information.
+// Place is where something is declared.
 type Place struct {
-	File         string
-	Line, Column int
+	// File is the name of the .proto file, as imports spell it.
+	File string
+	// Line counts from 1; 0 if the descriptor has no source information.
+	Line int
+	// Column counts from 1 as protoc counts: in characters, a tab filling up to a multiple of 8. 0 if the
+	// descriptor has no source information.
+	Column int
 }
 
+// String returns file:line:column, or the file alone if the rest is not known.
 func (p Place) String() string {
 	if p.Line == 0 {
 		return p.File
@@ -24,15 +29,21 @@ func (p Place) String() string {
 
 // NameError reports two declarations that need the same identifier in one Go package.
 type NameError struct {
-	// GoName is the identifier, GoPackage the import path of the package.
-	GoName    string
+	// GoName is the identifier.
+	GoName string
+	// GoPackage is the import path of the package.
 	GoPackage string
-	// Second is the declaration at fault, First the one that had the name before; each as "method
-	// shop.Cart.add".
-	First, Second           string
-	FirstPlace, SecondPlace Place
+	// First is the declaration that had the name before, as "method shop.Cart.add".
+	First string
+	// Second is the declaration that needs it too.
+	Second string
+	// FirstPlace is where First stands.
+	FirstPlace Place
+	// SecondPlace is where Second stands.
+	SecondPlace Place
 }
 
+// Error says in one line which declaration needs which name and who has it, with both places.
 func (e *NameError) Error() string {
 	return fmt.Sprintf("%s: %s needs the Go name %s, which %s at %s has already",
 		e.SecondPlace, e.Second, e.GoName, e.First, e.FirstPlace)
