@@ -25,6 +25,8 @@ type Conn struct {
 
 	// Out holds whole frames that are ready for the socket.
 	Out []byte
+	// Sent counts the HEADERS and DATA frames appended so far.
+	Sent uint64
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
 	// them Waiting; the shell takes the list and clears it.
 	Wake []*Stream

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 )
@@ -53,14 +54,15 @@ type ReaderConfig struct {
 	FromServer      bool
 	HeaderTableSize uint32 // default 4096
 	Limits          hpack.Limits
-	// MaxContinuations is how many CONTINUATION frames a block may have (default 8); twice
-	// that if each but the last carries at least 8 KiB.
-	MaxContinuations int
 }
 
 // A Reader cuts a connection's bytes into events. It belongs to the read loop.
 type Reader struct {
-	cfg    ReaderConfig // immutable
+	// Now is the time the budget is charged at, in nanoseconds; the read loop sets it.
+	Now int64
+
+	cfg    ReaderConfig  // immutable
+	budget *abuse.Budget // what the peer may cause
 	dec    *hpack.Decoder
 	fields []hpack.Field // reused
 
@@ -75,24 +77,18 @@ type Reader struct {
 	blockID    uint32 // 0: none
 	blockEnd   bool
 	blockErr   *Error // fault of the stream found in HEADERS
-	blockParts int
-	blockSmall bool // a CONTINUATION below 8 KiB came
-	firstFrame bool // the first frame must be SETTINGS
+	firstFrame bool   // the first frame must be SETTINGS
 
 	ev Event
 }
 
-const bigContinuation = 8 << 10
-
-// NewReader returns a Reader for the bytes after the client preface.
-func NewReader(cfg ReaderConfig) *Reader {
-	if cfg.MaxContinuations == 0 {
-		cfg.MaxContinuations = 8
-	}
+// NewReader returns a Reader for the bytes after the client preface. budget is charged for header
+// blocks; it belongs to the read loop as the Reader does.
+func NewReader(cfg ReaderConfig, budget *abuse.Budget) *Reader {
 	if cfg.HeaderTableSize == 0 {
 		cfg.HeaderTableSize = 4096
 	}
-	return &Reader{cfg: cfg, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
+	return &Reader{cfg: cfg, budget: budget, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
 }
 
 // MidBlock tells that a header block has begun and not ended.

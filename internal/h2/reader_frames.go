@@ -1,10 +1,8 @@
 package h2
 
 import (
-	"errors"
-
+	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
-	"github.com/naru-rpc/naru/internal/h2/hpack"
 )
 
 // frame turns a whole frame (never DATA) into r.ev. Its header has passed checkHeader.
@@ -77,38 +75,29 @@ func (r *Reader) headers(h frame.Header, p []byte) error {
 	if err := r.scoped(h.StreamID, ferr); err != nil {
 		return err
 	}
+	if f := r.budget.Headers(len(fragment)); f != nil {
+		return fromFault(f)
+	}
 	end := h.Flags.Has(frame.FlagEndStream)
 	if h.Flags.Has(frame.FlagEndHeaders) {
 		return r.section(h.StreamID, end, fragment)
 	}
-	r.blockID, r.blockEnd, r.blockParts, r.blockSmall = h.StreamID, end, 0, false
+	r.blockID, r.blockEnd = h.StreamID, end
 	r.blockErr, r.ev.Err = r.ev.Err, nil
 	r.block = append(r.block[:0], fragment...)
 	return nil
 }
 
-// continuation collects a header block. What it may cost is bounded three ways: the number of
-// frames (CVE-2024-27316 and its kin send them without end), fewer if they are small, and the
-// size of the block, which Huffman coding cannot make smaller than 5/8 of the list.
+// continuation collects a header block. What it may cost is bounded by the budget: the number of
+// frames (CVE-2024-27316 and its kin send them without end), and the size of the block.
 func (r *Reader) continuation(h frame.Header, p []byte) error {
 	if r.blockID == 0 {
 		// §6.10: CONTINUATION must follow HEADERS or CONTINUATION without END_HEADERS.
 		return connError(frame.ProtocolError, "continuation_alone", "CONTINUATION on stream %d without a header block before it", h.StreamID)
 	}
-	r.blockParts++
 	last := h.Flags.Has(frame.FlagEndHeaders)
-	if !last && len(p) < bigContinuation {
-		r.blockSmall = true
-	}
-	limit := r.cfg.MaxContinuations
-	if !r.blockSmall {
-		limit *= 2
-	}
-	if r.blockParts > limit {
-		return connError(frame.EnhanceYourCalm, "continuation_flood", "header block of more than %d CONTINUATION frames", limit)
-	}
-	if len(r.block)+len(p) > int(r.cfg.Limits.HardSize) {
-		return connError(frame.EnhanceYourCalm, "header_block_size", "header block above the hard limit of %d bytes for a header list", r.cfg.Limits.HardSize)
+	if f := r.budget.Continuation(r.Now, len(p), last); f != nil {
+		return fromFault(f)
 	}
 	r.block = append(r.block, p...)
 	if !last {
@@ -131,10 +120,7 @@ func (r *Reader) section(id uint32, end bool, block []byte) error {
 		r.fields = nil
 	}
 	if err != nil {
-		if e, ok := errors.AsType[*hpack.Error](err); ok {
-			return connError(frame.ErrCode(e.Code), e.Token, "%s", e.Reason)
-		}
-		return err
+		return connError(frame.ErrCode(err.Code), err.Token, "%s", err.Reason)
 	}
 	r.ev.Kind, r.ev.StreamID, r.ev.End = EventHeaders, id, end
 	r.ev.Fields, r.ev.Info = fields, info
@@ -143,3 +129,8 @@ func (r *Reader) section(id uint32, end bool, block []byte) error {
 
 // keptFields bounds the field slice an idle connection keeps.
 const keptFields = 32
+
+// fromFault ends the connection over a used-up budget.
+func fromFault(f *abuse.Fault) *Error {
+	return &Error{Code: f.Code, Token: f.Token, Reason: f.Error()}
+}

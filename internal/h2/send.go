@@ -59,6 +59,7 @@ func (c *Conn) fields(fields []hpack.Field) {
 // endHeaders completes the HEADERS frame begun at off, continued in CONTINUATION frames if the
 // block is longer than the peer's maximum frame size.
 func (c *Conn) endHeaders(off int, id uint32, end bool) {
+	c.Sent++
 	c.Out = frame.FinishHeaders(c.Out, off, id, end, c.peerMaxFrame)
 }
 
@@ -189,6 +190,7 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 		if end && k == len(p) {
 			flags = frame.FlagEndStream
 		}
+		c.Sent++
 		c.mergeID, c.mergeOff = s.ID, len(c.Out)
 		c.Out = frame.AppendHeader(c.Out, frame.Header{Length: uint32(k), Type: frame.TypeData, Flags: flags, StreamID: s.ID})
 		c.Out = append(c.Out, p[:k]...)

@@ -1,0 +1,198 @@
+package http2
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// ClientConn is the client's side of a connection: a transport.ClientConn.
+type ClientConn struct {
+	conn
+}
+
+var _ transport.ClientConn = (*ClientConn)(nil)
+
+// NewClientConn speaks HTTP/2 over nc, which is past its TLS handshake if it has one. It
+// returns when the server's SETTINGS have come, so that a connection in use is known to work.
+// It owns nc: on an error, a *transport.Error, it is closed. ctx bounds the wait only.
+func NewClientConn(ctx context.Context, nc net.Conn, cfg *ClientConfig) (*ClientConn, error) {
+	c := &ClientConn{}
+	c.init(nc, h2.Client, cfg.Limits.withDefaults(), cfg.Keepalive)
+	c.info.TLS = cfg.TLS
+	if tc, ok := nc.(*tls.Conn); ok {
+		if s, ok := tc.NetConn().(*spillConn); ok {
+			s.started.Store(true)
+			c.spill = s
+		}
+	}
+	c.ready = make(chan struct{})
+	c.nc.SetReadDeadline(time.Now().Add(c.limits.PrefaceTimeout))
+	c.greet()
+	go c.readLoop()
+	stop := context.AfterFunc(ctx, func() {
+		c.fail(&transport.Error{
+			Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: "connect_timeout",
+			Reason: "waiting for the server's SETTINGS ended", Cause: context.Cause(ctx), Unprocessed: true,
+		})
+	})
+	<-c.ready
+	if !stop() || !c.usable() {
+		c.Close(nil)
+		<-c.done
+		err := c.Err()
+		err.Unprocessed = true
+		return nil, err
+	}
+	c.startKeepalive()
+	return c, nil
+}
+
+func (c *ClientConn) usable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil && c.h.SettingsSeen()
+}
+
+// Open implements transport.ClientConn.
+func (c *ClientConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink transport.ClientSink) (transport.ClientStream, error) {
+	c.lock()
+	h, err := c.openLocked(head)
+	if err != nil {
+		c.mu.Unlock()
+		body.Free()
+		return nil, err
+	}
+	st := h.User.(*stream)
+	st.sink, st.csink = sink, sink
+	c.h.SendRequestHead(h, head.Method, head.Scheme, head.Authority, head.Path, head.Fields, end && body == nil)
+	if body != nil {
+		c.h.Send(h, body, end, nil)
+	}
+	if c.h.IDsLow() {
+		c.drainDone = true // the channel opens a successor; this one closes with its last stream
+		c.drainedLocked()
+	}
+	if end {
+		c.flushLocked(flushYield)
+	} else {
+		c.flushLocked(flushLater)
+	}
+	return st.client, nil
+}
+
+// openLocked takes a stream, or says why there is none.
+func (c *ClientConn) openLocked(head *transport.RequestHead) (*h2.Stream, error) {
+	if c.err != nil {
+		return nil, unprocessed(c.err)
+	}
+	if c.isDrained {
+		return nil, unprocessed(c.drainedErrLocked())
+	}
+	size := len(head.Method) + len(head.Scheme) + len(head.Authority) + len(head.Path) + 4*32 + len(":method:scheme:authority:path")
+	if err := c.h.CheckHeaderList(size, head.Fields); err != nil {
+		return nil, headerListError(err)
+	}
+	h, err := c.h.OpenStream()
+	switch err {
+	case nil:
+		return h, nil
+	case h2.ErrStreamLimit:
+		return nil, transport.ErrStreamLimit
+	default:
+		return nil, unprocessed(c.drainedErrLocked())
+	}
+}
+
+// unprocessed is err for a call that was not sent.
+func unprocessed(err *transport.Error) *transport.Error {
+	e := *err
+	e.Unprocessed = true
+	return &e
+}
+
+// AwaitSlot implements transport.ClientConn.
+func (c *ClientConn) AwaitSlot(done <-chan struct{}) error {
+	c.mu.Lock()
+	if c.isDrained {
+		defer c.mu.Unlock()
+		if c.err != nil {
+			return unprocessed(c.err)
+		}
+		return unprocessed(c.drainedErrLocked())
+	}
+	if uint32(c.h.Open()) < c.h.PeerMaxStreams() {
+		c.mu.Unlock()
+		return nil
+	}
+	w := make(chan struct{}, 1) // 1: the waker holds mu and must not block
+	c.slotWait = append(c.slotWait, w)
+	c.mu.Unlock()
+	select {
+	case <-w:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err != nil {
+			return unprocessed(c.err)
+		}
+		return nil // a drained connection says so at the next Open
+	case <-done:
+		c.leaveSlot(w)
+		return transport.ErrAwaitDone
+	}
+}
+
+// leaveSlot takes a waiter that gave up out of the line, and passes on a wake-up it got meanwhile.
+func (c *ClientConn) leaveSlot(w chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, x := range c.slotWait {
+		if x == w {
+			c.slotWait = append(c.slotWait[:i], c.slotWait[i+1:]...)
+			return
+		}
+	}
+	c.wakeSlotsLocked()
+}
+
+// wakeSlotsLocked lets as many waiters go as there are free streams.
+func (c *conn) wakeSlotsLocked() {
+	free := int64(c.h.PeerMaxStreams()) - int64(c.h.Open())
+	n := int(min(free, int64(len(c.slotWait))))
+	if n <= 0 {
+		return
+	}
+	for _, w := range c.slotWait[:n] {
+		w <- struct{}{}
+	}
+	c.slotWait = append(c.slotWait[:0], c.slotWait[n:]...)
+}
+
+// Load implements transport.ClientConn.
+func (c *ClientConn) Load() (open, limit uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return uint32(c.h.Open()), c.h.PeerMaxStreams()
+}
+
+// Drain implements transport.ClientConn.
+func (c *ClientConn) Drain(reason string) {
+	c.lock()
+	if c.isDrained {
+		c.mu.Unlock()
+		return
+	}
+	c.drainErr = &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: "drained", Reason: reason, Unprocessed: true,
+	}
+	c.drainDone = true
+	c.drainedLocked()
+	c.updateLocked()
+	c.mu.Unlock()
+}

@@ -1,0 +1,114 @@
+package http2
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/h2/hpack"
+)
+
+// Limits on what a peer may make this side do. Zero values take the defaults of
+// [Limits.withDefaults].
+type Limits struct {
+	Streams         uint32        // concurrent streams a peer may open (256)
+	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
+	HeaderListHard  uint32        // decoded header list, hard (64 KiB): the connection ends
+	HeaderFields    uint32        // fields in a header list (128)
+	StreamWindow    int32         // first receive window of a stream (256 KiB)
+	MaxStreamWindow int32         // what it may grow to (4 MiB)
+	ReceiveMemory   int32         // received bytes the program has not taken, per connection (16 MiB)
+	PrefaceTimeout  time.Duration // TLS handshake, preface and first SETTINGS (10 s)
+	HeaderTimeout   time.Duration // a header block that has begun (10 s)
+	WriteStall      time.Duration // a write that makes no progress (30 s)
+	ZeroWindow      time.Duration // a finished response the peer gives no window for (60 s)
+	// Abuse holds the budgets for what a peer may cause besides its calls. nil: their defaults.
+	Abuse *abuse.Policy
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.Streams, 256)
+	orDefault(&l.HeaderList, hpack.DefaultLimits.Size)
+	orDefault(&l.HeaderListHard, hpack.DefaultLimits.HardSize)
+	orDefault(&l.HeaderFields, hpack.DefaultLimits.Fields)
+	orDefault(&l.PrefaceTimeout, 10*time.Second)
+	orDefault(&l.HeaderTimeout, 10*time.Second)
+	orDefault(&l.WriteStall, 30*time.Second)
+	orDefault(&l.ZeroWindow, 60*time.Second)
+	l.HeaderListHard = max(l.HeaderListHard, l.HeaderList)
+	return l
+}
+
+// Default budgets, shared by all connections. gRFC A8 lets servers ping as they like.
+var (
+	serverPolicy = sync.OnceValue(func() *abuse.Policy { return mustPolicy(abuse.Config{}) })
+	clientPolicy = sync.OnceValue(func() *abuse.Policy { return mustPolicy(abuse.Config{PingStrikes: abuse.Unlimited}) })
+)
+
+func mustPolicy(cfg abuse.Config) *abuse.Policy {
+	p, err := abuse.NewPolicy(cfg)
+	if err != nil {
+		panic("BUG: default budgets: " + err.Error())
+	}
+	return p
+}
+
+func orDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Keepalive is the schedule of this side's keepalive pings (gRFC A8). Interval 0: none.
+type Keepalive struct {
+	Interval time.Duration // without a received byte, before a PING is sent
+	Timeout  time.Duration // for the answer (default 20 s)
+	// WithoutStreams pings also while no stream is open.
+	WithoutStreams bool
+}
+
+// ServerConfig configures server connections. It is read only.
+type ServerConfig struct {
+	Limits    Limits
+	Keepalive Keepalive
+	TLS       *tls.Config // nil: plaintext. NextProtos is the caller's to set.
+	// MaxAge, if not 0, drains the connection after that time (jittered by 10 % so that clients do
+	// not all come back at once); MaxAgeGrace after that it is closed whatever still runs (0: no bound).
+	MaxAge, MaxAgeGrace time.Duration
+	// MaxIdle, if not 0, drains a connection that had no stream open for that time.
+	MaxIdle time.Duration
+	// HTTP1 is given connections that do not speak HTTP/2; nc replays what was read. nil: they
+	// get a short answer and are closed.
+	HTTP1 func(nc net.Conn)
+}
+
+// ClientConfig configures client connections. It is read only.
+type ClientConfig struct {
+	Limits    Limits
+	Keepalive Keepalive
+	TLS       *tls.ConnectionState // of the finished handshake; nil: plaintext
+}
+
+func (l Limits) h2(role h2.Role) h2.Config {
+	return h2.Config{
+		Role:                 role,
+		MaxConcurrentStreams: l.Streams,
+		StreamWindow:         l.StreamWindow,
+		MaxStreamWindow:      l.MaxStreamWindow,
+		ConnWindow:           l.ReceiveMemory,
+		MaxHeaderListSize:    l.HeaderList,
+	}
+}
+
+func (l Limits) reader() h2.ReaderConfig {
+	return h2.ReaderConfig{
+		Limits: hpack.Limits{
+			Size: l.HeaderList, HardSize: l.HeaderListHard,
+			Fields: l.HeaderFields, HardFields: 4 * l.HeaderFields,
+		},
+	}
+}

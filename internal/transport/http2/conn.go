@@ -1,0 +1,230 @@
+package http2
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+var connIDs atomic.Uint64
+
+// conn is what both sides of a connection share.
+type conn struct {
+	// immutable after start
+	nc       net.Conn
+	raw      syscall.RawConn // nil: only blocking reads and writes
+	spill    *spillConn      // below TLS, nil otherwise
+	role     h2.Role
+	limits   Limits
+	keep     Keepalive
+	info     transport.ConnInfo
+	handler  transport.ServerHandler // nil on a client
+	done     chan struct{}           // closed by the read loop when everything has ended
+	draining chan struct{}           // closed under mu, once, when no new stream is taken
+
+	// owned by the read loop
+	rd         *h2.Reader
+	budget     abuse.Budget
+	now        int64    // nanoseconds, one reading a batch
+	rbuf       *mem.Buf // received and not yet processed; nil while idle
+	rpos       int      // processed bytes of rbuf
+	small      [64]byte // first bytes of a read where readiness cannot be waited for without a buffer
+	rn         int
+	rerr       error
+	rawRead    func(fd uintptr) bool
+	dataTo     *stream // stream of the DATA frame in progress; nil: drop
+	dataRefund bool    // dropped bytes are not credited yet
+	reqHead    transport.RequestHead
+	respHead   transport.ResponseHead
+	slow       bool          // a read deadline is set: for the preface, or a frame in progress
+	settled    bool          // the peer's first SETTINGS has come
+	ready      chan struct{} // closed then; nil on a server
+
+	// guarded by mu
+	mu        sync.Mutex
+	h         *h2.Conn
+	err       *transport.Error // first reason to end
+	ended     bool             // teardown has taken the streams
+	isDrained bool             // draining is closed
+	inBatch   bool             // the read loop will flush soon
+	flushing  bool             // somebody is writing
+	flushIdle chan struct{}    // closed when flushing ends; made by teardown
+	outBuf    *mem.Buf         // what h.Out is in; nil while there is nothing to write
+	outHint   int              // size of recent writes
+	slotWait  []chan struct{}  // AwaitSlot, first come first served
+	drainPing bool             // the graceful GOAWAY waits for this ping's answer
+	keepPing  bool             // a keepalive ping waits for its answer
+	timers    []*time.Timer    // stopped in teardown
+	keepTimer *time.Timer
+	idleTimer *time.Timer
+	idleSince time.Time        // when the last stream ended; kept while idleTimer runs
+	controls  int              // answers queued since Out was last empty
+	greeted   bool             // our preface is on its way
+	writeDead bool             // a write has failed: nothing more can be said
+	drainErr  *transport.Error // why this side drains
+	drainDone bool             // the final GOAWAY is sent: close with the last stream
+
+	// owned by whoever set flushing
+	rawWrite func(fd uintptr) bool
+	wbuf     []byte
+	wn       int
+	werr     error
+
+	active atomic.Bool // bytes came since keepalive last looked
+}
+
+// init prepares a connection that ServeConn or NewClientConn has allocated.
+func (c *conn) init(nc net.Conn, role h2.Role, limits Limits, keep Keepalive) {
+	c.nc, c.role, c.limits, c.keep = nc, role, limits, keep
+	c.done = make(chan struct{})
+	c.draining = make(chan struct{})
+	rc := limits.reader()
+	rc.FromServer = role == h2.Client
+	if limits.Abuse == nil {
+		limits.Abuse = serverPolicy()
+		if role == h2.Client {
+			limits.Abuse = clientPolicy()
+		}
+	}
+	c.budget = limits.Abuse.New()
+	c.rd = h2.NewReader(rc, &c.budget)
+	c.h = h2.NewConn(limits.h2(role), c.newStream)
+	c.info = transport.ConnInfo{
+		ID: connIDs.Add(1), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
+	}
+	c.initRaw(nc)
+}
+
+// greet sends our preface, which the protocol state has prepared.
+func (c *conn) greet() {
+	c.mu.Lock()
+	c.greeted = true
+	c.outBuf = &mem.Buf{B: c.h.Out}
+	c.flushLocked(flushNow)
+}
+
+// newStream makes the stream of the connection's side, protocol state and shell in one piece.
+func (c *conn) newStream() *h2.Stream {
+	var s *stream
+	if c.role == h2.Server {
+		ss := new(serverStream)
+		ss.server = ss
+		s = &ss.stream
+	} else {
+		cs := new(clientStream)
+		cs.client = cs
+		s = &cs.stream
+	}
+	s.c, s.User = c, s
+	return &s.Stream
+}
+
+// Info returns what is known of the connection.
+func (c *conn) Info() *transport.ConnInfo { return &c.info }
+
+// Done is closed when the connection is gone.
+func (c *conn) Done() <-chan struct{} { return c.done }
+
+// Err tells why the connection ended or, from a GOAWAY on, is about to; nil before.
+func (c *conn) Err() *transport.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		if code, debug, ok := c.h.PeerGoAway(); ok {
+			return goAwayError(code, debug)
+		}
+	}
+	return c.err
+}
+
+// fail notes why the connection is to end, unless there is a reason already, and wakes the
+// read loop, which does the rest.
+func (c *conn) fail(err *transport.Error) {
+	c.mu.Lock()
+	c.failLocked(err)
+	c.mu.Unlock()
+}
+
+func (c *conn) failLocked(err *transport.Error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	c.drainedLocked()
+	// Ends a read that waits, and every later one: see setReadDeadline.
+	c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// setReadDeadline sets the read loop's deadline unless the connection is to end.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.nc.SetReadDeadline(t)
+	}
+	c.mu.Unlock()
+}
+
+// drainedLocked tells everyone that the connection takes no new streams.
+func (c *conn) drainedLocked() {
+	if c.isDrained {
+		return
+	}
+	c.isDrained = true
+	close(c.draining)
+	for _, w := range c.slotWait {
+		close(w)
+	}
+	c.slotWait = nil
+}
+
+// protocolError is the transport's view of a fault the peer committed.
+func protocolError(e *h2.Error) *transport.Error {
+	scope := transport.ScopeStream
+	if e.StreamID == 0 {
+		scope = transport.ScopeConn
+	}
+	return &transport.Error{Scope: scope, Origin: transport.OriginLocal, Code: uint32(e.Code), Token: e.Token, Reason: e.Reason}
+}
+
+// updateLocked passes on what a change of the protocol state means to waiters: call it after
+// anything that may have ended a stream or moved data.
+func (c *conn) updateLocked() {
+	for i, s := range c.h.Wake {
+		s.User.(*stream).wakeLocked()
+		c.h.Wake[i] = nil
+	}
+	c.h.Wake = c.h.Wake[:0]
+	if len(c.slotWait) > 0 {
+		c.wakeSlotsLocked()
+	}
+	if c.h.Open() > 0 || c.err != nil {
+		return
+	}
+	if c.idleTimer != nil {
+		c.idleSince = time.Now()
+	}
+	if c.isDrained && (c.drainDone || c.role == h2.Client && c.h.GoingAway()) {
+		c.failLocked(c.drainedErrLocked())
+	}
+}
+
+func (c *conn) drainedErrLocked() *transport.Error {
+	if code, debug, ok := c.h.PeerGoAway(); ok {
+		return goAwayError(code, debug)
+	}
+	if c.drainErr != nil {
+		return c.drainErr
+	}
+	return &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError),
+		Token: "ids_spent", Reason: "stream ids of the connection are nearly spent", Unprocessed: true,
+	}
+}

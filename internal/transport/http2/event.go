@@ -1,0 +1,267 @@
+package http2
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// event applies one received event. A non-nil result ends the connection.
+func (c *conn) event(ev *h2.Event) *transport.Error {
+	if ev.Err != nil {
+		if ev.Kind == h2.EventHeaders {
+			c.mu.Lock()
+			c.h.RecvMalformed(ev.StreamID)
+			c.mu.Unlock()
+		}
+		return c.streamFault(ev.Err)
+	}
+	switch ev.Kind {
+	case h2.EventHeaders:
+		return c.headers(ev)
+	case h2.EventData:
+		return c.data(ev)
+	case h2.EventReset:
+		return c.reset(ev)
+	case h2.EventSettings:
+		return c.settings(ev)
+	case h2.EventWindowUpdate:
+		return c.windowUpdate(ev)
+	case h2.EventPing:
+		return c.ping(ev)
+	case h2.EventPingAck:
+		c.pong([8]byte(ev.Data))
+		return nil
+	case h2.EventGoAway:
+		return c.goAway(ev)
+	case h2.EventSettingsAck:
+		return nil
+	}
+	return c.odd(ev.Type)
+}
+
+// fault handles an error of the protocol state: it ends the stream or the connection.
+func (c *conn) fault(err error) *transport.Error {
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*h2.Error](err)
+	if !ok || e.StreamID == 0 {
+		return c.asFault(err)
+	}
+	return c.streamFault(e)
+}
+
+// streamFault resets the stream of e, tells its sink, and charges the peer: streams it makes us
+// reset are how MadeYouReset (CVE-2025-8671) goes round a limit on streams.
+func (c *conn) streamFault(e *h2.Error) *transport.Error {
+	te := protocolError(e)
+	c.lock()
+	s := c.h.Stream(e.StreamID)
+	var st *stream
+	if s != nil {
+		st = s.User.(*stream)
+		st.endErr = te
+	}
+	c.h.ResetID(e.StreamID, e.Code)
+	c.updateLocked()
+	c.mu.Unlock()
+	if st != nil && st.sink != nil {
+		st.sink.Closed(te)
+	}
+	return overBudget(c.budget.ResetCaused(c.now))
+}
+
+// overBudget ends the connection if a budget is used up.
+func overBudget(f *abuse.Fault) *transport.Error {
+	if f == nil {
+		return nil
+	}
+	e := &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(f.Code), Token: f.Token, Reason: f.Error(),
+	}
+	if f.Debug != f.Token {
+		e.Reason = f.Debug // gRFC A8 prescribes the text
+	}
+	return e
+}
+
+// odd charges frames that do nothing.
+func (c *conn) odd(t frame.Type) *transport.Error {
+	if t == frame.TypeHeaders || t == frame.TypeContinuation {
+		return nil // the beginning of a block, bounded by the Reader
+	}
+	kind := abuse.OddUnknownType
+	if t == frame.TypePriority {
+		kind = abuse.OddPriority
+	}
+	return overBudget(c.budget.Odd(c.now, kind))
+}
+
+// data passes a piece of a DATA frame on.
+func (c *conn) data(ev *h2.Event) *transport.Error {
+	c.lock()
+	err := c.dataTargetLocked(ev)
+	st := c.dataTo
+	if st != nil && ev.End && err == nil {
+		err = c.h.RecvDataEnd(&st.Stream)
+	}
+	end := st != nil && ev.End && err == nil
+	if end {
+		c.endRemoteLocked(st)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	if st != nil && (len(ev.Data) > 0 || end) {
+		st.sink.Data(ev.Data, end)
+	}
+	if ev.First {
+		return overBudget(c.budget.Data(c.now, ev.DataLen, ev.End))
+	}
+	return nil
+}
+
+// dataTargetLocked finds the stream the piece is for: c.dataTo, nil to drop it.
+func (c *conn) dataTargetLocked(ev *h2.Event) error {
+	if ev.First {
+		c.dataTo, c.dataRefund = nil, false
+		s, err := c.h.RecvData(ev.StreamID, ev.FlowLen, ev.DataLen) // refunds what it drops
+		if s != nil {
+			c.dataTo = s.User.(*stream)
+			if pad := ev.FlowLen - ev.DataLen; pad > 0 {
+				c.h.Consumed(s, int64(pad)) // nobody else gives that credit back
+			}
+		}
+		return err
+	}
+	if c.dataTo != nil && c.dataTo.Closed {
+		c.dataTo, c.dataRefund = nil, true // reset by us in the middle of the frame
+	}
+	if c.dataRefund {
+		c.h.Refund(int64(len(ev.Data)))
+	}
+	return nil
+}
+
+// endRemoteLocked acts on the end of the peer's half.
+func (c *conn) endRemoteLocked(st *stream) {
+	if c.role == h2.Client && !st.LocalClosed {
+		// The response is complete, so nobody wants the rest of the request (RFC 9113 §8.1).
+		c.h.Reset(&st.Stream, frame.NoError)
+	} else {
+		c.h.Settle(&st.Stream)
+	}
+	c.updateLocked()
+}
+
+// reset applies RST_STREAM.
+func (c *conn) reset(ev *h2.Event) *transport.Error {
+	c.lock()
+	s, err := c.h.RecvReset(ev.StreamID)
+	var st *stream
+	if s != nil {
+		st = s.User.(*stream)
+		st.endErr = resetError(ev.Code)
+	}
+	c.updateLocked()
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	if st != nil {
+		st.sink.Closed(st.endErr)
+	}
+	if c.role == h2.Client {
+		return nil // a server that resets our calls harms nobody but those
+	}
+	return overBudget(c.budget.ResetReceived(c.now))
+}
+
+func resetError(code frame.ErrCode) *transport.Error {
+	return &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginPeer, Code: uint32(code), Token: "rst_stream",
+		Reason: "peer reset the stream with " + code.String(),
+		// RFC 9113 §8.7: REFUSED_STREAM guarantees that the request was not processed.
+		Unprocessed: code == frame.RefusedStream,
+	}
+}
+
+// settings applies SETTINGS.
+func (c *conn) settings(ev *h2.Event) *transport.Error {
+	if over := overBudget(c.budget.Settings(c.now, ev.Settings.Len())); over != nil {
+		return over
+	}
+	c.lock()
+	first := !c.h.SettingsSeen()
+	err := c.h.RecvSettings(ev.Settings)
+	c.updateLocked()
+	over := c.controlLocked()
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	if first {
+		c.settled = true
+		c.slow = true // keepRest clears the preface's deadline
+		if c.ready != nil {
+			close(c.ready)
+		}
+	}
+	return over
+}
+
+func (c *conn) windowUpdate(ev *h2.Event) *transport.Error {
+	c.lock()
+	err := c.h.RecvWindowUpdate(ev.StreamID, ev.Increment)
+	c.updateLocked()
+	sent := c.h.Sent
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	return overBudget(c.budget.WindowUpdate(c.now, sent))
+}
+
+// goAway applies GOAWAY: streams above its last id were not processed.
+func (c *conn) goAway(ev *h2.Event) *transport.Error {
+	c.lock()
+	dropped, err := c.h.RecvGoAway(ev.GoAway)
+	var te *transport.Error
+	if err == nil && c.role == h2.Client {
+		code, debug, _ := c.h.PeerGoAway()
+		te = goAwayError(code, debug)
+		c.drainedLocked()
+		for _, s := range dropped {
+			e := *te
+			e.Scope, e.Unprocessed = transport.ScopeStream, true
+			s.User.(*stream).endErr = &e
+		}
+	}
+	c.updateLocked()
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	for _, s := range dropped {
+		st := s.User.(*stream)
+		st.sink.Closed(st.endErr)
+	}
+	return nil
+}
+
+func goAwayError(code frame.ErrCode, debug string) *transport.Error {
+	e := &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginPeer, Code: uint32(code), Token: "goaway",
+		Reason: "peer closed the connection with GOAWAY " + code.String(),
+	}
+	if debug != "" {
+		e.Reason += " (" + strconv.Quote(debug) + ")"
+	}
+	return e
+}

@@ -1,0 +1,9 @@
+package http2
+
+import "fmt"
+
+func (c *conn) DumpForTesting() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("flushing=%v batch=%v err=%v out=%d %s", c.flushing, c.inBatch, c.err, len(c.h.Out), c.h.Dump())
+}

@@ -1,0 +1,140 @@
+package http2
+
+import (
+	"strconv"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/h2/header"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// headers applies a complete header section.
+func (c *conn) headers(ev *h2.Event) *transport.Error {
+	if c.role == h2.Server {
+		return c.requestHeaders(ev)
+	}
+	return c.responseHeaders(ev)
+}
+
+func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
+	c.lock()
+	s, verdict, err := c.h.RecvHeaders(ev.StreamID, ev.End, false)
+	if verdict == h2.Refuse {
+		c.h.ResetID(ev.StreamID, frame.RefusedStream)
+		c.mu.Unlock()
+		return overBudget(c.budget.ResetCaused(c.now))
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	switch verdict {
+	case h2.NewHead:
+		return c.request(s.User.(*stream), ev)
+	case h2.Trailers:
+		return c.trailers(s.User.(*stream), ev)
+	}
+	return overBudget(c.budget.Odd(c.now, abuse.OddClosedStream))
+}
+
+// request opens a stream with its head.
+func (c *conn) request(st *stream, ev *h2.Event) *transport.Error {
+	var req header.Request
+	if err := header.ParseRequest(ev.Fields, &req); err != nil && !ev.Info.Truncated {
+		return c.malformed(st, err)
+	}
+	if req.ContentLength >= 0 {
+		c.mu.Lock()
+		err := st.ExpectLength(req.ContentLength)
+		c.mu.Unlock()
+		if err != nil {
+			return c.fault(err)
+		}
+	}
+	head := &c.reqHead
+	*head = transport.RequestHead{
+		Method: req.Method, Scheme: req.Scheme, Authority: req.Authority, Path: req.Path, Fields: req.Fields,
+		Oversize: c.oversize(ev),
+	}
+	st.sink = c.handler.Stream(st.server, head, ev.End)
+	return nil
+}
+
+// oversize is the reason to refuse a call whose header list exceeded the soft limit.
+func (c *conn) oversize(ev *h2.Event) *transport.Error {
+	if !ev.Info.Truncated {
+		return nil
+	}
+	return &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "header_list",
+		Reason: "header list of " + strconv.FormatUint(ev.Info.Size, 10) + " bytes in " + strconv.FormatUint(uint64(ev.Info.Fields), 10) +
+			" fields, the limits are " + strconv.FormatUint(uint64(c.limits.HeaderList), 10) + " bytes and " +
+			strconv.FormatUint(uint64(c.limits.HeaderFields), 10) + " fields (WithMaxHeaderListSize)",
+	}
+}
+
+// malformed resets a stream whose header section breaks RFC 9113 §8.1.1.
+func (c *conn) malformed(st *stream, err *header.Error) *transport.Error {
+	return c.streamFault(&h2.Error{StreamID: st.ID(), Code: frame.ProtocolError, Token: err.Token, Reason: err.Reason})
+}
+
+func (c *conn) responseHeaders(ev *h2.Event) *transport.Error {
+	info := informational(ev)
+	c.lock()
+	s, verdict, err := c.h.RecvHeaders(ev.StreamID, ev.End, info)
+	c.mu.Unlock()
+	if err != nil {
+		return c.fault(err)
+	}
+	switch verdict {
+	case h2.NewHead:
+		return c.response(s.User.(*stream), ev)
+	case h2.Trailers:
+		return c.trailers(s.User.(*stream), ev)
+	}
+	return nil
+}
+
+// informational tells whether the section is an interim response (RFC 9110 §15.2).
+func informational(ev *h2.Event) bool {
+	return len(ev.Fields) > 0 && ev.Fields[0].Name == ":status" &&
+		len(ev.Fields[0].Value) == 3 && ev.Fields[0].Value[0] == '1'
+}
+
+func (c *conn) response(st *stream, ev *h2.Event) *transport.Error {
+	var resp header.Response
+	if err := header.ParseResponse(ev.Fields, &resp); err != nil && !ev.Info.Truncated {
+		return c.malformed(st, err)
+	}
+	if resp.ContentLength >= 0 {
+		c.mu.Lock()
+		err := st.ExpectLength(resp.ContentLength)
+		c.mu.Unlock()
+		if err != nil {
+			return c.fault(err)
+		}
+	}
+	head := &c.respHead
+	*head = transport.ResponseHead{Status: resp.Status, Fields: resp.Fields, Oversize: c.oversize(ev)}
+	if ev.End {
+		c.lock()
+		c.endRemoteLocked(st)
+		c.mu.Unlock()
+	}
+	st.csink.Head(head, ev.End)
+	return nil
+}
+
+// trailers ends the peer's half with a header section.
+func (c *conn) trailers(st *stream, ev *h2.Event) *transport.Error {
+	if err := header.CheckTrailers(ev.Fields); err != nil {
+		return c.malformed(st, err)
+	}
+	c.lock()
+	c.endRemoteLocked(st)
+	c.mu.Unlock()
+	st.sink.Trailers(ev.Fields)
+	return nil
+}

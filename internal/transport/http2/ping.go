@@ -1,0 +1,96 @@
+package http2
+
+import (
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// Payloads of the pings we send. Their answers are told apart by them; an answer to
+// a ping we did not send changes nothing.
+var (
+	keepaliveData = [8]byte{'k', 'e', 'e', 'p'}
+	drainData     = [8]byte{'d', 'r', 'a', 'i', 'n'}
+)
+
+// ping answers PING (RFC 9113 §6.7).
+func (c *conn) ping(ev *h2.Event) *transport.Error {
+	c.lock()
+	defer c.mu.Unlock()
+	c.h.Out = frame.AppendPing(c.h.Out, true, [8]byte(ev.Data))
+	if over := c.controlLocked(); over != nil {
+		return over
+	}
+	return overBudget(c.budget.Ping(c.now, c.h.Open(), c.h.Sent))
+}
+
+// controlLocked bounds what the peer can make us queue while it does not read.
+func (c *conn) controlLocked() *transport.Error {
+	c.controls++
+	return overBudget(c.budget.Control(c.controls))
+}
+
+// pong takes the answer to one of our pings.
+func (c *conn) pong(data [8]byte) {
+	c.mu.Lock()
+	finish := false
+	switch data {
+	case keepaliveData:
+		c.keepPing = false
+	case drainData:
+		finish, c.drainPing = c.drainPing, false
+	}
+	c.mu.Unlock()
+	if finish {
+		c.finishDrain()
+	}
+}
+
+// timerLocked runs f after d unless the connection ends first.
+func (c *conn) timerLocked(d time.Duration, f func()) *time.Timer {
+	t := time.AfterFunc(d, f)
+	c.timers = append(c.timers, t)
+	return t
+}
+
+// startKeepalive arms the keepalive timer (gRFC A8). It fires once an interval and looks whether
+// bytes came since, so that a busy connection pays nothing per read.
+func (c *conn) startKeepalive() {
+	if c.keep.Interval <= 0 {
+		return
+	}
+	orDefault(&c.keep.Timeout, 20*time.Second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.keepTimer = c.timerLocked(c.keep.Interval, c.keepaliveTick)
+	}
+}
+
+func (c *conn) keepaliveTick() {
+	c.lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	idle := !c.active.Swap(false)
+	switch {
+	case c.keepPing && idle:
+		c.failLocked(&transport.Error{
+			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: "keepalive_timeout",
+			Reason: "no answer to a keepalive ping within " + c.keep.Timeout.String() + " (keepalive timeout)",
+		})
+		c.mu.Unlock()
+		return
+	case idle && (c.keep.WithoutStreams || c.h.Open() > 0):
+		c.keepPing = true
+		c.h.Out = frame.AppendPing(c.h.Out, false, keepaliveData)
+		c.keepTimer.Reset(c.keep.Timeout)
+	default:
+		c.keepPing = false
+		c.keepTimer.Reset(c.keep.Interval)
+	}
+	c.flushLocked(flushNow)
+}

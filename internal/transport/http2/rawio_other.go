@@ -1,0 +1,21 @@
+//go:build !unix
+
+package http2
+
+import (
+	"net"
+	"syscall"
+)
+
+// Without descriptors that read and write without blocking, connections use the portable
+// path: a blocking read loop, and writes by the writer goroutine.
+
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+func rawReadFD(uintptr, []byte) (int, error)  { panic("BUG: raw read without a raw connection") }
+func rawWriteFD(uintptr, []byte) (int, error) { panic("BUG: raw write without a raw connection") }
+
+const (
+	errAgain = syscall.Errno(1<<30 - 1)
+	errIntr  = syscall.Errno(1<<30 - 2)
+)

@@ -1,0 +1,176 @@
+package http2
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// readChunk is what one read asks for: room for the largest frame but DATA, which is passed on in
+// pieces, and for many small calls.
+const readChunk = 64 << 10
+
+// readLoop owns the connection until it ends. Teardown is not deferred: after a panic its locks
+// would hide the reason.
+func (c *conn) readLoop() {
+	for {
+		if err := c.fill(); err != nil {
+			c.fail(readError(err))
+			break
+		}
+		if !c.active.Load() {
+			c.active.Store(true)
+		}
+		if err := c.batch(); err != nil {
+			c.fail(err)
+			break
+		}
+		c.keepRest()
+	}
+	c.teardown()
+}
+
+// batch processes every whole event of the buffer, then flushes what that caused.
+func (c *conn) batch() *transport.Error {
+	c.now = time.Now().UnixNano()
+	c.rd.Now = c.now
+	c.mu.Lock()
+	c.inBatch = true
+	c.mu.Unlock()
+	var fault *transport.Error
+	for fault == nil {
+		ev, n, err := c.rd.Next(c.rbuf.B[c.rpos:])
+		if err != nil {
+			fault = c.asFault(err)
+			break
+		}
+		if n == 0 {
+			break
+		}
+		c.rpos += n
+		fault = c.event(ev)
+	}
+	c.lock()
+	c.inBatch = false
+	c.updateLocked()
+	if fault == nil && c.err != nil {
+		fault = c.err
+	}
+	c.flushLocked(flushNow)
+	return fault
+}
+
+func (c *conn) asFault(err error) *transport.Error {
+	if e, ok := errors.AsType[*h2.Error](err); ok {
+		return protocolError(e)
+	}
+	return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.InternalError), Token: "internal", Cause: err}
+}
+
+// keepRest moves an incomplete frame to the front of the buffer, or gives an empty one back, and
+// bounds the time a header block may take to complete.
+func (c *conn) keepRest() {
+	rest := c.rbuf.B[c.rpos:]
+	if len(rest) == 0 {
+		c.rbuf.Free()
+		c.rbuf = nil
+	} else {
+		c.rbuf.B = c.rbuf.B[:copy(c.rbuf.B, rest)]
+	}
+	c.rpos = 0
+	slow := len(rest) > 0 || c.rd.MidBlock()
+	if slow != c.slow && c.settled {
+		c.slow = slow
+		var t time.Time
+		if slow {
+			t = time.Now().Add(c.limits.HeaderTimeout)
+		}
+		c.setReadDeadline(t)
+	}
+}
+
+// fill reads at least one byte more.
+func (c *conn) fill() error {
+	if c.raw != nil {
+		c.rn, c.rerr = 0, nil
+		if err := c.raw.Read(c.rawRead); err != nil {
+			return err
+		}
+		if c.rn == 0 && c.rerr == nil {
+			return io.EOF
+		}
+		return c.rerr
+	}
+	if c.rbuf == nil {
+		// Wait with a few bytes of our own, so that an idle connection holds no buffer.
+		n, err := c.nc.Read(c.small[:])
+		if n == 0 {
+			return err
+		}
+		c.rbuf = mem.Get(readChunk)
+		c.rbuf.B = append(c.rbuf.B, c.small[:n]...)
+		if n < len(c.small) || err != nil {
+			return nil
+		}
+		// There is likely more, but a read for it may block: first process what is here, unless
+		// TLS or a pipe holds the rest of it already. batch copes with parts of a frame.
+		return nil
+	}
+	b := c.rbuf
+	n, err := c.nc.Read(b.B[len(b.B):cap(b.B)])
+	b.B = b.B[:len(b.B)+n]
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// readReady is called by RawConn.Read until it returns true. The buffer is taken for the
+// attempt only: a connection that waits holds none.
+func (c *conn) readReady(fd uintptr) bool {
+	if c.rbuf == nil {
+		c.rbuf = mem.Get(readChunk)
+	}
+	b := c.rbuf
+	for {
+		n, err := rawReadFD(fd, b.B[len(b.B):cap(b.B)])
+		switch {
+		case err == errIntr:
+			continue
+		case err == errAgain:
+			if len(b.B) == 0 {
+				b.Free()
+				c.rbuf = nil
+			}
+			return false
+		case err != nil:
+			c.rerr = os.NewSyscallError("read", err)
+		default:
+			c.rn = n
+			b.B = b.B[:len(b.B)+n]
+		}
+		return true
+	}
+}
+
+func readError(err error) *transport.Error {
+	e := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.InternalError), Token: "read", Cause: err}
+	switch {
+	case errors.Is(err, io.EOF):
+		e.Token, e.Reason, e.Cause = "eof", "peer closed the connection", nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// fail's wake-up also ends here; its reason stands already.
+		e.Origin, e.Token = transport.OriginLocal, "read_timeout"
+		e.Reason = "peer began a frame or its preface and did not complete it in time (header timeout)"
+		e.Cause = nil
+	default:
+		e.Reason = "reading from the peer failed"
+	}
+	return e
+}

@@ -1,0 +1,249 @@
+package http2
+
+import (
+	"crypto/tls"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// ServerConn is the server's side of a connection.
+type ServerConn struct {
+	conn
+	cfg *ServerConfig
+}
+
+// ServeConn serves a connection on a goroutine of its own: the TLS handshake if cfg has one, the
+// preface, then streams for h until Done. It owns nc. cfg is shared and not changed. If h has a
+// method ConnDone, that is called once when everything has ended.
+func ServeConn(nc net.Conn, cfg *ServerConfig, h transport.ServerHandler) *ServerConn {
+	c := &ServerConn{cfg: cfg}
+	if cfg.TLS != nil {
+		nc = tls.Server(SpillTLS(nc), cfg.TLS)
+	}
+	c.init(nc, h2.Server, cfg.Limits.withDefaults(), cfg.Keepalive)
+	c.handler = h
+	go c.serve()
+	return c
+}
+
+func (c *ServerConn) serve() {
+	c.nc.SetReadDeadline(time.Now().Add(c.limits.PrefaceTimeout))
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
+		if err := c.handshake(tc); err != nil {
+			c.refuse("tls_handshake", "TLS handshake failed", err)
+			return
+		}
+		c.nc.SetWriteDeadline(time.Time{})
+	}
+	first, err := c.readPreface()
+	if err != nil {
+		c.refuse("preface", "connection preface not received", err)
+		return
+	}
+	if first != nil {
+		c.http1(first)
+		return
+	}
+	c.greet()
+	c.startKeepalive()
+	c.startAge()
+	c.readLoop()
+}
+
+// handshake completes TLS and notes its result for handlers.
+func (c *ServerConn) handshake(tc *tls.Conn) error {
+	if err := tc.Handshake(); err != nil {
+		return err
+	}
+	state := tc.ConnectionState()
+	c.info.TLS = &state
+	if s, ok := tc.NetConn().(*spillConn); ok {
+		s.started.Store(true)
+		c.spill = s
+	}
+	return nil
+}
+
+// refuse ends a connection that never spoke HTTP/2.
+func (c *ServerConn) refuse(token, reason string, err error) {
+	c.fail(&transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.ProtocolError),
+		Token: token, Reason: reason, Cause: err,
+	})
+	c.teardown()
+}
+
+// readPreface reads the client preface (RFC 9113 §3.4). Bytes that are none are returned: they
+// may be HTTP/1.1.
+func (c *ServerConn) readPreface() (other []byte, err error) {
+	buf := make([]byte, 0, len(h2.Preface))
+	for len(buf) < len(h2.Preface) {
+		n, err := c.nc.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if string(buf) != h2.Preface[:len(buf)] {
+			return buf, nil
+		}
+		if err != nil && len(buf) < len(h2.Preface) {
+			if err == io.EOF && len(buf) > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// http1 hands a connection that does not speak HTTP/2 over.
+func (c *ServerConn) http1(first []byte) {
+	c.nc.SetReadDeadline(time.Time{})
+	if c.cfg.HTTP1 != nil && looksLikeHTTP1(first) {
+		nc := c.nc
+		c.mu.Lock()
+		c.ended = true
+		c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: "http1", Reason: "connection speaks HTTP/1.1"}
+		c.drainedLocked()
+		c.mu.Unlock()
+		c.h.TakeOut(nil)
+		c.finished()
+		if c.spill != nil {
+			c.spill.started.Store(false) // whoever gets it wants blocking writes
+		}
+		c.cfg.HTTP1(&replayConn{Conn: nc, first: first})
+		return
+	}
+	if looksLikeHTTP1(first) {
+		c.nc.SetWriteDeadline(time.Now().Add(farewellTimeout))
+		_, _ = io.WriteString(c.nc, http1Answer)
+	}
+	c.refuse("bad_preface", "peer does not speak HTTP/2", nil)
+}
+
+const http1Answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+	"Content-Length: 43\r\nConnection: close\r\n\r\nthis port speaks gRPC, which needs HTTP/2.\r\n"
+
+// looksLikeHTTP1 tells whether the bytes could begin an HTTP/1 request line: a method in capitals.
+func looksLikeHTTP1(b []byte) bool {
+	return len(b) > 0 && b[0] >= 'A' && b[0] <= 'Z'
+}
+
+// replayConn gives back bytes that were read already.
+type replayConn struct {
+	net.Conn
+	first []byte
+}
+
+func (r *replayConn) Read(p []byte) (int, error) {
+	if len(r.first) > 0 {
+		n := copy(p, r.first)
+		r.first = r.first[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// startAge arms the timers of age and idleness.
+func (c *ServerConn) startAge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	if d := c.cfg.MaxAge; d > 0 {
+		d += time.Duration((rand.Float64()*0.2 - 0.1) * float64(d))
+		c.timerLocked(d, func() { c.drain("max_age", "connection reached its maximum age", c.cfg.MaxAgeGrace) })
+	}
+	if c.cfg.MaxIdle > 0 {
+		c.idleSince = time.Now()
+		c.idleTimer = c.timerLocked(c.cfg.MaxIdle, c.idleTick)
+	}
+}
+
+// idleTick drains a connection that had no stream for MaxIdle.
+func (c *ServerConn) idleTick() {
+	c.mu.Lock()
+	left := c.cfg.MaxIdle
+	if c.h.Open() == 0 && c.err == nil {
+		left -= time.Since(c.idleSince)
+	}
+	if left > 0 {
+		if c.err == nil {
+			c.idleTimer.Reset(left)
+		}
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.drain("max_idle", "connection was idle", 0)
+}
+
+// Drain ends the connection without losing a call (RFC 9113 §6.8): GOAWAY with the highest id
+// and a ping; when the answer shows that the client knows, GOAWAY with the last id that came;
+// and the close when the last stream has ended.
+func (c *ServerConn) Drain(reason string) { c.drain("drained", reason, 0) }
+
+// drainPatience is how long a client may take to answer the ping.
+const drainPatience = 5 * time.Second
+
+func (c *ServerConn) drain(token, reason string, grace time.Duration) {
+	c.lock()
+	if c.isDrained {
+		c.mu.Unlock()
+		return
+	}
+	c.drainErr = &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: token, Reason: reason,
+	}
+	if !c.greeted {
+		c.failLocked(c.drainErr)
+		c.mu.Unlock()
+		return
+	}
+	c.drainPing = true
+	c.drainedLocked()
+	c.h.SendGoAway(true, frame.NoError, reason)
+	c.h.Out = frame.AppendPing(c.h.Out, false, drainData)
+	c.timerLocked(drainPatience, func() {
+		c.mu.Lock()
+		late := c.drainPing
+		c.drainPing = false
+		c.mu.Unlock()
+		if late {
+			c.finishDrain()
+		}
+	})
+	if grace > 0 {
+		c.timerLocked(grace, func() { c.fail(c.drainErr) })
+	}
+	c.flushLocked(flushNow)
+}
+
+// finishDrain sends the final GOAWAY. The connection closes when no stream is open.
+func (c *conn) finishDrain() {
+	c.lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.h.SendGoAway(false, frame.NoError, c.drainErr.Reason)
+	c.drainDone = true
+	c.updateLocked()
+	c.flushLocked(flushNow)
+}
+
+// Close ends the connection and every stream with err.
+func (c *conn) Close(err *transport.Error) {
+	if err == nil {
+		err = &transport.Error{
+			Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError),
+			Token: "closed", Reason: "connection closed by this side",
+		}
+	}
+	c.fail(err)
+}

@@ -1,0 +1,112 @@
+package http2
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// spillConn lies between TLS and a socket. Once started, its Write does not block: what the
+// socket does not take is kept, and drain writes it. So a goroutine that flushes for others never
+// waits for a slow peer inside crypto/tls.
+type spillConn struct {
+	net.Conn // immutable
+	raw      syscall.RawConn
+	started  atomic.Bool
+	rawWrite func(fd uintptr) bool
+
+	// guarded by mu
+	mu   sync.Mutex
+	pend []byte
+	wbuf []byte // argument and results of rawWrite
+	wn   int
+	werr error
+}
+
+// SpillTLS prepares a socket for the TLS connection to be laid over it. Where the platform has
+// no non-blocking writes it returns nc itself.
+func SpillTLS(nc net.Conn) net.Conn {
+	raw := rawConn(nc)
+	if raw == nil {
+		return nc
+	}
+	s := &spillConn{Conn: nc, raw: raw}
+	s.rawWrite = func(fd uintptr) bool {
+		for s.wn < len(s.wbuf) {
+			n, err := rawWriteFD(fd, s.wbuf[s.wn:])
+			if n > 0 {
+				s.wn += n
+			}
+			if err == errIntr {
+				continue
+			}
+			if err != nil {
+				if err != errAgain {
+					s.werr = os.NewSyscallError("write", err)
+				}
+				break
+			}
+		}
+		return true
+	}
+	return s
+}
+
+// Write implements net.Conn.
+func (s *spillConn) Write(p []byte) (int, error) {
+	if !s.started.Load() {
+		return s.Conn.Write(p) // the handshake, under its own deadline
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	if len(s.pend) == 0 {
+		s.wbuf, s.wn, s.werr = p, 0, nil
+		err := s.raw.Write(s.rawWrite)
+		s.wbuf = nil
+		if err == nil {
+			err = s.werr
+		}
+		if err != nil {
+			return s.wn, err
+		}
+		n = s.wn
+	}
+	s.pend = append(s.pend, p[n:]...)
+	return len(p), nil
+}
+
+func (s *spillConn) blocked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pend) > 0
+}
+
+// drain writes what was kept, waiting for the peer no longer than limit for each part.
+func (s *spillConn) drain(limit time.Duration) error {
+	for {
+		s.mu.Lock()
+		p := s.pend
+		if len(p) == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		// Writers only append, so p stays the front of pend; they block on nothing here.
+		s.Conn.SetWriteDeadline(time.Now().Add(limit))
+		n, err := s.Conn.Write(p)
+		s.Conn.SetWriteDeadline(time.Time{})
+		s.mu.Lock()
+		s.pend = s.pend[n:]
+		if len(s.pend) == 0 {
+			s.pend = nil
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}

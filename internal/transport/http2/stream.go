@@ -1,0 +1,204 @@
+package http2
+
+import (
+	"strconv"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// stream is a stream of either side: transport.ServerStream through serverStream,
+// transport.ClientStream through clientStream.
+type stream struct {
+	h2.Stream               // guarded by c.mu, except ID
+	c         *conn         // immutable
+	server    *serverStream // what the stream is part of: one of these
+	client    *clientStream
+
+	// set before the first event can come, then read by the read loop only
+	sink  transport.Sink
+	csink transport.ClientSink // the same on a client, nil on a server
+
+	// guarded by c.mu
+	endErr *transport.Error // why the stream was cut short
+	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost
+}
+
+func (s *stream) ID() uint32 { return s.Stream.ID }
+
+func (s *stream) Conn() *transport.ConnInfo { return &s.c.info }
+
+var errStreamOver = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.StreamClosed),
+	Token: "stream_over", Reason: "stream has ended",
+}
+
+// overLocked returns why nothing more can be sent, nil if it can.
+func (s *stream) overLocked() error {
+	if s.endErr != nil {
+		return s.endErr
+	}
+	if s.Closed || s.SendEnded() {
+		return errStreamOver
+	}
+	return nil
+}
+
+func (s *stream) wakeLocked() {
+	if s.waiter != nil {
+		select {
+		case s.waiter <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// AwaitSend implements transport.StreamControl. One caller at a time: a stream has one sender.
+func (s *stream) AwaitSend(done <-chan struct{}) error {
+	c := s.c
+	for {
+		c.mu.Lock()
+		if s.endErr != nil || s.Closed {
+			err := s.endErr
+			c.mu.Unlock()
+			if err == nil {
+				err = errStreamOver
+			}
+			return err
+		}
+		if s.Queued() <= h2.SendLowWater {
+			c.mu.Unlock()
+			return nil
+		}
+		if s.waiter == nil {
+			s.waiter = make(chan struct{}, 1)
+		}
+		s.Waiting = true
+		w := s.waiter
+		c.mu.Unlock()
+		select {
+		case <-w:
+		case <-done:
+			return transport.ErrAwaitDone
+		}
+	}
+}
+
+// Consumed implements transport.StreamControl.
+func (s *stream) Consumed(n int) {
+	if n <= 0 {
+		return
+	}
+	c := s.c
+	c.lock()
+	before := len(c.h.Out)
+	c.h.Consumed(&s.Stream, int64(n))
+	c.flushIfLocked(len(c.h.Out) > before)
+}
+
+// Want implements transport.StreamControl.
+func (s *stream) Want(n int) {
+	c := s.c
+	c.lock()
+	before := len(c.h.Out)
+	c.h.Want(&s.Stream, int64(n))
+	c.flushIfLocked(len(c.h.Out) > before)
+}
+
+// Reset implements transport.StreamControl.
+func (s *stream) Reset(code uint32, token string) {
+	c := s.c
+	c.lock()
+	if s.Closed || c.ended {
+		c.mu.Unlock()
+		return
+	}
+	s.endErr = &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginUser, Code: code, Token: token, Reason: "stream reset by this side"}
+	c.h.Reset(&s.Stream, frame.ErrCode(code))
+	c.updateLocked()
+	c.flushLocked(flushNow)
+}
+
+// serverStream gives stream the method set of transport.ServerStream.
+type serverStream struct{ stream }
+
+// Send implements transport.ServerStream.
+func (s *serverStream) Send(out *transport.Out) error {
+	c := s.c
+	c.lock()
+	if err := s.sendLocked(out); err != nil {
+		c.mu.Unlock()
+		out.Body.Free()
+		return err
+	}
+	c.updateLocked()
+	if out.End {
+		c.flushLocked(flushYield)
+	} else {
+		c.flushLocked(flushLater)
+	}
+	return nil
+}
+
+func (s *serverStream) sendLocked(out *transport.Out) error {
+	if err := s.overLocked(); err != nil {
+		return err
+	}
+	h := s.c.h
+	if out.Head != nil {
+		if err := h.CheckHeaderList(42, out.Head.Fields); err != nil {
+			return headerListError(err)
+		}
+	}
+	if len(out.Trailers) > 0 {
+		if err := h.CheckHeaderList(0, out.Trailers); err != nil {
+			return headerListError(err)
+		}
+	}
+	whole := out.End && out.Body == nil && len(out.Trailers) == 0
+	if out.Head != nil {
+		h.SendResponseHead(&s.Stream, statusText(out.Head.Status), out.Head.Fields, whole)
+		if whole {
+			return nil
+		}
+	}
+	if out.Body != nil || out.End {
+		h.Send(&s.Stream, out.Body, out.End, out.Trailers)
+	}
+	return nil
+}
+
+func headerListError(err error) *transport.Error {
+	return &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.InternalError),
+		Token: "peer_header_list", Reason: err.Error(),
+	}
+}
+
+// clientStream gives stream the method set of transport.ClientStream.
+type clientStream struct{ stream }
+
+// Send implements transport.ClientStream.
+func (s *clientStream) Send(body *mem.Buf, end bool) error {
+	c := s.c
+	c.lock()
+	if err := s.overLocked(); err != nil {
+		c.mu.Unlock()
+		body.Free()
+		return err
+	}
+	c.h.Send(&s.Stream, body, end, nil)
+	c.updateLocked()
+	c.flushLocked(flushLater)
+	return nil
+}
+
+// statusText is the :status of a response. Nearly all are 200.
+func statusText(code int) string {
+	if code == 200 {
+		return "200"
+	}
+	return strconv.Itoa(code)
+}

@@ -1,0 +1,135 @@
+package http2
+
+import (
+	"io"
+	"net"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+const (
+	// farewellTimeout bounds the write of a last GOAWAY.
+	farewellTimeout = time.Second
+	// lingerTimeout and lingerBytes bound how long we read on after it. A socket closed with
+	// unread bytes sends RST, which makes many peers lose the GOAWAY and with it the reason.
+	lingerTimeout = 250 * time.Millisecond
+	lingerBytes   = 1 << 20
+)
+
+// teardown ends what is left: streams first, so that no call waits for our farewell.
+func (c *conn) teardown() {
+	c.lock()
+	err := c.err
+	c.ended = true
+	var open []*stream
+	c.h.Streams(func(s *h2.Stream) {
+		st := s.User.(*stream)
+		if st.endErr == nil {
+			st.endErr = err
+		}
+		open = append(open, st)
+	})
+	c.h.DropStreams()
+	c.drainedLocked()
+	c.updateLocked()
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	farewell := c.farewellLocked(err)
+	c.mu.Unlock()
+	for _, st := range open {
+		if st.sink != nil {
+			st.sink.Closed(st.endErr)
+		}
+	}
+	if c.ready != nil && !c.settled {
+		close(c.ready)
+	}
+	if farewell {
+		c.flushLast()
+		if frame.ErrCode(err.Code) != frame.NoError {
+			c.linger()
+		}
+	}
+	c.nc.Close()
+	c.waitWriter()
+	c.mu.Lock()
+	c.h.TakeOut(nil)
+	c.outBuf.Free()
+	c.outBuf = nil
+	c.mu.Unlock()
+	c.rbuf.Free()
+	c.rbuf = nil
+	c.finished()
+}
+
+// finished is the last that happens on a connection.
+func (c *conn) finished() {
+	close(c.done)
+	if h, ok := c.handler.(interface{ ConnDone() }); ok {
+		h.ConnDone()
+	}
+}
+
+// farewellLocked queues the GOAWAY that tells the peer why, if it can still be told.
+func (c *conn) farewellLocked(err *transport.Error) bool {
+	if c.writeDead || err.Origin == transport.OriginNetwork || !c.greeted {
+		return false
+	}
+	code, debug := frame.ErrCode(err.Code), ""
+	if code != frame.NoError {
+		debug = err.Reason
+	}
+	if err.Origin == transport.OriginPeer {
+		code, debug = frame.NoError, ""
+	}
+	c.h.SendGoAway(false, code, debug)
+	return true
+}
+
+// flushLast writes what is queued, waiting for a writer that is at it.
+func (c *conn) flushLast() {
+	c.nc.SetWriteDeadline(time.Now().Add(farewellTimeout))
+	c.mu.Lock()
+	if c.flushing {
+		c.mu.Unlock()
+		giveUp := time.AfterFunc(2*farewellTimeout, func() { c.nc.Close() })
+		c.waitWriter() // it takes the GOAWAY with it
+		giveUp.Stop()
+		return
+	}
+	c.flushing = true
+	c.mu.Unlock()
+	c.writeLoop(nil)
+}
+
+// waitWriter returns when nobody writes any more.
+func (c *conn) waitWriter() {
+	c.mu.Lock()
+	if !c.flushing {
+		c.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	c.flushIdle = idle
+	c.mu.Unlock()
+	<-idle
+}
+
+// linger says that nothing more will be sent and reads on for a moment.
+func (c *conn) linger() {
+	hc, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || hc.CloseWrite() != nil {
+		return
+	}
+	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.CopyN(io.Discard, onlyReader{c.nc}, lingerBytes)
+}
+
+// onlyReader hides ReadFrom and WriteTo, which would splice.
+type onlyReader struct{ nc net.Conn }
+
+func (r onlyReader) Read(p []byte) (int, error) { return r.nc.Read(p) }

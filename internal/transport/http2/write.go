@@ -1,0 +1,247 @@
+package http2
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// Flush combining. Frames are appended to the out-buffer under mu; whoever finds nobody writing
+// becomes the writer and goes on until the buffer is empty, everybody else returns at once. One
+// write so carries what many calls have queued. A writer that is not the goroutine writeLoop
+// never blocks: it writes what the socket takes and leaves the rest to writeLoop.
+
+// flushMode says how eager the caller is.
+type flushMode uint8
+
+const (
+	// flushNow writes at once: the reader, control frames.
+	flushNow flushMode = iota
+	// flushYield lets goroutines that are ready to run go first if other streams are open, so
+	// that their frames join the write. It nearly halves the writes of a busy connection; on a
+	// connection with one call it costs nothing, as it does not yield then.
+	flushYield
+	// flushLater leaves the write to a goroutine: a stream's sender is about to send more.
+	flushLater
+)
+
+const (
+	writeChunk   = 64 << 10 // what one write aims at
+	inlineWrites = 4        // writes a call does for others before it hands over
+)
+
+// lock takes mu and sees to a buffer that frames can be appended to.
+func (c *conn) lock() {
+	c.mu.Lock()
+	if c.h.Out == nil {
+		c.outBuf = mem.Get(max(1024, c.outHint))
+		c.h.Out = c.outBuf.B
+	}
+}
+
+// flushIfLocked flushes control frames the caller may have appended, unless the read loop is in
+// the middle of a batch and will flush anyway. It releases mu.
+func (c *conn) flushIfLocked(appended bool) {
+	if !appended || c.inBatch {
+		c.mu.Unlock()
+		return
+	}
+	c.flushLocked(flushNow)
+}
+
+// flushLocked gets what is queued onto the wire, by this goroutine or another. It releases mu.
+func (c *conn) flushLocked(mode flushMode) {
+	if c.flushing || c.ended || !c.pendingLocked() {
+		c.mu.Unlock()
+		return
+	}
+	c.flushing = true
+	if c.raw == nil && c.spill == nil || mode == flushLater {
+		c.mu.Unlock()
+		go c.writeLoop(nil)
+		return
+	}
+	if mode == flushYield && c.h.Open() > 1 {
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	for range inlineWrites {
+		w := c.takeLocked()
+		if w == nil {
+			return // released mu
+		}
+		c.mu.Unlock()
+		n, err := c.tryWrite(w.B)
+		if err != nil {
+			w.Free()
+			c.writeFailed(err)
+			return
+		}
+		if n < len(w.B) || c.spill != nil && c.spill.blocked() {
+			w.B = w.B[:copy(w.B, w.B[n:])]
+			go c.writeLoop(w)
+			return
+		}
+		w.Free()
+		c.mu.Lock()
+	}
+	c.mu.Unlock()
+	go c.writeLoop(nil)
+}
+
+func (c *conn) pendingLocked() bool { return len(c.h.Out) > 0 || c.h.CanFill() }
+
+// takeLocked takes the next bytes to write. If there are none it ends the flush, releases mu, and
+// returns nil.
+func (c *conn) takeLocked() *mem.Buf {
+	if c.h.CanFill() && !c.ended {
+		if c.h.Out == nil {
+			c.outBuf = mem.Get(writeChunk + 1024)
+			c.h.Out = c.outBuf.B
+		}
+		c.h.Fill(writeChunk)
+		c.updateLocked()
+	}
+	if len(c.h.Out) == 0 {
+		c.flushing = false
+		if c.outBuf != nil {
+			c.outBuf.Free() // an idle connection holds no buffer
+			c.outBuf = nil
+			c.h.TakeOut(nil)
+		}
+		if c.flushIdle != nil {
+			close(c.flushIdle)
+			c.flushIdle = nil
+		}
+		c.mu.Unlock()
+		return nil
+	}
+	c.controls = 0
+	w := c.outBuf
+	c.outBuf = nil
+	w.B = c.h.TakeOut(nil)
+	// Follow the size of writes, slowly down: the next buffer is right from the start.
+	c.outHint = max(len(w.B)+len(w.B)/4, c.outHint-c.outHint/8)
+	return w
+}
+
+// writeLoop writes first (nil: nothing yet) and then what is queued until nothing is. It may block.
+func (c *conn) writeLoop(first *mem.Buf) {
+	w := first
+	for {
+		if w == nil {
+			c.mu.Lock()
+			if w = c.takeLocked(); w == nil {
+				return
+			}
+			c.mu.Unlock()
+		}
+		err := c.write(w.B)
+		w.Free()
+		w = nil
+		if err != nil {
+			c.writeFailed(err)
+			return
+		}
+	}
+}
+
+// write writes all of p, waiting no longer than the stall limit for the peer to read.
+func (c *conn) write(p []byte) error {
+	n, err := c.tryWrite(p)
+	if err != nil {
+		return err
+	}
+	p = p[n:]
+	if len(p) > 0 {
+		c.nc.SetWriteDeadline(time.Now().Add(c.writeLimit()))
+		_, err = c.nc.Write(p)
+		c.nc.SetWriteDeadline(time.Time{})
+	}
+	if err == nil && c.spill != nil {
+		err = c.spill.drain(c.writeLimit())
+	}
+	return err
+}
+
+// writeLimit is how long a write may stall: in teardown only as long as a farewell is worth.
+func (c *conn) writeLimit() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return farewellTimeout
+	}
+	return c.limits.WriteStall
+}
+
+// writeFailed ends the connection over a write error and the flush with it.
+func (c *conn) writeFailed(err error) {
+	c.mu.Lock()
+	e := &transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.InternalError),
+		Token: "write", Reason: "writing to the peer failed", Cause: err,
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e.Origin, e.Token = transport.OriginLocal, "write_stall"
+		e.Reason = "peer did not read for " + c.limits.WriteStall.String() + " (write stall timeout)"
+	}
+	c.failLocked(e)
+	c.flushing = false
+	c.writeDead = true
+	if c.flushIdle != nil {
+		close(c.flushIdle)
+		c.flushIdle = nil
+	}
+	c.mu.Unlock()
+}
+
+// tryWrite writes what can be written without blocking.
+func (c *conn) tryWrite(p []byte) (int, error) {
+	if c.spill != nil {
+		return c.nc.Write(p) // through TLS into spill, which does not block
+	}
+	if c.raw == nil {
+		return 0, nil
+	}
+	c.wbuf, c.wn, c.werr = p, 0, nil
+	err := c.raw.Write(c.rawWrite)
+	c.wbuf = nil
+	if err == nil {
+		err = c.werr
+	}
+	return c.wn, err
+}
+
+// initRaw prepares reads and writes that do not block, where the socket offers them.
+func (c *conn) initRaw(nc net.Conn) {
+	c.raw = rawConn(nc)
+	if c.raw == nil {
+		return
+	}
+	c.rawRead = c.readReady
+	c.rawWrite = func(fd uintptr) bool {
+		for c.wn < len(c.wbuf) {
+			n, err := rawWriteFD(fd, c.wbuf[c.wn:])
+			if n > 0 {
+				c.wn += n
+			}
+			if err == errIntr {
+				continue
+			}
+			if err != nil {
+				if err != errAgain {
+					c.werr = os.NewSyscallError("write", err)
+				}
+				break
+			}
+		}
+		return true // never wait
+	}
+}
