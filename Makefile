@@ -50,3 +50,19 @@ conformance: ## connectrpc conformance, h2spec and grpc-go interop, both directi
 .PHONY: ci
 ci: ## what continuous integration runs
 	.ci/run
+
+.PHONY: generate
+generate: ## write all generated code again
+	scripts/generate
+
+.PHONY: checkgenerate
+checkgenerate: ## fail if generated code is not what its sources give
+	scripts/generate --check
+
+.PHONY: bench
+bench: ## compare with other stacks (half an hour); writes docs/performance.md
+	cd test && go run ./bench --write ../docs/performance.md
+
+.PHONY: bench-quick
+bench-quick: ## the main rows of it, one short round (under 3 minutes); prints only
+	cd test && go run ./bench --quick

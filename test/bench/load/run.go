@@ -73,9 +73,9 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 	}
 
 	sleepUntil(ctx, r.base.Add(r.start))
-	before := readMeters()
+	before := ReadMeters()
 	sleepUntil(ctx, r.base.Add(r.end))
-	after := readMeters()
+	after := ReadMeters()
 	all.Wait()
 	return r.result(before, after), nil
 }
@@ -125,7 +125,7 @@ func (r *run) add(t *tally) {
 	}
 }
 
-func (r *run) result(before, after meters) *Result {
+func (r *run) result(before, after Meters) *Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	res := &Result{
@@ -140,22 +140,23 @@ func (r *run) result(before, after meters) *Result {
 	res.MessagesPerSecond = res.CallsPerSecond
 	res.MegabytesPerSecond = res.MessagesPerSecond * float64(r.cfg.Size) / 1e6
 	if r.calls > 0 {
-		res.CPUMicrosPerCall = float64((after.cpu - before.cpu).Microseconds()) / float64(r.calls)
-		res.AllocsPerCall = float64(after.allocs-before.allocs) / float64(r.calls)
+		res.CPUMicrosPerCall = float64((after.CPU - before.CPU).Microseconds()) / float64(r.calls)
+		res.AllocsPerCall = float64(after.Allocs-before.Allocs) / float64(r.calls)
 	}
 	return res
 }
 
-// meters are this process's counters at one moment.
-type meters struct {
-	cpu    time.Duration
-	allocs uint64
+// Meters are this process's counters at one moment.
+type Meters struct {
+	CPU    time.Duration // user and system
+	Allocs uint64        // objects allocated on the heap since the start
 }
 
-func readMeters() meters {
+// ReadMeters reads them. It does not stop the world.
+func ReadMeters() Meters {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"}}
 	metrics.Read(sample)
-	return meters{cpu: cpuTime(), allocs: sample[0].Value.Uint64() + sample[1].Value.Uint64()}
+	return Meters{CPU: cpuTime(), Allocs: sample[0].Value.Uint64() + sample[1].Value.Uint64()}
 }
 
 func sleepUntil(ctx context.Context, t time.Time) {

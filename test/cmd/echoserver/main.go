@@ -1,7 +1,9 @@
 // Command echoserver serves naru.bench.v1.Echo with the stack named by --impl, for echoclient
 // and other load generators. It prints the address it listens on, and serves until SIGINT or
 // SIGTERM. SIGUSR1 makes it collect garbage and return free memory, so that resident memory
-// can be compared.
+// can be compared, and print what it has used so far as one line:
+//
+//	meters {"cpu_us":1234,"allocs":5678}
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 
 	"github.com/naru-rpc/naru/test/bench/cpp"
 	"github.com/naru-rpc/naru/test/bench/echo"
+	"github.com/naru-rpc/naru/test/bench/load"
 )
 
 type flags struct {
@@ -89,11 +92,11 @@ func serve(f *flags, stdout io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	fmt.Fprintf(stdout, "listening on %s\n", lis.Addr())
-
 	signals := make(chan os.Signal, 1) // one is enough: a second of the same kind adds nothing
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, freeMemory)
 	defer signal.Stop(signals)
+	// Last, because a signal may follow at once.
+	fmt.Fprintf(stdout, "listening on %s\n", lis.Addr())
 	done := make(chan error, 1) // Serve's result, so that its goroutine ends unheard
 	go func() { done <- srv.Serve(lis) }()
 	for {
@@ -103,6 +106,8 @@ func serve(f *flags, stdout io.Writer) error {
 		case sig := <-signals:
 			if sig == freeMemory {
 				debug.FreeOSMemory()
+				m := load.ReadMeters()
+				fmt.Fprintf(stdout, "meters {\"cpu_us\":%d,\"allocs\":%d}\n", m.CPU.Microseconds(), m.Allocs)
 				continue
 			}
 			if err := writeHeapProfile(f.heapProfile); err != nil {

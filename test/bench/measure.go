@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/naru-rpc/naru/test/bench/echo"
+	"github.com/naru-rpc/naru/test/bench/load"
+)
+
+func (c client) callRate(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	res, err := c.run(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	return res.MessagesPerSecond, nil
+}
+
+func (c client) byteRate(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	res, err := c.run(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	return res.MegabytesPerSecond, nil
+}
+
+// messageAllocs are those of the answer, or of the request, itself: the message and its string.
+const messageAllocs = 2
+
+var busyUnary = client{mode: load.Unary, conns: 1, callers: 100}
+
+func clientAllocs(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	res, err := busyUnary.run(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	return res.AllocsPerCall - messageAllocs, nil
+}
+
+func serverAllocs(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	s, err := b.startServer(ctx, impl, serverOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer s.stop()
+	before, err := s.meters()
+	if err != nil {
+		return 0, err
+	}
+	res, err := busyUnary.against(ctx, b, impl, s.addr)
+	if err != nil {
+		return 0, err
+	}
+	after, err := s.meters()
+	if err != nil {
+		return 0, err
+	}
+	// The server has also served the warm-up, which the client does not count; its half second
+	// is taken to have had the same rate.
+	calls := float64(res.Calls) * (1 + 0.5/res.Seconds)
+	return (after.Allocs-before.Allocs)/calls - messageAllocs, nil
+}
+
+// halfPeak is the p99 of an open loop at half the rate grpc-go reaches in a closed one.
+func halfPeak(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	if b.peak == 0 {
+		res, err := busyUnary.run(ctx, b, echo.GRPCGo)
+		if err != nil {
+			return 0, err
+		}
+		b.peak = res.CallsPerSecond
+	}
+	c := busyUnary
+	c.rate = b.peak / 2
+	res, err := c.run(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	if res.CallsPerSecond < 0.9*c.rate {
+		return 0, fmt.Errorf("only %.0f of %.0f calls/s were finished in time", res.CallsPerSecond, c.rate)
+	}
+	return res.Latency.P99, nil
+}
+
+// fairness is the p99 of a small call while a large stream runs on the same connection,
+// divided by its p99 alone on the same server.
+func fairness(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	s, err := b.startServer(ctx, impl, serverOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer s.stop()
+	c := client{mode: load.Unary, conns: 1, callers: 1, size: 1000}
+	alone, err := c.against(ctx, b, impl, s.addr)
+	if err != nil {
+		return 0, err
+	}
+	c.beside = 1_000_000
+	beside, err := c.against(ctx, b, impl, s.addr)
+	if err != nil {
+		return 0, err
+	}
+	return beside.Latency.P99 / alone.Latency.P99, nil
+}
+
+// memory is what a server's resident memory grows by per connection that made one call and
+// then rests.
+type memory struct {
+	conns int
+	tls   bool
+}
+
+func (m memory) perConn(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	s, err := b.startServer(ctx, impl, serverOptions{tls: m.tls})
+	if err != nil {
+		return 0, err
+	}
+	defer s.stop()
+	rest := func() (float64, error) {
+		if impl != echo.CPP { // which keeps no heap to return
+			if _, err := s.meters(); err != nil {
+				return 0, err
+			}
+		}
+		return s.residentBytes()
+	}
+	// The first connection pays for code and tables that are there once.
+	if err := m.hold(ctx, b, s, 1, func() error { return nil }); err != nil {
+		return 0, err
+	}
+	before, err := rest()
+	if err != nil {
+		return 0, err
+	}
+	var after float64
+	err = m.hold(ctx, b, s, m.conns, func() error {
+		after, err = rest()
+		return err
+	})
+	return (after - before) / float64(m.conns) / 1000, err
+}
+
+// hold calls f while n idle connections are open. The client is the same for every server.
+func (m memory) hold(ctx context.Context, b *bench, s *serverProcess, n int, f func() error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	free, err := s.files()
+	if err != nil {
+		return err
+	}
+	c := client{mode: load.Idle, conns: n, callers: 1, tls: m.tls}
+	done := make(chan error, 1) // the client's end, heard or not
+	hold := *b
+	hold.duration = time.Hour
+	go func() {
+		_, err := c.against(ctx, &hold, echo.GRPCGo, s.addr)
+		done <- err
+	}()
+	patience := time.After(2 * time.Minute)
+	for {
+		select {
+		case err := <-done:
+			return fmt.Errorf("client that was to hold %d connections ended: %w", n, err)
+		case <-patience:
+			return fmt.Errorf("%d connections were not made within 2 minutes", n)
+		case <-time.After(200 * time.Millisecond):
+		}
+		if now, err := s.files(); err != nil {
+			return err
+		} else if now < free+n-n/100 { // a descriptor or two of an earlier client may just have gone
+			continue
+		}
+		time.Sleep(time.Second) // the last ones' first call
+		err := f()
+		cancel()
+		<-done
+		return err
+	}
+}
+
+var errNoH2load = errors.New("h2load is not installed (Debian: apt-get install nghttp2-client)")
+
+// kept is the share of throughput, in percent, that a server keeps when there are 10,000
+// connections with ten streams each instead of ten.
+func kept(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+	few, err := h2loadRate("10", "10")(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	many, err := h2loadRate("10000", "10")(ctx, b, impl)
+	if err != nil {
+		return 0, err
+	}
+	return 100 * many / few, nil
+}
