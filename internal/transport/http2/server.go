@@ -122,15 +122,22 @@ func (c *ServerConn) http1(first []byte) {
 		c.nc.SetWriteDeadline(time.Now().Add(farewellTimeout))
 		_, _ = io.WriteString(c.nc, http1Answer)
 	}
+	c.linger()
 	c.refuse("bad_preface", "peer does not speak HTTP/2", nil)
 }
 
 const http1Answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n" +
-	"Content-Length: 43\r\nConnection: close\r\n\r\nthis port speaks gRPC, which needs HTTP/2.\r\n"
+	"Content-Length: 44\r\nConnection: close\r\n\r\nthis port speaks gRPC, which needs HTTP/2.\r\n"
 
-// looksLikeHTTP1 tells whether the bytes could begin an HTTP/1 request line: a method in capitals.
+// looksLikeHTTP1 tells whether the bytes begin an HTTP/1 request line.
 func looksLikeHTTP1(b []byte) bool {
-	return len(b) > 0 && b[0] >= 'A' && b[0] <= 'Z'
+	for _, method := range [...]string{"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "} {
+		n := min(len(b), len(method))
+		if string(b[:n]) == method[:n] {
+			return true
+		}
+	}
+	return false
 }
 
 // replayConn gives back bytes that were read already.
