@@ -1,9 +1,25 @@
 package serviceconfig
 
+import (
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+)
+
 // Config is a service config. Immutable once given to a client.
 type Config struct {
-	// Policy is the balancing policy; nil: the client's.
+	// Policy is the balancing policy (loadBalancingConfig); nil: the client's.
 	Policy Policy
+	// Methods are the settings of methods (methodConfig). A method is named once at most.
+	Methods []MethodConfig
+	// RetryThrottling is the budget of retries and hedges; nil: none.
+	RetryThrottling *RetryThrottling
+	// HealthCheckService is the service that is watched by client-side health checking (healthCheckConfig, gRFC
+	// A17); nil: no health checking. "" is the server as a whole.
+	HealthCheckService *string
+	// MaxConnections is how many connections to one address the peer's limit of concurrent streams may call
+	// for (connectionScaling.maxConnectionsPerSubchannel, gRFC A105). 0: the client's setting.
+	MaxConnections int
 }
 
 // Policy is the configuration of a balancing policy. Those a client can use are balancer.Policy
@@ -11,4 +27,65 @@ type Config struct {
 type Policy interface {
 	// Name is the policy's name in loadBalancingConfig: "round_robin".
 	Name() string
+}
+
+// MethodConfig holds the settings of one or more methods. What a call's own options say wins over it, except
+// that the earlier deadline and the smaller size hold.
+type MethodConfig struct {
+	// Names are the methods it is for. At least one.
+	Names []MethodName
+	// WaitForReady is for calls that do not say themselves; nil: false.
+	WaitForReady *bool
+	// Timeout bounds a call, retries included. 0: none.
+	Timeout time.Duration
+	// MaxRequestBytes and MaxResponseBytes bound one message. 0: the client's settings.
+	MaxRequestBytes, MaxResponseBytes int
+	// Retry repeats failed attempts, Hedging sends further ones before the first has failed. One of them at
+	// most; nil: no.
+	Retry *RetryPolicy
+	// Hedging: see Retry.
+	Hedging *HedgingPolicy
+}
+
+// MethodName names a method, all methods of a service (Method is ""), or all methods of all services (both
+// are ""). The most specific name wins.
+type MethodName struct {
+	// Service is the full name: "package.Service".
+	Service string
+	// Method is the name on the wire, without the service.
+	Method string
+}
+
+// RetryPolicy repeats failed attempts one after another (gRFC A6).
+type RetryPolicy struct {
+	// MaxAttempts counts the first one; at least 2. The client bounds it (by 5 unless told otherwise).
+	MaxAttempts int
+	// InitialBackoff is the mean wait before the second attempt, MaxBackoff the longest mean wait. Both > 0.
+	InitialBackoff, MaxBackoff time.Duration
+	// BackoffMultiplier is the factor from one wait to the next; > 0.
+	BackoffMultiplier float64
+	// RetryableCodes are the statuses another attempt is made for. Not empty.
+	RetryableCodes []codes.Code
+	// PerAttemptTimeout ends an attempt that has brought no response by then
+	// (perAttemptRecvTimeout). 0: none.
+	PerAttemptTimeout time.Duration
+}
+
+// HedgingPolicy starts further attempts before the first has failed; the first good response wins (gRFC A6).
+type HedgingPolicy struct {
+	// MaxAttempts counts the first one; at least 2. The client bounds it (by 5 unless told otherwise).
+	MaxAttempts int
+	// Delay is the time between the starts of two attempts. 0: all at once.
+	Delay time.Duration
+	// NonFatalCodes are the statuses that let the other attempts go on. With any other the call ends.
+	NonFatalCodes []codes.Code
+}
+
+// RetryThrottling stops retries and hedges while too many calls fail (gRFC A6): a count of tokens begins at
+// MaxTokens, loses one with each failure, gains TokenRatio with each success, and must be above half.
+type RetryThrottling struct {
+	// MaxTokens in (0, 1000].
+	MaxTokens float64
+	// TokenRatio > 0. Three decimal places count.
+	TokenRatio float64
 }

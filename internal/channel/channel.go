@@ -76,7 +76,7 @@ func New(cfg Config) (*Channel, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.policies.ch = c
 	c.snap.Store(idleSnapshot())
-	c.methods.Store(newMethodTable(cfg.ServiceConfig))
+	c.methods.Store(newMethodTable(cfg.ServiceConfig, cfg.MaxAttempts, nil))
 	return c, nil
 }
 

@@ -56,6 +56,9 @@ type Config struct {
 	// no call uses it. 0: 30 s.
 	ExtraConnectionIdle time.Duration
 
+	// MaxAttempts bounds what a service config may ask for as attempts of a call, retried or hedged. 0: 5 (gRFC A6).
+	MaxAttempts int
+
 	// Logger receives state changes (debug) and failures (info). nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -67,6 +70,7 @@ const (
 	defaultMaxConnections      = 4
 	defaultMaxConnectionsCap   = 10 // gRFC A105
 	defaultExtraConnectionIdle = 30 * time.Second
+	defaultMaxAttempts         = 5 // gRFC A6
 )
 
 func orDefault[T comparable](v *T, def T) {
@@ -84,6 +88,7 @@ func (c *Config) complete() error {
 	orDefault(&c.MaxConnections, defaultMaxConnections)
 	orDefault(&c.MaxConnectionsCap, defaultMaxConnectionsCap)
 	orDefault(&c.ExtraConnectionIdle, defaultExtraConnectionIdle)
+	orDefault(&c.MaxAttempts, defaultMaxAttempts)
 	if c.Policy == nil {
 		c.Policy = balancer.PickFirst{}
 	}
@@ -110,8 +115,19 @@ func (c *Config) complete() error {
 	if c.ExtraConnectionIdle < 0 {
 		bad("idle time of additional connections %v is negative", c.ExtraConnectionIdle)
 	}
+	if c.MaxAttempts < 0 {
+		bad("largest number of attempts: %d is negative", c.MaxAttempts)
+	}
 	if err := c.Backoff.Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if err := c.ServiceConfig.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if p := c.ServiceConfig.Policy; p != nil {
+		if _, ok := p.(balancer.Policy); !ok {
+			bad("service config: policy %q (%T) is not a balancer.Policy", p.Name(), p)
+		}
 	}
 	return errors.Join(errs...)
 }

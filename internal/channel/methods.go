@@ -1,20 +1,93 @@
 package channel
 
 import (
+	"strings"
+
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// methodTable is a service config in the form calls read: immutable, behind one atomic pointer.
+// methodTable is a service config in the form calls read: immutable, behind one atomic pointer. A method is found
+// with one map look-up if it is named itself, with two if its service is.
 type methodTable struct {
 	config         *serviceconfig.Config
+	exact          map[string]*call.MethodConfig // "/package.Service/method"
+	services       map[string]*call.MethodConfig // "/package.Service/"
+	all            *call.MethodConfig            // of methods not named; nil: none
 	throttle       *call.Throttle
 	maxConnections int // per address; 0: the client's
 }
 
-func newMethodTable(sc *serviceconfig.Config) *methodTable {
-	return &methodTable{config: sc}
+// newMethodTable compiles a valid config. before is the table in force, nil if none: its throttle goes on if the
+// budget is the same (gRFC A6: token_count outlives an update).
+func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTable) *methodTable {
+	t := &methodTable{
+		config:         sc,
+		exact:          map[string]*call.MethodConfig{},
+		services:       map[string]*call.MethodConfig{},
+		maxConnections: sc.MaxConnections,
+	}
+	for i := range sc.Methods {
+		m := callConfig(&sc.Methods[i], maxAttempts)
+		for _, n := range sc.Methods[i].Names {
+			switch {
+			case n.Service == "":
+				t.all = m
+			case n.Method == "":
+				t.services["/"+n.Service+"/"] = m
+			default:
+				t.exact["/"+n.Service+"/"+n.Method] = m
+			}
+		}
+	}
+	if r := sc.RetryThrottling; r != nil {
+		if before != nil && before.config.RetryThrottling != nil && *before.config.RetryThrottling == *r {
+			t.throttle = before.throttle
+		} else {
+			t.throttle = call.NewThrottle(r.MaxTokens, r.TokenRatio)
+		}
+	}
+	return t
 }
 
-// find returns what the config says of a method, nil if nothing.
-func (t *methodTable) find(string) *call.MethodConfig { return nil }
+// find returns what the config says of a method, nil if nothing: its own entry, else its service's, else the one
+// of all methods (service_config.proto).
+func (t *methodTable) find(path string) *call.MethodConfig {
+	if m := t.exact[path]; m != nil {
+		return m
+	}
+	if len(t.services) > 0 {
+		if m := t.services[path[:strings.LastIndexByte(path, '/')+1]]; m != nil {
+			return m
+		}
+	}
+	return t.all
+}
+
+func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *call.MethodConfig {
+	c := &call.MethodConfig{
+		Timeout:          m.Timeout,
+		WaitForReady:     m.WaitForReady,
+		MaxRequestBytes:  m.MaxRequestBytes,
+		MaxResponseBytes: m.MaxResponseBytes,
+	}
+	if r := m.Retry; r != nil {
+		c.Retry = &call.RetryPolicy{
+			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for it.
+			MaxAttempts:       min(r.MaxAttempts, maxAttempts),
+			InitialBackoff:    r.InitialBackoff,
+			MaxBackoff:        r.MaxBackoff,
+			BackoffMultiplier: r.BackoffMultiplier,
+			Retryable:         call.Codes(r.RetryableCodes...),
+			PerAttemptTimeout: r.PerAttemptTimeout,
+		}
+	}
+	if h := m.Hedging; h != nil {
+		c.Hedging = &call.HedgingPolicy{
+			MaxAttempts: min(h.MaxAttempts, maxAttempts),
+			Delay:       h.Delay,
+			NonFatal:    call.Codes(h.NonFatalCodes...),
+		}
+	}
+	return c
+}

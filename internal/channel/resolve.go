@@ -109,12 +109,15 @@ func (a *activeResolver) update(s resolver.State) error {
 	if sc == nil {
 		sc = c.cfg.ServiceConfig
 	}
+	if err := sc.Validate(); err != nil { // a resolver may have made it itself
+		return a.failConfig(err)
+	}
 	policy, err := c.policyOf(sc)
 	if err != nil {
 		return a.failConfig(err)
 	}
-	if c.methods.Load().config != sc {
-		c.methods.Store(newMethodTable(sc))
+	if before := c.methods.Load(); before.config != sc {
+		c.methods.Store(newMethodTable(sc, c.cfg.MaxAttempts, before))
 	}
 	c.markResolved()
 	err = c.policies.update(balancer.Update{Endpoints: s.Endpoints, Attributes: s.Attributes, Policy: policy})

@@ -1,0 +1,31 @@
+package call
+
+import "testing"
+
+// gRFC A6, "Throttling Retry Attempts and Hedged RPCs".
+func TestThrottle(t *testing.T) {
+	th := NewThrottle(4, 0.5006)
+	for i, want := range []bool{true, false, false, false, false, false} {
+		if got := th.Failure(); got != want {
+			t.Errorf("failure %d of 4 tokens: got another attempt %v, want %v (2 left is the threshold)", i+1, got, want)
+		}
+	}
+	// The count stopped at 0: five successes make 2.5, the fourth 2.0.
+	for i, want := range []bool{false, false, false, false, true} {
+		th.Success()
+		if got := th.Allow(); got != want {
+			t.Errorf("success %d: got %v, want %v", i+1, got, want)
+		}
+	}
+	for range 100 {
+		th.Success()
+	}
+	if !th.Failure() || th.Failure() {
+		t.Errorf("the count went above its maximum of 4: two failures must be the end")
+	}
+	var none *Throttle
+	none.Success()
+	if !none.Allow() || !none.Failure() {
+		t.Errorf("without a budget everything is allowed")
+	}
+}
