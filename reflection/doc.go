@@ -1,0 +1,16 @@
+// Package reflection lets clients ask a server for its interface: gRPC server reflection, v1 and
+// v1alpha (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md). With it grpcurl,
+// grpcui, evans, grpc_cli and API browsers call methods without .proto files at hand.
+//
+//	reflection.Register(server)
+//
+// Found are the files of the server's services ([naru.ServiceDesc]'s File) and everything linked into the
+// program (protoregistry.GlobalFiles), with all they import. Whoever can call the server can so
+// read the whole of its interface, also of parts that no service uses; leave it out, or
+// put an interceptor before it, where that is too much.
+//
+// A stream ends with UNAVAILABLE when its server or connection drains.
+//
+// Goroutines: one per stream, started by the handler to wait for questions and for draining
+// at once. It ends when the stream does, which the handler's return brings about.
+package reflection
