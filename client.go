@@ -1,19 +1,147 @@
 package naru
 
-import "context"
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/channel"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
 
 // Client is a channel to one target. Safe for concurrent use.
-type Client struct{}
+type Client struct {
+	// immutable
+	env          *call.ClientEnv
+	defaults     callConfig
+	interceptors []scopedInterceptor
+	channel      io.Closer
+	target       *channel.Channel // nil for in-process clients
 
-func NewClient(target string, opts ...ClientOption) (*Client, error) { panic("BUG: skeleton") }
+	// chains by *MethodInfo, filled as methods are called
+	chains sync.Map
+}
 
-// InProcess returns a client whose calls go to srv without a network.
-func InProcess(srv *Server, opts ...ClientOption) (*Client, error) { panic("BUG: skeleton") }
+// InProcess returns a client whose calls go to srv without a network, with everything else as it is
+// over one: messages are encoded, limits hold, deadlines and metadata travel, interceptors run on both
+// sides, and Shutdown drains. Options about connections are accepted and mean nothing here.
+// It fails when an option is wrong, when srv's registrations are, and when srv was shut down.
+func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
+	cfg, err := newClientConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	core, err := srv.start()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := core.InProcess()
+	if err != nil {
+		return nil, err
+	}
+	authority := cfg.authority
+	if authority == "" {
+		authority = "inproc"
+	}
+	return newClient(cfg, call.SingleConn{Conn: conn}, authority, closer{conn}), nil
+}
 
+// closer closes an in-process connection as a client's.
+type closer struct{ conn transport.ClientConn }
+
+func (c closer) Close() error {
+	c.conn.Close(&transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "client_closed", Reason: "the client was closed",
+	})
+	return nil
+}
+
+func newClient(cfg *clientConfig, ch call.Channel, authority string, closer io.Closer) *Client {
+	return &Client{
+		env:          &call.ClientEnv{Channel: ch, Registry: cfg.registry, Authority: authority, UserAgent: cfg.userAgent},
+		defaults:     cfg.call,
+		interceptors: cfg.interceptors,
+		channel:      closer,
+	}
+}
+
+// Close ends every call with CANCELED and closes the connections. Idempotent; always returns nil.
+func (c *Client) Close() error { return c.channel.Close() }
+
+// settings returns the options of a call.
+func (c *Client) settings(opts []CallOption) (*callConfig, error) {
+	if len(opts) == 0 {
+		return &c.defaults, nil
+	}
+	own := c.defaults
+	for i, o := range opts {
+		if o == nil {
+			return nil, status.Errorf(codes.Internal, "call option %d is nil", i)
+		}
+		o.applyCall(&own)
+	}
+	if own.err != nil {
+		return nil, status.New(codes.Internal, own.err.Error()).WithCause(own.err).Err()
+	}
+	return &own, nil
+}
+
+// Invoke implements ClientConnInterface. The error is a status error. req is not kept; res is filled
+// when the error is nil, and its contents are unspecified otherwise.
 func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, opts ...CallOption) error {
-	panic("BUG: skeleton")
+	if len(c.interceptors) > 0 {
+		if chain := c.chain(method); len(chain) > 0 {
+			return c.invokeThrough(ctx, chain, method, req, res, opts)
+		}
+	}
+	set, err := c.settings(opts)
+	if err != nil {
+		return err
+	}
+	return call.Invoke(ctx, c.env, method.client(), &set.Settings, req, res)
 }
+
+// NewStream implements ClientConnInterface. The error is a status error; the stream must be used until
+// its end or closed, see ClientStream.
 func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...CallOption) (ClientStream, error) {
-	panic("BUG: skeleton")
+	if len(c.interceptors) > 0 {
+		if chain := c.chain(method); len(chain) > 0 {
+			return c.streamThrough(ctx, chain, method, opts)
+		}
+	}
+	set, err := c.settings(opts)
+	if err != nil {
+		return nil, err
+	}
+	s, err := call.NewStream(ctx, c.env, method.client(), &set.Settings)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
-func (c *Client) Close() error { panic("BUG: skeleton") }
+
+// newStreamWith begins a server-streaming call in one piece. There are no interceptors.
+func (c *Client) newStreamWith(ctx context.Context, method *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
+	set, err := c.settings(opts)
+	if err != nil {
+		return nil, err
+	}
+	s, err := call.NewStreamWith(ctx, c.env, method.client(), &set.Settings, req)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// chain returns the interceptors of a method.
+func (c *Client) chain(m *MethodInfo) []Interceptor {
+	if v, ok := c.chains.Load(m); ok {
+		return v.([]Interceptor)
+	}
+	chain := chainFor(c.interceptors, m)
+	c.chains.Store(m, chain)
+	return chain
+}

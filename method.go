@@ -1,6 +1,10 @@
 package naru
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/naru-rpc/naru/internal/call"
+)
 
 // Kind is one of the four kinds of call.
 type Kind uint8
@@ -12,6 +16,27 @@ const (
 	KindClientStream
 	KindBidi
 )
+
+// String returns "unary", "server stream", "client stream" or "bidi".
+func (k Kind) String() string {
+	switch k {
+	case KindUnary:
+		return "unary"
+	case KindServerStream:
+		return "server stream"
+	case KindClientStream:
+		return "client stream"
+	case KindBidi:
+		return "bidi"
+	}
+	return "invalid kind"
+}
+
+// ClientStreams tells whether the client may send more than one message.
+func (k Kind) ClientStreams() bool { return k == KindClientStream || k == KindBidi }
+
+// ServerStreams tells whether the server may send more than one message.
+func (k Kind) ServerStreams() bool { return k == KindServerStream || k == KindBidi }
 
 // Idempotency is the idempotency_level of a method's options in its .proto file.
 type Idempotency uint8
@@ -34,11 +59,19 @@ type MethodInfo struct {
 
 // Service returns the full name of the service: the part between the slashes.
 func (m *MethodInfo) Service() string {
-	s, _, _ := strings.Cut(strings.TrimPrefix(m.FullMethod, "/"), "/")
-	return s
+	path := strings.TrimPrefix(m.FullMethod, "/")
+	return path[:max(0, strings.LastIndexByte(path, '/'))]
 }
 
 // Name returns the method's name on the wire: the part after the last slash.
 func (m *MethodInfo) Name() string {
 	return m.FullMethod[strings.LastIndexByte(m.FullMethod, '/')+1:]
+}
+
+func (m *MethodInfo) client() call.ClientMethod {
+	return call.ClientMethod{
+		FullMethod:    m.FullMethod,
+		ClientStreams: m.Kind.ClientStreams(),
+		ServerStreams: m.Kind.ServerStreams(),
+	}
 }

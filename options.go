@@ -1,58 +1,188 @@
 package naru
 
 import (
-	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
-	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/encoding"
 )
 
-// A ServerOption configures a Server, a ClientOption a Client, a CallOption one call.
-// An Option is for both ends.
+// A ServerOption configures a Server, a ClientOption a Client, a CallOption one call. An Option is
+// for servers and clients. Options are applied in order; where one says what another said before,
+// the later one wins, unless its documentation says that they add up. Mistakes are
+// collected: NewServer and NewClient return one error that names them all.
 type (
+	// ServerOption configures a Server.
 	ServerOption interface{ applyServer(*serverConfig) }
+	// ClientOption configures a Client.
 	ClientOption interface{ applyClient(*clientConfig) }
-	CallOption   interface{ applyCall(*callConfig) }
-	Option       interface {
+	// CallOption configures one call.
+	CallOption interface{ applyCall(*callConfig) }
+	// Option configures a Server or a Client.
+	Option interface {
 		ServerOption
 		ClientOption
 	}
 )
 
 type (
-	serverConfig struct{}
-	clientConfig struct{}
-	callConfig   struct{}
+	serverOption func(*serverConfig)
+	clientOption func(*clientConfig)
+	callOption   func(*callConfig)
+	option       struct{ shared func(*sharedConfig) }
 )
 
-// Both ends (Option).
-func WithTLS(*tls.Config) Option                           { panic("BUG: skeleton") } // server: certificate; client: roots, nil = system
-func WithInterceptors(...Interceptor) Option               { panic("BUG: skeleton") }
-func WithLogger(*slog.Logger) Option                       { panic("BUG: skeleton") }
-func WithMaxReceiveMessageSize(bytes int) Option           { panic("BUG: skeleton") } // 0 = default 4 MiB, < 0 = unlimited
-func WithMaxSendMessageSize(bytes int) Option              { panic("BUG: skeleton") }
-func WithKeepalive(interval, timeout time.Duration) Option { panic("BUG: skeleton") }
+func (o serverOption) applyServer(c *serverConfig) { o(c) }
+func (o clientOption) applyClient(c *clientConfig) { o(c) }
+func (o callOption) applyCall(c *callConfig)       { o(c) }
+func (o option) applyServer(c *serverConfig)       { o.shared(&c.sharedConfig) }
+func (o option) applyClient(c *clientConfig)       { o.shared(&c.sharedConfig) }
 
-// Server.
-func WithMaxConcurrentStreams(n int) ServerOption { panic("BUG: skeleton") }
-func WithHTTPHandler(h http.Handler) ServerOption { panic("BUG: skeleton") }
-func WithUnknownServiceHandler(h func(method string, stream ServerStream) error) ServerOption {
-	panic("BUG: skeleton")
+// Defaults of both ends.
+const (
+	// DefaultMaxReceiveMessageSize is how large a received message may be, in bytes, unless
+	// WithMaxReceiveMessageSize says otherwise. It is what other gRPC implementations use.
+	DefaultMaxReceiveMessageSize = 4 << 20
+
+	// defaultCompressMinBytes: below this a compressed message is hardly ever smaller than a packet less.
+	defaultCompressMinBytes = 512
+)
+
+// sharedConfig is what Options set.
+type sharedConfig struct {
+	errs         []error
+	tls          tlsChoice
+	interceptors []scopedInterceptor
+	logger       *slog.Logger
+	maxReceive   int // bytes, < 0: no limit
+	maxSend      int // bytes, < 0: no limit
+	keepalive    keepalive
+	codecs       []encoding.Codec
+	compressors  []encoding.Compressor
+	compressMin  int
+	registry     *encoding.Registry
 }
 
-// Client.
-func WithPlaintext() ClientOption                            { panic("BUG: skeleton") } // prior-knowledge HTTP/2 without TLS
-func WithAuthority(a string) ClientOption                    { panic("BUG: skeleton") }
-func WithDefaultCallOptions(opts ...CallOption) ClientOption { panic("BUG: skeleton") }
-func WithUserAgent(prefix string) ClientOption               { panic("BUG: skeleton") }
+type keepalive struct{ interval, timeout time.Duration }
 
-// Calls.
-func WithHeader(md *metadata.MD) CallOption  { panic("BUG: skeleton") } // receives the response header
-func WithTrailer(md *metadata.MD) CallOption { panic("BUG: skeleton") } // receives the trailer
-func WithMetadata(kv ...string) CallOption   { panic("BUG: skeleton") } // request metadata, pairs
-func WithTimeout(d time.Duration) CallOption { panic("BUG: skeleton") } // 0 = none; the earlier of it and ctx's deadline holds
-func WithCompression(name string) CallOption { panic("BUG: skeleton") } // "gzip", "zstd", "" = identity
-func WithCodec(name string) CallOption       { panic("BUG: skeleton") } // "proto" (default), "json", "raw"
-func WaitForReady(wait bool) CallOption      { panic("BUG: skeleton") }
+func defaultShared() sharedConfig {
+	return sharedConfig{
+		maxReceive:  DefaultMaxReceiveMessageSize,
+		maxSend:     -1,
+		compressMin: defaultCompressMinBytes,
+		codecs:      []encoding.Codec{encoding.Proto(), encoding.JSON(), encoding.Raw()},
+		compressors: []encoding.Compressor{encoding.Gzip(), encoding.Zstd()},
+	}
+}
+
+func (c *sharedConfig) bad(format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf(format, args...))
+}
+
+// finish fills in what needs all options, and returns every mistake.
+func (c *sharedConfig) finish(what string) error {
+	if c.logger == nil {
+		c.logger = slog.Default()
+	}
+	registry, err := encoding.NewRegistry(c.codecs, c.compressors)
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	c.registry = registry
+	if err := errors.Join(c.errs...); err != nil {
+		return fmt.Errorf("naru: new %s: %w", what, err)
+	}
+	return nil
+}
+
+// WithLogger sets where the server or client reports what it cannot return to anybody: panics of
+// handlers, failed accepts, lost connections. nil, and without this option: slog.Default().
+func WithLogger(l *slog.Logger) Option {
+	return option{func(c *sharedConfig) { c.logger = l }}
+}
+
+// WithMaxReceiveMessageSize bounds a received message, in bytes: the one on the wire before
+// anything is allocated for it, and what it decompresses to while that is being done. 0: the default,
+// DefaultMaxReceiveMessageSize; negative: no limit. A larger message ends the call with
+// RESOURCE_EXHAUSTED.
+func WithMaxReceiveMessageSize(bytes int) Option {
+	return option{func(c *sharedConfig) {
+		if c.maxReceive = bytes; bytes == 0 {
+			c.maxReceive = DefaultMaxReceiveMessageSize
+		}
+	}}
+}
+
+// WithMaxSendMessageSize bounds a message to be sent, in bytes before compression. 0 and negative: no
+// limit, the default. A larger message is not sent and ends the call with RESOURCE_EXHAUSTED.
+func WithMaxSendMessageSize(bytes int) Option {
+	return option{func(c *sharedConfig) {
+		if c.maxSend = bytes; bytes <= 0 {
+			c.maxSend = -1
+		}
+	}}
+}
+
+// WithKeepalive sends a PING when nothing was received for interval, and gives the connection up
+// when the answer does not come within timeout. An interval of 0 sends none, the default; other
+// intervals are at least a second, on clients at least 10 s, since servers treat more
+// as abuse (gRFC A8). A timeout of 0 is 20 s. Negative values are mistakes.
+func WithKeepalive(interval, timeout time.Duration) Option {
+	return option{func(c *sharedConfig) {
+		if interval < 0 || timeout < 0 {
+			c.bad("WithKeepalive(%v, %v): negative", interval, timeout)
+			return
+		}
+		if timeout == 0 {
+			timeout = 20 * time.Second
+		}
+		if interval > 0 {
+			interval = max(interval, time.Second)
+		}
+		c.keepalive = keepalive{interval, timeout}
+	}}
+}
+
+// WithCodecs adds codecs to those that are built in: "proto", "json" and "raw". One with the name of another
+// replaces it.
+func WithCodecs(codecs ...encoding.Codec) Option {
+	return option{func(c *sharedConfig) {
+		for _, codec := range codecs {
+			if codec == nil {
+				c.bad("WithCodecs: nil")
+				continue
+			}
+			c.codecs = replaceOrAdd(c.codecs, codec, encoding.Codec.Name)
+		}
+	}}
+}
+
+// WithCompressors sets the compressors that messages may be received in and sent with, in the order
+// they are advertised. Without this option: gzip and zstd. None: no compression.
+func WithCompressors(compressors ...encoding.Compressor) Option {
+	return option{func(c *sharedConfig) { c.compressors = compressors }}
+}
+
+// WithCompressionThreshold sets the size in bytes from which messages are compressed when the call
+// uses compression. 0: all; negative is a mistake. Without this option: 512.
+func WithCompressionThreshold(bytes int) Option {
+	return option{func(c *sharedConfig) {
+		if bytes < 0 {
+			c.bad("WithCompressionThreshold(%d): negative", bytes)
+			return
+		}
+		c.compressMin = bytes
+	}}
+}
+
+func replaceOrAdd[T any](list []T, item T, name func(T) string) []T {
+	for i := range list {
+		if name(list[i]) == name(item) {
+			list[i] = item
+			return list
+		}
+	}
+	return append(list, item)
+}

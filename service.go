@@ -3,6 +3,7 @@ package naru
 import (
 	"context"
 
+	"github.com/naru-rpc/naru/internal/call"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -21,31 +22,56 @@ type ServiceDesc struct {
 	File protoreflect.FileDescriptor
 }
 
-// MethodDesc is a method together with its handler.
+// MethodDesc is a method together with its handler. The four handler functions make it.
 type MethodDesc struct {
-	info  *MethodInfo
-	serve func() // TODO(rpc): shape belongs to the RPC layer
+	info *MethodInfo
+	// serve decodes, runs the handler, and replies. It runs inside the interceptors.
+	serve func(ctx context.Context, c *call.ServerCall) error
 }
 
 // Info returns the method's description.
 func (m *MethodDesc) Info() *MethodInfo { return m.info }
 
-// UnaryHandler binds a typed handler to a unary method.
+// UnaryHandler binds a typed handler to a unary method. The request is the handler's to keep; the
+// response is not touched after the handler's return and its sending.
 func UnaryHandler[Req, Res any](m *MethodInfo, h func(context.Context, *Req) (*Res, error)) MethodDesc {
-	return MethodDesc{info: m}
+	return MethodDesc{info: m, serve: func(ctx context.Context, c *call.ServerCall) error {
+		req := new(Req)
+		if err := c.RecvMsg(req); err != nil {
+			return err
+		}
+		res, err := h(ctx, req)
+		if err != nil {
+			return err
+		}
+		if res == nil {
+			return errNilResponse
+		}
+		return c.Reply(res)
+	}}
 }
 
 // ServerStreamHandler binds a typed handler to a server-streaming method.
 func ServerStreamHandler[Req, Res any](m *MethodInfo, h func(*Req, ServerStreamingServer[Res]) error) MethodDesc {
-	return MethodDesc{info: m}
+	return MethodDesc{info: m, serve: func(_ context.Context, c *call.ServerCall) error {
+		req := new(Req)
+		if err := c.RecvMsg(req); err != nil {
+			return err
+		}
+		return h(req, &serverStream[Req, Res]{c})
+	}}
 }
 
 // ClientStreamHandler binds a typed handler to a client-streaming method.
 func ClientStreamHandler[Req, Res any](m *MethodInfo, h func(ClientStreamingServer[Req, Res]) error) MethodDesc {
-	return MethodDesc{info: m}
+	return MethodDesc{info: m, serve: func(_ context.Context, c *call.ServerCall) error {
+		return h(&serverStream[Req, Res]{c})
+	}}
 }
 
 // BidiStreamHandler binds a typed handler to a bidirectional method.
 func BidiStreamHandler[Req, Res any](m *MethodInfo, h func(BidiStreamingServer[Req, Res]) error) MethodDesc {
-	return MethodDesc{info: m}
+	return MethodDesc{info: m, serve: func(_ context.Context, c *call.ServerCall) error {
+		return h(&serverStream[Req, Res]{c})
+	}}
 }

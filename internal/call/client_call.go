@@ -71,7 +71,7 @@ func (c *clientCall) prepare() error {
 	if codec == nil {
 		return status.Errorf(codes.Internal, "no codec %q is known to this client (WithCodec)", c.set.Subtype)
 	}
-	c.out = outbound{codec: codec, limit: maxSend, minBytes: c.set.CompressMinBytes}
+	c.out = outbound{codec: codec, limit: maxSend, minBytes: c.set.CompressMinBytes, hooks: c.set.Hooks}
 	if name := c.set.Compression; name != "" && name != "identity" {
 		if c.out.compressor = c.env.Registry.Compressor(name); c.out.compressor == nil {
 			return status.Errorf(codes.Internal, "no compressor %q is known to this client (WithCompression)", name)

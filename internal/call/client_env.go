@@ -35,6 +35,8 @@ type Settings struct {
 	Metadata         []string
 	Credentials      []credentials.PerRPC
 
+	Hooks *Hooks // nil: nobody asks
+
 	// where the response's metadata goes; nil: nobody asks
 	Header, Trailer *metadata.MD
 	// OnPeer is told the connection of each attempt; nil: nobody asks.

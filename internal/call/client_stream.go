@@ -38,7 +38,8 @@ type ClientStream struct {
 	attempt *attempt
 	done    func(DoneInfo)
 	over    bool
-	final   error // with over: the status error, nil for OK
+	final   error         // with over: the status error, nil for OK
+	ended   chan struct{} // closed with over; nil: nobody waits
 }
 
 // maxReplay is how many bytes a stream keeps for another attempt. More is sent without this net:
@@ -64,7 +65,7 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 	var first *mem.Buf
 	if req != nil {
 		var err error
-		if first, err = s.out.marshal(req); err != nil {
+		if first, err = s.out.encode(req); err != nil {
 			return nil, err
 		}
 		s.keep(first)
@@ -73,7 +74,7 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 	if d, ok := ctx.Deadline(); !s.deadline.IsZero() && (!ok || s.deadline.Before(d)) {
 		s.ctx, s.stop = context.WithDeadline(ctx, s.deadline)
 	}
-	if err := s.begin(first, func() (*mem.Buf, error) { return s.out.marshal(req) }); err != nil {
+	if err := s.begin(first, func() (*mem.Buf, error) { return s.out.encode(req) }); err != nil {
 		if s.stop != nil {
 			s.stop()
 		}
@@ -210,7 +211,7 @@ func (s *ClientStream) attemptDone(a *attempt, err error) {
 // SendMsg sends a message. It waits while the server is slow. It does not keep m. io.EOF: the call has
 // ended, RecvMsg tells how.
 func (s *ClientStream) SendMsg(m any) error {
-	buf, err := s.out.marshal(m)
+	buf, err := s.out.encode(m)
 	if err != nil {
 		s.end(err, true)
 		return err
@@ -296,6 +297,9 @@ func (s *ClientStream) end(err error, reset bool) {
 		return
 	}
 	s.over, s.final = true, err
+	if s.ended != nil {
+		defer close(s.ended) // last: who waits for it looks at what is set below
+	}
 	a, unhook := s.attempt, s.unhook
 	s.mu.Unlock()
 	if unhook != nil {
@@ -311,6 +315,34 @@ func (s *ClientStream) end(err error, reset bool) {
 	if s.receiver.Swap(receiverClosed) == receiverIdle {
 		a.release()
 	}
+}
+
+// Ended is closed when the call is over.
+func (s *ClientStream) Ended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+		if s.over {
+			close(s.ended)
+		}
+	}
+	return s.ended
+}
+
+// Err is the status error of a call that is over, nil for OK.
+func (s *ClientStream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+// ResponseHeader is the header of a call that is over, as far as it came.
+func (s *ClientStream) ResponseHeader() metadata.MD {
+	a, _ := s.current()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.headerMD()
 }
 
 // Context returns the context the call was made with, and its deadline.

@@ -66,7 +66,7 @@ func (s *ClientStream) recv(m any) error {
 
 // deliver decodes a message. A call with one response is over with it: refill has seen to that.
 func (s *ClientStream) deliver(a *attempt, f frame, m any) error {
-	_, err := a.in.unmarshal(f, m)
+	err := a.in.unmarshal(f, m)
 	a.credit(prefixLen + len(f.body))
 	if err != nil {
 		s.end(err, true)

@@ -16,10 +16,40 @@ type outbound struct {
 	compressor encoding.Compressor // nil: none
 	minBytes   int                 // smaller messages are sent as they are
 	limit      int                 // most bytes of a message before compression; < 0: no limit
+	hooks      *Hooks              // nil: nobody asks
 }
 
-// marshal returns m as a length-prefixed message in a buffer the caller owns.
+// encode returns m as a length-prefixed message in a buffer the caller owns.
+func (o *outbound) encode(m any) (*mem.Buf, error) {
+	if u, ok := m.(Uncompressed); ok {
+		plain := *o
+		m, plain.compressor = u.Message, nil
+		o = &plain
+	}
+	if o.hooks == nil {
+		return o.marshal(m)
+	}
+	if o.hooks.Send != nil {
+		var err error
+		if m, err = o.hooks.Send(m); err != nil {
+			return nil, err
+		}
+	}
+	size := 0
+	buf, err := o.marshalSized(m, &size)
+	if err == nil && o.hooks.Sent != nil {
+		o.hooks.Sent(MessageInfo{Size: size, WireSize: len(buf.B), Compressed: buf.B[0] == 1})
+	}
+	return buf, err
+}
+
 func (o *outbound) marshal(m any) (*mem.Buf, error) {
+	var size int
+	return o.marshalSized(m, &size)
+}
+
+// marshalSized also tells how long the message is before compression.
+func (o *outbound) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
 	size := o.codec.Size(m)
 	if o.limit >= 0 && size > o.limit {
 		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(size), o.limit, "WithMaxSendMessageSize"))
@@ -32,6 +62,7 @@ func (o *outbound) marshal(m any) (*mem.Buf, error) {
 	}
 	buf.B = out
 	n := len(out) - prefixLen
+	*uncompressed = n
 	if o.limit >= 0 && n > o.limit {
 		buf.Free()
 		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(n), o.limit, "WithMaxSendMessageSize"))
@@ -79,23 +110,27 @@ type inbound struct {
 	encoding string              // grpc-encoding as received
 	inflater encoding.Compressor // nil: encoding is identity
 	limit    int                 // most bytes of a message after decompression; < 0: no limit
+	hooks    *Hooks              // nil: nobody asks
 }
 
-// unmarshal makes *m what f holds and returns the size of the message after decompression.
-func (i *inbound) unmarshal(f frame, m any) (size int, err error) {
+// unmarshal makes *m what f holds.
+func (i *inbound) unmarshal(f frame, m any) error {
 	body := f.body
 	if f.compressed {
 		big, err := i.decompress(body)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		defer big.Free()
 		body = big.B
 	}
 	if err := i.codec.Unmarshal(body, m); err != nil {
-		return 0, status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
+		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
-	return len(body), nil
+	if i.hooks != nil && i.hooks.Receive != nil {
+		return i.hooks.Receive(m, MessageInfo{Size: len(body), WireSize: prefixLen + len(f.body), Compressed: f.compressed})
+	}
+	return nil
 }
 
 func (i *inbound) decompress(body []byte) (*mem.Buf, error) {

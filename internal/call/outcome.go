@@ -129,7 +129,7 @@ func (a *attempt) trailerMD() metadata.MD {
 // prepareInbound finds codec and compression of the response.
 func (a *attempt) prepareInbound(env *ClientEnv, out *outbound, limit int) *status.Status {
 	name := fieldValue(a.head, fieldEncoding)
-	a.in = inbound{codec: out.codec, encoding: name, limit: limit}
+	a.in = inbound{codec: out.codec, encoding: name, limit: limit, hooks: out.hooks}
 	if name != "" && name != "identity" {
 		if a.in.inflater = env.Registry.Compressor(name); a.in.inflater == nil {
 			// compression.md: "... the client ... will result in an INTERNAL error status"

@@ -67,14 +67,15 @@ type ServerCall struct {
 	incoming atomic.Pointer[metadata.MD]
 
 	// guarded by sendMu: the response
-	sendMu   sync.Mutex
-	header   metadata.MD
-	trailer  metadata.MD
-	headSent bool
-	finished bool
-	reply    *mem.Buf // of methods with one response
-	step     transport.Out
-	head     transport.ResponseHead
+	sendMu    sync.Mutex
+	header    metadata.MD
+	trailer   metadata.MD
+	headSent  bool
+	announced bool // the head named encoding
+	finished  bool
+	reply     *mem.Buf // of methods with one response
+	step      transport.Out
+	head      transport.ResponseHead
 }
 
 // NewServerCall begins a call on the read loop and returns it as the stream's sink. end: the request

@@ -42,7 +42,7 @@ func (c *ServerCall) notReceiving() error {
 func (c *ServerCall) recv(m any) error {
 	for {
 		if f, ok := c.box.next(); ok {
-			_, err := c.in.unmarshal(f, m)
+			err := c.in.unmarshal(f, m)
 			c.credit(prefixLen + len(f.body))
 			if err != nil {
 				c.abandon(err)

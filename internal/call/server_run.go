@@ -122,5 +122,35 @@ func (c *ServerCall) setEncoding(name string) {
 	c.out.compressor = c.env.Registry.Compressor(name)
 }
 
+// SetCompression changes how the messages that follow are sent: with the compressor of this name, or as
+// they are ("" and "identity"). Once the header is sent, only the encoding it announced can be
+// switched on and off. Not while another goroutine sends.
+func (c *ServerCall) SetCompression(name string) error {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if name == "" || name == "identity" {
+		c.out.compressor = nil
+		return nil
+	}
+	compressor := c.env.Registry.Compressor(name)
+	if compressor == nil {
+		return status.Errorf(codes.Internal, "set compression: no compressor %q is known to this server", name)
+	}
+	if c.headSent && (name != c.encoding || !c.announced) {
+		return status.Errorf(codes.Internal, "set compression to %q: the header was sent and has not announced it", name)
+	}
+	c.encoding, c.out.compressor = name, compressor
+	return nil
+}
+
+// RequestEncoding is the grpc-encoding of the request, "" for none.
+func (c *ServerCall) RequestEncoding() string { return c.in.encoding }
+
 // Context returns the handler's context.
 func (c *ServerCall) Context() context.Context { return c.ctx }
+
+// SetContext makes ctx the handler's context. Only before the handler runs.
+func (c *ServerCall) SetContext(ctx context.Context) { c.ctx = ctx }
+
+// SetHooks makes the call's messages be shown to h. Only before the handler runs.
+func (c *ServerCall) SetHooks(h *Hooks) { c.in.hooks, c.out.hooks = h, h }

@@ -64,7 +64,10 @@ func (c *ServerCall) SetTrailer(md metadata.MD) {
 // SendMsg sends a message, after the header if that is still to be sent. It waits while the client
 // is slow. It does not keep m. One goroutine at a time; one may receive meanwhile.
 func (c *ServerCall) SendMsg(m any) error {
-	buf, err := c.out.marshal(m)
+	if !c.method.ServerStreams {
+		return c.Reply(m)
+	}
+	buf, err := c.out.encode(m)
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (c *ServerCall) sendError(err error) error {
 
 // Reply keeps the one response of a method that has one; finish sends it with the status.
 func (c *ServerCall) Reply(m any) error {
-	buf, err := c.out.marshal(m)
+	buf, err := c.out.encode(m)
 	if err != nil {
 		return err
 	}
@@ -161,6 +164,7 @@ func (c *ServerCall) headLocked(compressed bool) *transport.ResponseHead {
 	fields := append(make([]transport.Field, 0, 4+len(c.header)+len(c.head.Fields)), field(fieldContentType, contentTypeFor(c.subtype)))
 	fields = append(fields, c.head.Fields...)
 	if compressed {
+		c.announced = true
 		fields = append(fields, field(fieldEncoding, c.encoding))
 	}
 	c.head.Fields = appendMetadata(fields, c.header)
@@ -217,4 +221,18 @@ func (c *ServerCall) sendOK(reply *mem.Buf) {
 		c.step.Head = c.headLocked(reply != nil && reply.B[0] == 1)
 	}
 	_ = c.sendLocked() // as above
+}
+
+// Header returns a copy of what was set as the response's header.
+func (c *ServerCall) Header() metadata.MD {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	return c.header.Copy()
+}
+
+// Trailer returns a copy of what was set as the response's trailer.
+func (c *ServerCall) Trailer() metadata.MD {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	return c.trailer.Copy()
 }

@@ -50,7 +50,7 @@ func (u *unary) recycle() {
 	unaries.Put(u)
 }
 
-func (u *unary) body() (*mem.Buf, error) { return u.out.marshal(u.req) }
+func (u *unary) body() (*mem.Buf, error) { return u.out.encode(u.req) }
 
 func (u *unary) run() error {
 	if err := u.prepare(); err != nil {
@@ -113,8 +113,7 @@ func (u *unary) result(a *attempt) error {
 	}
 	a.box.refill(a.box.take())
 	f, _ := a.box.next()
-	_, err := a.in.unmarshal(f, u.res)
-	return err
+	return a.in.unmarshal(f, u.res)
 }
 
 // explain corrects the status of a peer's reset that is only the echo of the deadline.

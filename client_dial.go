@@ -1,0 +1,119 @@
+package naru
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/channel"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+// NewClient returns a client for a target, as gRPC's naming has it: "host:port", "dns:///host:port",
+// "unix:///path", "passthrough:///address", "ipv4:1.2.3.4:50051", or a scheme of WithResolvers. It does
+// no I/O: the first call connects. Connections use TLS unless WithPlaintext says otherwise. The error names
+// every option that is wrong. Close the client when it is not needed any more.
+func NewClient(target string, opts ...ClientOption) (*Client, error) {
+	cfg, err := newClientConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	ch, err := channel.New(channel.Config{
+		Target:         target,
+		Resolvers:      builtinResolvers().With(cfg.resolvers...),
+		Dial:           cfg.dialer().Dial,
+		Authority:      cfg.authority,
+		Backoff:        cfg.backoff,
+		ConnectTimeout: cfg.connTimeout,
+		IdleTimeout:    cfg.idle,
+		Logger:         cfg.logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("naru: new client: %w", err)
+	}
+	c := newClient(cfg, ch, ch.Authority(), ch)
+	c.target = ch
+	return c, nil
+}
+
+// builtinResolvers are the schemes every client knows: the one place where they are listed.
+func builtinResolvers() resolver.Registry {
+	return resolver.NewRegistry(
+		resolver.DNS(resolver.DNSOptions{}),
+		resolver.Passthrough(),
+		resolver.Unix(),
+		resolver.UnixAbstract(),
+		resolver.IPv4(),
+		resolver.IPv6(),
+	)
+}
+
+func (c *clientConfig) dialer() *channel.Dialer {
+	ka := http2.Keepalive{Interval: c.keepalive.interval, Timeout: c.keepalive.timeout}
+	d := &channel.Dialer{
+		NetDial: c.dial,
+		NewConn: func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error) {
+			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{Keepalive: ka, TLS: state})
+			if err != nil {
+				return nil, err
+			}
+			return conn, nil
+		},
+	}
+	if !c.tls.plain {
+		d.TLS = clientTLS(c.tls.config)
+		d.Underlay = http2.SpillTLS
+	}
+	return d
+}
+
+func clientTLS(cfg *tls.Config) *tls.Config {
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg = cfg.Clone()
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	if !slices.Contains(cfg.NextProtos, "h2") {
+		cfg.NextProtos = append([]string{"h2"}, cfg.NextProtos...)
+	}
+	return cfg
+}
+
+// State returns the state of the client's connections: that of the best one. A client made with InProcess
+// is always ready.
+func (c *Client) State() connectivity.State {
+	if c.target == nil {
+		return connectivity.Ready
+	}
+	return c.target.State()
+}
+
+// Connect begins to connect if the client is idle, without waiting.
+func (c *Client) Connect() {
+	if c.target != nil {
+		c.target.Connect()
+	}
+}
+
+// WaitReady connects and waits until a call could be sent. When ctx ends first, the error says what stood in
+// the way: the last failure to resolve or connect.
+func (c *Client) WaitReady(ctx context.Context) error {
+	if c.target == nil {
+		return nil
+	}
+	return c.target.WaitReady(ctx)
+}
+
+// WaitForStateChange waits until the state is another than last, and returns false if ctx ends first.
+func (c *Client) WaitForStateChange(ctx context.Context, last connectivity.State) bool {
+	if c.target == nil {
+		<-ctx.Done()
+		return false
+	}
+	return c.target.WaitForStateChange(ctx, last)
+}

@@ -1,0 +1,138 @@
+package serve
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// enhanceYourCalm, RFC 9113 §7.
+const (
+	refusedStream   = 0x7
+	enhanceYourCalm = 0xb
+)
+
+// connection is one connection's calls. It hands them to workers, but no more than MaxHandlers at a
+// time: a peer that opens and resets streams makes handlers run on that no limit of streams sees
+// (CVE-2023-44487 and what came after). As many again wait; more are refused, and a peer that
+// keeps at it is sent away. The read loop never waits.
+type connection struct {
+	// immutable
+	server *Server
+	limit  int64
+
+	// guarded by server.mu until add has returned, immutable after
+	transport conn
+
+	// atomic
+	running atomic.Int64 // calls dispatched and not finished
+	closing atomic.Bool  // somebody waits in idle
+	refused atomic.Int64
+
+	// guarded by mu
+	mu      sync.Mutex
+	waiting []*call.ServerCall
+	owed    int // calls above the limit that ended before the one that waits was queued
+	quiet   chan struct{}
+}
+
+func newConnection(s *Server) *connection {
+	return &connection{server: s, limit: int64(s.cfg.MaxHandlers), quiet: make(chan struct{})}
+}
+
+// Dispatch implements call.Dispatcher.
+func (c *connection) Dispatch(sc *call.ServerCall) {
+	c.server.open.Add(1)
+	if c.running.Add(1) <= c.limit {
+		c.server.workers.Go(sc)
+		return
+	}
+	c.mu.Lock()
+	if c.owed > 0 {
+		c.owed--
+		c.mu.Unlock()
+		c.server.workers.Go(sc)
+		return
+	}
+	c.waiting = append(c.waiting, sc)
+	c.mu.Unlock()
+}
+
+// Finished implements call.Dispatcher.
+func (c *connection) Finished(*call.ServerCall) {
+	c.server.open.Add(-1)
+	left := c.running.Add(-1)
+	if left >= c.limit {
+		c.startWaiting()
+	}
+	if left == 0 && c.closing.Load() {
+		c.quieten()
+	}
+}
+
+// startWaiting runs the call that has waited longest, or notes that there is one to come: its
+// Dispatch has counted it and not queued it yet.
+func (c *connection) startWaiting() {
+	c.mu.Lock()
+	if len(c.waiting) == 0 {
+		c.owed++
+		c.mu.Unlock()
+		return
+	}
+	next := c.waiting[0]
+	c.waiting[0] = nil
+	c.waiting = c.waiting[1:]
+	c.mu.Unlock()
+	c.server.workers.Go(next)
+}
+
+// full tells whether the connection has as many calls waiting as may run, and counts.
+func (c *connection) full() bool {
+	if c.running.Load() < 2*c.limit {
+		return false
+	}
+	if c.refused.Add(1) == 4*c.limit {
+		c.server.mu.Lock()
+		t := c.transport // nil as long as add is still to come
+		c.server.mu.Unlock()
+		if t == nil {
+			return true
+		}
+		t.Close(&transport.Error{
+			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: enhanceYourCalm,
+			Token: "handlers_flood", Reason: "peer opens streams faster than their handlers end (WithMaxConcurrentStreams)",
+		})
+	}
+	return true
+}
+
+// idle returns a channel that is closed when no call runs. Only for a connection that is gone.
+func (c *connection) idle() <-chan struct{} {
+	c.closing.Store(true)
+	if c.running.Load() == 0 {
+		c.quieten()
+	}
+	return c.quiet
+}
+
+func (c *connection) quieten() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.quiet:
+	default:
+		close(c.quiet)
+	}
+}
+
+func (c *connection) gone() { c.server.remove(c) }
+
+func (c *connection) drain(reason string) { c.transport.Drain(reason) }
+
+func (c *connection) close(reason string) {
+	c.transport.Close(&transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "server_closed", Reason: reason,
+	})
+}

@@ -1,0 +1,90 @@
+package serve
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
+
+// Stream implements transport.ServerHandler: it finds out on the read loop whose a request is.
+func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	subtype, ok := call.ParseContentType(contentType(head))
+	if !ok {
+		return c.server.other(s, head, end)
+	}
+	if head.Oversize != nil {
+		return call.Refuse(s, subtype, 200, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
+	}
+	if head.Method != "POST" {
+		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
+		return call.Refuse(s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %q", head.Method),
+			transport.Field{Name: "allow", Value: "POST"})
+	}
+	m := c.server.cfg.Methods[head.Path]
+	if m == nil {
+		if m = c.server.cfg.Unknown; m == nil {
+			return call.Refuse(s, subtype, 200, c.server.unknown(head.Path))
+		}
+	}
+	if c.full() {
+		s.Reset(refusedStream, "handlers_busy")
+		return call.Discard{Stream: s}
+	}
+	return call.NewServerCall(c.server.cfg.Env, m, c, s, head, subtype, end)
+}
+
+func contentType(head *transport.RequestHead) string {
+	for i := range head.Fields {
+		if head.Fields[i].Name == "content-type" {
+			return head.Fields[i].Value
+		}
+	}
+	return ""
+}
+
+// unknown says what of a path is not known. Paths are compared byte by byte: what is not exactly a
+// registered path, "//a/b" or "/a/b?c" or "/a%2fb", is nobody's, for routing as for authorization.
+func (s *Server) unknown(path string) *status.Status {
+	service, method, ok := splitPath(path)
+	switch {
+	case !ok:
+		return status.Newf(codes.Unimplemented, "malformed method name %q", shorten(path))
+	case s.cfg.Services[service]:
+		return status.Newf(codes.Unimplemented, "unknown method %s of service %s", shorten(method), service)
+	}
+	return status.Newf(codes.Unimplemented, "unknown service %s", shorten(service))
+}
+
+// splitPath takes "/service/method" apart.
+func splitPath(path string) (service, method string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return "", "", false
+	}
+	i := strings.LastIndexByte(rest, '/')
+	if i <= 0 || i == len(rest)-1 {
+		return "", "", false
+	}
+	return rest[:i], rest[i+1:], true
+}
+
+// shorten keeps a peer's text from filling this side's trailers and logs.
+func shorten(s string) string {
+	const most = 200
+	if len(s) > most {
+		return fmt.Sprintf("%s... (%d bytes)", s[:most], len(s))
+	}
+	return s
+}
+
+// other serves what is not gRPC.
+func (s *Server) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	if s.cfg.HTTP == nil {
+		return refuseOther(stream, head)
+	}
+	return s.serveHTTP(stream, head, end)
+}

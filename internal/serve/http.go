@@ -1,0 +1,141 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// httpStream is a request that is not gRPC, served by an http.Handler on our own streams.
+type httpStream struct {
+	server *Server
+	stream transport.ServerStream
+	req    *http.Request
+	body   httpBody
+	cancel context.CancelCauseFunc
+	w      responseWriter
+}
+
+// serveHTTP builds the request on the read loop, where the head is lent, and lets a worker serve it.
+func (s *Server) serveHTTP(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	target, err := requestURL(head)
+	if err != nil || head.Oversize != nil {
+		return refuseHTTP(stream, head.Oversize != nil)
+	}
+	h := &httpStream{server: s, stream: stream}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	h.cancel = cancel
+	info := stream.Conn()
+	req := &http.Request{
+		Method: head.Method, URL: target, Host: head.Authority, RequestURI: head.Path,
+		Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header: httpHeader(head.Fields), ContentLength: -1,
+		TLS: tlsState(info),
+	}
+	if info.Remote != nil {
+		req.RemoteAddr = info.Remote.String()
+	}
+	if n, err := strconv.ParseInt(req.Header.Get("Content-Length"), 10, 64); err == nil && n >= 0 {
+		req.ContentLength = n
+	}
+	h.body.init(stream, end)
+	req.Body = &h.body
+	if end {
+		req.Body, req.ContentLength = http.NoBody, 0
+	}
+	h.req = req.WithContext(ctx)
+	h.w = responseWriter{stream: stream, header: make(http.Header), head: head.Method == http.MethodHead}
+	s.open.Add(1)
+	s.workers.Go(h)
+	return h
+}
+
+func tlsState(info *transport.ConnInfo) *tls.ConnectionState { return info.TLS }
+
+func requestURL(head *transport.RequestHead) (*url.URL, error) {
+	if head.Path == "*" {
+		return &url.URL{Path: "*"}, nil
+	}
+	return url.ParseRequestURI(head.Path)
+}
+
+// httpHeader makes a Header of the fields. RFC 9113 §8.2.3: cookie crumbs "MUST be concatenated
+// into a single octet string using the two-octet delimiter of 0x3b, 0x20" before they reach a
+// generic HTTP server application.
+func httpHeader(fields []transport.Field) http.Header {
+	h := make(http.Header, len(fields))
+	for i := range fields {
+		key := http.CanonicalHeaderKey(fields[i].Name)
+		if key == "Cookie" && len(h[key]) > 0 {
+			h[key][0] += "; " + fields[i].Value
+			continue
+		}
+		h[key] = append(h[key], fields[i].Value)
+	}
+	return h
+}
+
+func refuseHTTP(stream transport.ServerStream, tooLarge bool) transport.Sink {
+	code := http.StatusBadRequest
+	if tooLarge {
+		code = http.StatusRequestHeaderFieldsTooLarge
+	}
+	_ = stream.Send(&transport.Out{Head: &transport.ResponseHead{Status: code}, End: true}) // nobody is there to be told
+	return call.Discard{Stream: stream}
+}
+
+// Run implements Task.
+func (h *httpStream) Run() {
+	returned := false
+	defer func() {
+		// http.ErrAbortHandler is the documented way to end a response without a word.
+		if r := recover(); r != nil {
+			if r != http.ErrAbortHandler {
+				h.server.cfg.Logger.Error("naru: http handler panicked", "path", h.req.URL.Path, "panic", r, "stack", string(debug.Stack()))
+			}
+		}
+		if !returned {
+			h.stream.Reset(internalError, "http_handler_aborted")
+		}
+		h.body.finish()
+		h.cancel(nil)
+		h.server.open.Add(-1)
+	}()
+	h.server.cfg.HTTP.ServeHTTP(&h.w, h.req)
+	h.w.finish()
+	returned = true
+}
+
+// internalError, RFC 9113 §7.
+const internalError = 0x2
+
+// Data implements transport.Sink.
+func (h *httpStream) Data(p []byte, end bool) { h.body.add(p, end) }
+
+// Trailers implements transport.Sink.
+func (h *httpStream) Trailers(fields []transport.Field) {
+	h.body.trailer(h.req, httpHeader(fields))
+}
+
+// Closed implements transport.Sink.
+func (h *httpStream) Closed(err *transport.Error) {
+	h.body.fail(err)
+	h.cancel(err)
+}
+
+// forbidden are response fields HTTP/2 does not allow (RFC 9113 §8.2.2), and the one that names
+// trailers, which is for this side.
+func forbidden(key string) bool {
+	switch strings.ToLower(key) {
+	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "trailer":
+		return true
+	}
+	return false
+}

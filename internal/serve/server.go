@@ -1,0 +1,206 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/internal/transport/inproc"
+)
+
+// Config is what a Server is made of. It is not changed after New.
+type Config struct {
+	Env     *call.ServerEnv
+	Methods map[string]*call.ServerMethod // by path
+	// Services are the names of services, for texts that tell an unknown method from an unknown service.
+	Services map[string]bool
+	// Unknown runs calls of paths that are not in Methods; nil: UNIMPLEMENTED.
+	Unknown *call.ServerMethod
+	// HTTP serves what is not gRPC; nil: 415.
+	HTTP   http.Handler
+	HTTP2  http2.ServerConfig
+	Logger *slog.Logger
+	// MaxHandlers is how many handlers of one connection may run at a time.
+	MaxHandlers int
+}
+
+// ErrClosed is returned by Serve after Shutdown or Close was called.
+var ErrClosed = errors.New("the server was shut down")
+
+// conn is what the server needs of a transport's server connection.
+type conn interface {
+	Drain(reason string)
+	Close(err *transport.Error)
+	Done() <-chan struct{}
+}
+
+// A Server accepts connections and runs calls.
+type Server struct {
+	// immutable after New
+	cfg     *Config
+	workers *workers
+	http1   *http1Server
+	stopped chan struct{} // closed when Shutdown or Close begins
+
+	// atomic
+	open atomic.Int64 // calls dispatched and not finished
+
+	// guarded by mu
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[*connection]struct{}
+	stopping  bool
+	empty     chan struct{} // closed when stopping and the last connection is gone; nil: nobody waits
+}
+
+// New returns a server that serves nothing yet. It starts nothing.
+func New(cfg *Config) *Server {
+	s := &Server{
+		cfg:       cfg,
+		workers:   &workers{},
+		stopped:   make(chan struct{}),
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[*connection]struct{}),
+	}
+	if cfg.HTTP != nil {
+		s.http1 = newHTTP1(cfg.HTTP, cfg.Logger)
+		s.cfg.HTTP2.HTTP1 = s.http1.serve
+	}
+	return s
+}
+
+// Stopped is closed when Shutdown or Close begins.
+func (s *Server) Stopped() <-chan struct{} { return s.stopped }
+
+// OpenCalls returns how many calls run or wait for a worker.
+func (s *Server) OpenCalls() int { return int(s.open.Load()) }
+
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// InProcess returns a new connection to this server without a network.
+func (s *Server) InProcess() (*inproc.Conn, error) {
+	c := newConnection(s)
+	in := inproc.New(c, 0, c.gone)
+	if !s.add(c, in) {
+		in.Close(nil)
+		return nil, ErrClosed
+	}
+	return in, nil
+}
+
+// add registers a connection, unless the server is stopping.
+func (s *Server) add(c *connection, t conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	c.transport = t
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.emptyLocked()
+}
+
+func (s *Server) emptyLocked() {
+	if s.empty != nil && len(s.conns) == 0 {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// stop begins the end: no listener, no new connection. It returns the connections there are.
+func (s *Server) stop() []*connection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		s.stopping = true
+		close(s.stopped)
+		for l := range s.listeners {
+			_ = l.Close() // nothing to save: no more connections is what is wanted
+		}
+	}
+	conns := make([]*connection, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// Shutdown drains: it closes the listeners, tells every connection to take no new streams, and waits
+// until the last call has ended. When ctx ends first, it closes what is left and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	conns := s.stop()
+	for _, c := range conns {
+		c.drain("the server is shutting down")
+	}
+	if s.http1 != nil {
+		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well.
+		defer s.http1.shutdown(ctx)
+	}
+	err := s.await(ctx, conns)
+	if err != nil {
+		s.closeConns()
+	}
+	s.workers.close()
+	return err
+}
+
+// await waits for the connections and then for handlers whose streams were reset.
+func (s *Server) await(ctx context.Context, conns []*connection) error {
+	s.mu.Lock()
+	empty := s.empty
+	if empty == nil {
+		empty = make(chan struct{})
+		s.empty = empty
+		s.emptyLocked()
+	}
+	s.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for _, c := range conns {
+		select {
+		case <-c.idle():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (s *Server) closeConns() {
+	for _, c := range s.stop() {
+		c.close("the server was closed")
+	}
+}
+
+// Close ends everything now: listeners, connections, and with them the contexts of running
+// handlers. It does not wait for the handlers.
+func (s *Server) Close() error {
+	s.closeConns()
+	if s.http1 != nil {
+		s.http1.close()
+	}
+	s.workers.close()
+	return nil
+}

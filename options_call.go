@@ -1,0 +1,165 @@
+package naru
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/naru-rpc/naru/credentials"
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+)
+
+// callConfig is what CallOptions set.
+type callConfig struct {
+	call.Settings
+	err error // a mistake, which the call returns
+}
+
+// complete fills in what the client's options say.
+func (c *callConfig) complete(shared *sharedConfig) {
+	c.CompressMinBytes = shared.compressMin
+	if c.MaxReceiveBytes == 0 {
+		c.MaxReceiveBytes = shared.maxReceive
+	}
+	if c.MaxSendBytes == 0 {
+		c.MaxSendBytes = shared.maxSend
+	}
+}
+
+func (c *callConfig) check(shared *sharedConfig) error {
+	if c.err != nil {
+		return fmt.Errorf("WithDefaultCallOptions: %w", c.err)
+	}
+	if n := c.Compression; n != "" && shared.registry.Compressor(n) == nil {
+		return fmt.Errorf("WithDefaultCallOptions: WithCompression(%q): no such compressor", n)
+	}
+	if n := c.Subtype; shared.registry.Codec(n) == nil {
+		return fmt.Errorf("WithDefaultCallOptions: WithCodec(%q): no such codec", n)
+	}
+	return nil
+}
+
+// WithHeader stores the response's header in *md when a unary call has ended, however it did. For
+// streams, use the stream's Header.
+func WithHeader(md *metadata.MD) CallOption {
+	return callOption(func(c *callConfig) { c.Header = md })
+}
+
+// WithTrailer stores the response's trailer in *md when a unary call has ended, however it did. For
+// streams, use the stream's Trailer.
+func WithTrailer(md *metadata.MD) CallOption {
+	return callOption(func(c *callConfig) { c.Trailer = md })
+}
+
+// WithPeer stores in *p to whom the call went, when an attempt of it has been sent.
+func WithPeer(p *Peer) CallOption {
+	return callOption(func(c *callConfig) {
+		c.OnPeer = func(info *transport.ConnInfo) { *p = peerOf(info) }
+	})
+}
+
+// WithMetadata sends pairs of keys and values with the call, besides those of the context and of
+// other options. Keys and values that may not be sent end the call with INTERNAL, before
+// anything of it is sent.
+func WithMetadata(kv ...string) CallOption {
+	return callOption(func(c *callConfig) {
+		if len(kv)%2 == 1 {
+			c.err = fmt.Errorf("WithMetadata: key %q has no value", kv[len(kv)-1])
+			return
+		}
+		own := slices.Clip(c.Metadata)
+		for i := 0; i < len(kv); i += 2 {
+			own = append(own, lowerASCII(kv[i]), kv[i+1])
+		}
+		c.Metadata = own
+	})
+}
+
+// lowerASCII lowers as HTTP does: letters of other alphabets stay, and are refused later.
+func lowerASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for j, c := range b {
+				if 'A' <= c && c <= 'Z' {
+					b[j] = c + 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// WithTimeout ends the call with DEADLINE_EXCEEDED after this time; for a stream that is its whole
+// life. The earliest of it, the context's deadline and the service config's timeout holds. 0: none.
+// Negative is a mistake.
+func WithTimeout(d time.Duration) CallOption {
+	return callOption(func(c *callConfig) {
+		if d < 0 {
+			c.err = fmt.Errorf("WithTimeout(%v): negative", d)
+			return
+		}
+		c.Timeout = d
+	})
+}
+
+// WithCompression sends messages compressed: "gzip", "zstd", or another compressor of the client.
+// "" and "identity": as they are. See WithCompressionThreshold.
+func WithCompression(name string) CallOption {
+	return callOption(func(c *callConfig) {
+		if c.Compression = name; name == "identity" {
+			c.Compression = ""
+		}
+	})
+}
+
+// WithCodec sends and receives messages in this codec: "proto" (the default), "json", "raw", or another
+// of the client's.
+func WithCodec(name string) CallOption {
+	return callOption(func(c *callConfig) {
+		if c.Subtype = name; name == encoding.Proto().Name() {
+			c.Subtype = ""
+		}
+	})
+}
+
+// WaitForReady makes the call wait until there is a connection, as long as its deadline allows, where it would
+// otherwise end with UNAVAILABLE when connecting fails.
+func WaitForReady(wait bool) CallOption {
+	return callOption(func(c *callConfig) { c.WaitForReady = &wait })
+}
+
+// WithCredentials adds credentials to the call: several add up.
+func WithCredentials(creds ...credentials.PerRPC) CallOption {
+	return callOption(func(c *callConfig) {
+		for i, cred := range creds {
+			if cred == nil {
+				c.err = fmt.Errorf("WithCredentials: number %d is nil", i)
+				return
+			}
+		}
+		c.Credentials = append(slices.Clip(c.Credentials), creds...)
+	})
+}
+
+// WithCallMaxReceiveMessageSize is WithMaxReceiveMessageSize for one call. 0: the client's limit; negative: no limit.
+func WithCallMaxReceiveMessageSize(bytes int) CallOption {
+	return callOption(func(c *callConfig) {
+		if bytes != 0 {
+			c.MaxReceiveBytes = bytes
+		}
+	})
+}
+
+// WithCallMaxSendMessageSize is WithMaxSendMessageSize for one call. 0: the client's limit; negative: no limit.
+func WithCallMaxSendMessageSize(bytes int) CallOption {
+	return callOption(func(c *callConfig) {
+		if bytes != 0 {
+			c.MaxSendBytes = bytes
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package naru
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/resolver"
+)
+
+type clientConfig struct {
+	sharedConfig
+	authority   string
+	userAgent   string
+	call        callConfig
+	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	idle        time.Duration
+	connTimeout time.Duration
+	backoff     connectivity.Backoff
+	resolvers   []resolver.Builder
+}
+
+// defaultUserAgent names this implementation. PROTOCOL-HTTP2.md: "grpc-" Language ?("-" Variant) "/" Version.
+const defaultUserAgent = "grpc-go-naru/0.1"
+
+// WithAuthority sets the :authority of calls, which with TLS is also the name the server's
+// certificate must have, in place of what follows from the target. "": not.
+func WithAuthority(a string) ClientOption {
+	return clientOption(func(c *clientConfig) { c.authority = a })
+}
+
+// WithUserAgent puts a program's name before naru's in the user-agent header: "shop/1.2".
+func WithUserAgent(prefix string) ClientOption {
+	return clientOption(func(c *clientConfig) {
+		if c.userAgent = defaultUserAgent; prefix != "" {
+			c.userAgent = prefix + " " + defaultUserAgent
+		}
+	})
+}
+
+// WithDefaultCallOptions sets options for all calls of the client. Those of a call come after them.
+func WithDefaultCallOptions(opts ...CallOption) ClientOption {
+	return clientOption(func(c *clientConfig) {
+		for i, o := range opts {
+			if o == nil {
+				c.bad("WithDefaultCallOptions: option %d is nil", i)
+				continue
+			}
+			o.applyCall(&c.call)
+		}
+	})
+}
+
+// WithDialer opens connections with dial in place of a net.Dialer. It gets a network ("tcp", "unix")
+// and an address without names to resolve, and returns the connection below TLS. It is called by
+// several goroutines at a time.
+func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) ClientOption {
+	return clientOption(func(c *clientConfig) { c.dial = dial })
+}
+
+// WithIdleTimeout gives connections up when there was no call for this time, until the next one. 0: the
+// default, 30 minutes; negative: never.
+func WithIdleTimeout(d time.Duration) ClientOption {
+	return clientOption(func(c *clientConfig) { c.idle = d })
+}
+
+// WithConnectTimeout bounds an attempt to connect, handshakes included. 0: the default, 20 s. Negative is
+// a mistake.
+func WithConnectTimeout(d time.Duration) ClientOption {
+	return clientOption(func(c *clientConfig) {
+		if d < 0 {
+			c.bad("WithConnectTimeout(%v): negative", d)
+			return
+		}
+		c.connTimeout = d
+	})
+}
+
+// WithBackoff spaces the attempts to connect after one has failed. Zero fields have gRPC's defaults.
+func WithBackoff(b connectivity.Backoff) ClientOption {
+	return clientOption(func(c *clientConfig) { c.backoff = b })
+}
+
+// WithResolvers adds schemes that targets may have. One of the name of a built-in scheme replaces it.
+func WithResolvers(builders ...resolver.Builder) ClientOption {
+	return clientOption(func(c *clientConfig) {
+		for i, b := range builders {
+			if b == nil {
+				c.bad("WithResolvers: number %d is nil", i)
+				continue
+			}
+			c.resolvers = append(c.resolvers, b)
+		}
+	})
+}
+
+func newClientConfig(opts []ClientOption) (*clientConfig, error) {
+	c := &clientConfig{sharedConfig: defaultShared(), userAgent: defaultUserAgent}
+	for i, o := range opts {
+		if o == nil {
+			c.bad("option %d is nil", i)
+			continue
+		}
+		o.applyClient(c)
+	}
+	if err := c.finish("client"); err != nil {
+		return nil, err
+	}
+	c.call.complete(&c.sharedConfig)
+	if err := c.call.check(&c.sharedConfig); err != nil {
+		c.errs = append(c.errs, err)
+		return nil, c.finish("client")
+	}
+	return c, nil
+}

@@ -1,0 +1,155 @@
+package naru
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/transport/http2"
+)
+
+type serverConfig struct {
+	sharedConfig
+	limits       http2.Limits
+	maxAge       time.Duration
+	maxAgeGrace  time.Duration
+	maxIdle      time.Duration
+	drain        time.Duration
+	http         http.Handler
+	unknown      func(method string, stream ServerStream) error
+	authenticate func(context.Context, *Call) (context.Context, error)
+	compression  string
+	base         context.Context
+	handlePanic  func(ctx context.Context, call *Call, value any, stack []byte)
+}
+
+// Defaults of servers.
+const (
+	// DefaultMaxConcurrentStreams is how many calls a connection may have open at a time.
+	DefaultMaxConcurrentStreams = 256
+	// DefaultDrainTimeout is how long ListenAndServe waits for calls to end when its context has.
+	DefaultDrainTimeout = 30 * time.Second
+)
+
+// WithMaxConcurrentStreams bounds the calls a client may have open on one connection; further
+// ones wait at the client. As many handlers may run for a connection, those of calls that were reset
+// included. 0: the default, DefaultMaxConcurrentStreams. Negative is a mistake.
+func WithMaxConcurrentStreams(n int) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if n < 0 || uint64(n) > 1<<31-1 {
+			c.bad("WithMaxConcurrentStreams(%d): want 0 to 2147483647", n)
+			return
+		}
+		c.limits.Streams = uint32(n)
+	})
+}
+
+// WithMaxHeaderListSize bounds the header section of a request, in bytes as RFC 9113 §10.5.1 counts
+// them: names, values and 32 for each field. A larger one ends the call with RESOURCE_EXHAUSTED,
+// four times as much the connection. 0: the default, 16 KiB. Negative is a mistake.
+func WithMaxHeaderListSize(bytes int) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if bytes < 0 || uint64(bytes) > 1<<28 {
+			c.bad("WithMaxHeaderListSize(%d): want 0 to 268435456", bytes)
+			return
+		}
+		c.limits.HeaderList = uint32(bytes)
+		c.limits.HeaderListHard = 4 * uint32(bytes)
+	})
+}
+
+// WithMaxConnectionAge drains each connection after about age (10 % more or less, so that clients do not
+// all come back at once) and closes it grace later whatever still runs. An age of 0 is no limit, the
+// default; a grace of 0 waits for the last call. Negative values are mistakes. Clients notice
+// nothing if they handle GOAWAY, as gRPC clients do (gRFC A9).
+func WithMaxConnectionAge(age, grace time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if age < 0 || grace < 0 {
+			c.bad("WithMaxConnectionAge(%v, %v): negative", age, grace)
+			return
+		}
+		c.maxAge, c.maxAgeGrace = age, grace
+	})
+}
+
+// WithMaxConnectionIdle drains a connection that had no call for this time (gRFC A9). 0: never, the
+// default. Negative is a mistake.
+func WithMaxConnectionIdle(d time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if d < 0 {
+			c.bad("WithMaxConnectionIdle(%v): negative", d)
+			return
+		}
+		c.maxIdle = d
+	})
+}
+
+// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended. 0:
+// the default, DefaultDrainTimeout; negative: for ever.
+func WithDrainTimeout(d time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if c.drain = d; d == 0 {
+			c.drain = DefaultDrainTimeout
+		}
+	})
+}
+
+// WithHTTPHandler serves what is not gRPC on the same port: HTTP/2 requests of another content type
+// on the server's own streams, and HTTP/1.1 connections. nil, the default: such requests are
+// answered with 415.
+func WithHTTPHandler(h http.Handler) ServerOption {
+	return serverOption(func(c *serverConfig) { c.http = h })
+}
+
+// WithUnknownServiceHandler runs h for calls of methods nobody registered, as a stream in both
+// directions. method is the path as received; h's messages are encoding.RawMessage unless it knows
+// their types. nil, the default: UNIMPLEMENTED.
+func WithUnknownServiceHandler(h func(method string, stream ServerStream) error) ServerOption {
+	return serverOption(func(c *serverConfig) { c.unknown = h })
+}
+
+// WithAuthenticator runs auth for each call when its header is complete and before a byte of its
+// messages is decoded. What it returns is the handler's context; its error ends the call, with
+// its status if it has one. Interceptors run after it.
+func WithAuthenticator(auth func(ctx context.Context, call *Call) (context.Context, error)) ServerOption {
+	return serverOption(func(c *serverConfig) { c.authenticate = auth })
+}
+
+// WithServerCompression sends responses with this compressor to clients that accept it, "" (the
+// default): with the one of the request, if it has one.
+func WithServerCompression(name string) ServerOption {
+	return serverOption(func(c *serverConfig) { c.compression = name })
+}
+
+// WithBaseContext sets the context handlers' contexts take values from. Its end does not end them.
+func WithBaseContext(ctx context.Context) ServerOption {
+	return serverOption(func(c *serverConfig) { c.base = ctx })
+}
+
+// WithPanicHandler is told of panics in handlers and interceptors in place of the logger. The call ends
+// with INTERNAL and a text that says nothing of value in any case.
+func WithPanicHandler(h func(ctx context.Context, call *Call, value any, stack []byte)) ServerOption {
+	return serverOption(func(c *serverConfig) { c.handlePanic = h })
+}
+
+func newServerConfig(opts []ServerOption) (*serverConfig, error) {
+	c := &serverConfig{sharedConfig: defaultShared(), drain: DefaultDrainTimeout}
+	for i, o := range opts {
+		if o == nil {
+			c.bad("option %d is nil", i)
+			continue
+		}
+		o.applyServer(c)
+	}
+	if c.tls.set && !hasCertificate(c.tls.config) {
+		c.bad("WithTLS: a server needs a certificate (tls.Config Certificates, GetCertificate or GetConfigForClient)")
+	}
+	if err := c.finish("server"); err != nil {
+		return nil, err
+	}
+	if c.compression != "" && c.registry.Compressor(c.compression) == nil {
+		c.bad("WithServerCompression(%q): no such compressor", c.compression)
+		return nil, c.finish("server")
+	}
+	return c, nil
+}

@@ -1,0 +1,155 @@
+package naru
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/serve"
+	"github.com/naru-rpc/naru/internal/transport/http2"
+)
+
+// start builds what serves, once, from everything registered.
+func (s *Server) start() (*serve.Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.core != nil || s.coreErr != nil {
+		return s.core, s.coreErr
+	}
+	cfg := s.serveConfig()
+	s.methods(cfg)
+	if err := errors.Join(s.errs...); err != nil {
+		s.coreErr = err
+		return nil, err
+	}
+	s.core = serve.New(cfg)
+	return s.core, nil
+}
+
+func (s *Server) serveConfig() *serve.Config {
+	c := s.cfg
+	cfg := &serve.Config{
+		Env: &call.ServerEnv{
+			Registry:         c.registry,
+			MaxReceiveBytes:  c.maxReceive,
+			MaxSendBytes:     c.maxSend,
+			Compression:      c.compression,
+			CompressMinBytes: c.compressMin,
+			Base:             c.base,
+			Logger:           c.logger,
+		},
+		HTTP: c.http,
+		HTTP2: http2.ServerConfig{
+			Limits:      c.limits,
+			Keepalive:   http2.Keepalive{Interval: c.keepalive.interval, Timeout: c.keepalive.timeout, WithoutStreams: true},
+			TLS:         serverTLS(c.tls.config, c.http != nil),
+			MaxAge:      c.maxAge,
+			MaxAgeGrace: c.maxAgeGrace,
+			MaxIdle:     c.maxIdle,
+		},
+		Logger:      c.logger,
+		MaxHandlers: DefaultMaxConcurrentStreams,
+		Methods:     make(map[string]*call.ServerMethod),
+		Services:    make(map[string]bool),
+	}
+	if n := c.limits.Streams; n > 0 {
+		cfg.MaxHandlers = int(n)
+	}
+	if auth := c.authenticate; auth != nil {
+		cfg.Env.Authenticate = func(sc *call.ServerCall) (context.Context, error) {
+			return auth(sc, s.callOf(sc))
+		}
+	}
+	if h := c.handlePanic; h != nil {
+		cfg.Env.HandlePanic = func(sc *call.ServerCall, value any, stack []byte) {
+			h(sc.Context(), s.callOf(sc), value, stack)
+		}
+	}
+	return cfg
+}
+
+// callOf makes a Call for those who see one outside of the interceptors.
+func (s *Server) callOf(sc *call.ServerCall) *Call {
+	return newCall(s.infoOf(sc), ServerSide, sc)
+}
+
+// infoOf finds the description of a call's method; one of its own for methods nobody registered.
+func (s *Server) infoOf(sc *call.ServerCall) *MethodInfo {
+	for _, d := range s.services {
+		for i := range d.Methods {
+			if m := d.Methods[i].info; m.FullMethod == sc.FullMethod() {
+				return m
+			}
+		}
+	}
+	return &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
+}
+
+// methods fills the table of methods and collects mistakes of registration.
+func (s *Server) methods(cfg *serve.Config) {
+	for _, d := range s.services {
+		if d.Name == "" || strings.ContainsRune(d.Name, '/') {
+			s.errs = append(s.errs, fmt.Errorf("naru: register service %q: not a service name", d.Name))
+		}
+		if cfg.Services[d.Name] {
+			s.errs = append(s.errs, fmt.Errorf("naru: register service %s: registered twice", d.Name))
+			continue
+		}
+		cfg.Services[d.Name] = true
+		for i := range d.Methods {
+			m := &d.Methods[i]
+			if err := checkMethod(d, m, cfg.Methods); err != nil {
+				s.errs = append(s.errs, err)
+				continue
+			}
+			cfg.Methods[m.info.FullMethod] = s.serverMethod(m.info, m.serve)
+		}
+	}
+	if h := s.cfg.unknown; h != nil {
+		info := &MethodInfo{Kind: KindBidi}
+		cfg.Unknown = s.serverMethod(info, func(_ context.Context, c *call.ServerCall) error {
+			return h(c.FullMethod(), c)
+		})
+	}
+}
+
+func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*call.ServerMethod) error {
+	switch {
+	case m.info == nil || m.serve == nil:
+		return fmt.Errorf("naru: register service %s: a method has no description or no handler", d.Name)
+	case m.info.Service() != d.Name || !strings.HasPrefix(m.info.FullMethod, "/") || m.info.Name() == "":
+		return fmt.Errorf("naru: register service %s: method path %q does not belong to it", d.Name, m.info.FullMethod)
+	case table[m.info.FullMethod] != nil:
+		return fmt.Errorf("naru: register service %s: method %s registered twice", d.Name, m.info.Name())
+	}
+	return nil
+}
+
+// serverMethod puts the interceptors around a handler. Without any, there is nothing between.
+func (s *Server) serverMethod(info *MethodInfo, handle func(context.Context, *call.ServerCall) error) *call.ServerMethod {
+	m := &call.ServerMethod{
+		FullMethod:    info.FullMethod,
+		ClientStreams: info.Kind.ClientStreams(),
+		ServerStreams: info.Kind.ServerStreams(),
+		Handle:        func(c *call.ServerCall) error { return handle(c.Context(), c) },
+	}
+	chain := chainFor(s.cfg.interceptors, info)
+	if len(chain) == 0 {
+		return m
+	}
+	m.Handle = func(sc *call.ServerCall) error {
+		method := info
+		if method.FullMethod == "" {
+			method = &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
+		}
+		c := newCall(method, ServerSide, sc)
+		sc.SetHooks(&c.hooks)
+		return runChain(sc.Context(), chain, c, func(ctx context.Context) error {
+			sc.SetContext(ctx)
+			return handle(ctx, sc)
+		})
+	}
+	return m
+}
