@@ -45,6 +45,9 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// elapse lets virtual time pass.
+func elapse(d time.Duration) { time.Sleep(d) }
+
 // dialServer starts a server connection and returns the client that talks to it, past the
 // exchange of prefaces.
 func dialServer(t *testing.T, cfg *http2.ServerConfig, h transport.ServerHandler) (*peer, *http2.ServerConn) {

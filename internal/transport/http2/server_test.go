@@ -36,9 +36,9 @@ func TestPrefaceTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServerRaw(t, nil, echoHandler{})
 		p.write([]byte("PRI * HT"))
-		time.Sleep(9 * time.Second)
+		elapse(9 * time.Second)
 		p.wantIdle("the client may take ten seconds")
-		time.Sleep(2 * time.Second)
+		elapse(2 * time.Second)
 		p.wantClosed("after ten seconds without a whole preface")
 		if err := srv.Err(); err.Token != "preface" {
 			t.Errorf("token %q, want preface", err.Token)
@@ -52,7 +52,7 @@ func TestSettingsTimeout(t *testing.T) {
 		p.write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 		p.want("server's own preface", "SETTINGS *")
 		p.want("window", "WINDOW_UPDATE *")
-		time.Sleep(11 * time.Second)
+		elapse(11 * time.Second)
 		p.wantGoAway("no SETTINGS within ten seconds", frame.InternalError)
 		if err := srv.Err(); err.Token != "read_timeout" {
 			t.Errorf("token %q, want read_timeout", err.Token)
@@ -63,14 +63,14 @@ func TestSettingsTimeout(t *testing.T) {
 func TestHeaderBlockTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, _ := dialServer(t, nil, echoHandler{})
-		time.Sleep(time.Hour)
+		elapse(time.Hour)
 		p.wantIdle("an idle connection has no deadline")
 		b := frame.AppendHeaders(nil, 1, true, frame.MinMaxFrameSize, p.block(":method", "POST"))
 		b[4] &^= byte(frame.FlagEndHeaders)
 		p.write(b)
-		time.Sleep(9 * time.Second)
+		elapse(9 * time.Second)
 		p.wantIdle("a block may take ten seconds")
-		time.Sleep(2 * time.Second)
+		elapse(2 * time.Second)
 		p.wantGoAway("the block is not complete after ten seconds", frame.InternalError)
 	})
 }
@@ -108,9 +108,9 @@ func TestDrainWithoutPingAnswer(t *testing.T) {
 		srv.Drain("bye")
 		p.want("first GOAWAY", "GOAWAY * last=2147483647 NO_ERROR*")
 		p.want("ping", "PING *")
-		time.Sleep(4 * time.Second)
+		elapse(4 * time.Second)
 		p.wantIdle("the client has five seconds")
-		time.Sleep(2 * time.Second)
+		elapse(2 * time.Second)
 		p.want("final GOAWAY all the same", "GOAWAY * last=0 NO_ERROR*")
 		p.want("farewell", "GOAWAY * last=0 NO_ERROR*")
 		p.wantClosed("nothing was open")
@@ -122,14 +122,14 @@ func TestKeepalive(t *testing.T) {
 		p, srv := dialServer(t, &http2.ServerConfig{
 			Keepalive: http2.Keepalive{Interval: time.Minute, Timeout: 10 * time.Second, WithoutStreams: true},
 		}, echoHandler{})
-		time.Sleep(59 * time.Second)
+		elapse(59 * time.Second)
 		p.wantIdle("no ping before the interval")
-		time.Sleep(62 * time.Second) // the first tick sees the preface as activity
+		elapse(62 * time.Second) // the first tick sees the preface as activity
 		p.want("a ping after a quiet interval", "PING len=8 6b65657000000000")
 		p.write(frame.AppendPing(nil, true, [8]byte{'k', 'e', 'e', 'p'}))
-		time.Sleep(100 * time.Second)
+		elapse(100 * time.Second)
 		p.want("and another one", "PING len=8 6b65657000000000")
-		time.Sleep(11 * time.Second)
+		elapse(11 * time.Second)
 		p.wantGoAway("unanswered for ten seconds", frame.NoError)
 		<-srv.Done()
 		if err := srv.Err(); err.Token != "keepalive_timeout" {
@@ -142,14 +142,14 @@ func TestMaxAge(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, &http2.ServerConfig{MaxAge: time.Minute, MaxAgeGrace: 10 * time.Second}, echoHandler{})
 		p.request(1, false)
-		time.Sleep(53 * time.Second)
+		elapse(53 * time.Second)
 		p.wantIdle("younger than nine tenths of the age")
-		time.Sleep(13 * time.Second)
+		elapse(13 * time.Second)
 		p.want("the age is reached", "GOAWAY * last=2147483647 NO_ERROR*")
 		p.want("ping", "PING *")
 		p.write(frame.AppendPing(nil, true, [8]byte{'d', 'r', 'a', 'i', 'n'}))
 		p.want("final", "GOAWAY * last=1 NO_ERROR*")
-		time.Sleep(11 * time.Second)
+		elapse(11 * time.Second)
 		p.want("the grace is over", "GOAWAY * last=1 NO_ERROR*")
 		p.wantClosed("with a stream open")
 		<-srv.Done()
@@ -162,13 +162,13 @@ func TestMaxAge(t *testing.T) {
 func TestMaxIdle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, &http2.ServerConfig{MaxIdle: time.Minute}, echoHandler{})
-		time.Sleep(50 * time.Second)
+		elapse(50 * time.Second)
 		p.request(1, true)
 		p.want("head", "HEADERS *")
 		p.want("trailers", "HEADERS stream=1 END_STREAM*")
-		time.Sleep(50 * time.Second)
+		elapse(50 * time.Second)
 		p.wantIdle("idle for 50 seconds only")
-		time.Sleep(11 * time.Second)
+		elapse(11 * time.Second)
 		p.want("idle for a minute", "GOAWAY * last=2147483647 NO_ERROR*")
 		p.want("ping", "PING *")
 		p.write(frame.AppendPing(nil, true, [8]byte{'d', 'r', 'a', 'i', 'n'}))
@@ -194,13 +194,13 @@ func TestWriteStall(t *testing.T) {
 			p.data(1, false, string(body))
 		}
 		p.data(1, true, "")
-		time.Sleep(29 * time.Second)
+		elapse(29 * time.Second)
 		select {
 		case <-srv.Done():
 			t.Fatalf("gave up after 29 seconds: %v", srv.Err())
 		default:
 		}
-		time.Sleep(5 * time.Second)
+		elapse(5 * time.Second)
 		<-srv.Done()
 		if err := srv.Err(); err.Token != "write_stall" {
 			t.Errorf("token %q (%v), want write_stall", err.Token, err)
