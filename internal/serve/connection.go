@@ -23,8 +23,9 @@ type connection struct {
 	server *Server
 	limit  int64
 
-	// guarded by server.mu until add has returned, immutable after
-	transport conn
+	// guarded by server.mu
+	transport conn // nil until add; then it stays
+	ended     bool // the connection is gone
 
 	// atomic
 	running atomic.Int64 // calls dispatched and not finished
@@ -127,7 +128,8 @@ func (c *connection) quieten() {
 	}
 }
 
-func (c *connection) gone() { c.server.remove(c) }
+// ConnDone is called by the transport when the connection is gone.
+func (c *connection) ConnDone() { c.server.remove(c) }
 
 func (c *connection) drain(reason string) { c.transport.Drain(reason) }
 

@@ -88,10 +88,5 @@ func (s *Server) serveConn(nc net.Conn) {
 	t := http2.ServeConn(nc, &s.cfg.HTTP2, c)
 	if !s.add(c, t) {
 		t.Close(nil)
-		return
 	}
-	go func() {
-		<-t.Done()
-		c.gone()
-	}()
 }

@@ -92,7 +92,7 @@ func (s *Server) Connections() int {
 // InProcess returns a new connection to this server without a network.
 func (s *Server) InProcess() (*inproc.Conn, error) {
 	c := newConnection(s)
-	in := inproc.New(c, 0, c.gone)
+	in := inproc.New(c, 0, c.ConnDone)
 	if !s.add(c, in) {
 		in.Close(nil)
 		return nil, ErrClosed
@@ -108,13 +108,16 @@ func (s *Server) add(c *connection, t conn) bool {
 		return false
 	}
 	c.transport = t
-	s.conns[c] = struct{}{}
+	if !c.ended {
+		s.conns[c] = struct{}{}
+	}
 	return true
 }
 
 func (s *Server) remove(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.ended = true // it may be over before add
 	delete(s.conns, c)
 	s.emptyLocked()
 }
