@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
 	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
 	"github.com/naru-rpc/naru/cmd/naru/internal/version"
 )
@@ -16,6 +17,7 @@ import (
 // verbs lists every verb, in the order of the help text.
 var verbs = []func(*cli.Env) *cobra.Command{
 	gen.New,
+	demo.New,
 	version.New,
 }
 

@@ -1,0 +1,74 @@
+package demo
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+)
+
+// welcome says what runs, and what can be tried.
+func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
+	style := cli.NewStyle(env.ColorOut)
+	target, everywhere := reachable(addr)
+	security := "plaintext"
+	flags := "-plaintext"
+	if h.identity != nil {
+		security = "TLS"
+		flags = "-cacert " + h.identity.caFile
+	}
+	if everywhere {
+		security += ", on every interface"
+	}
+	kept := h.store.Path()
+	if h.store.Temporary() {
+		kept += "\n               removed at the end; --data FILE keeps them"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", style.Strong("The shop is open."))
+	fmt.Fprintf(&b, "  listening    %s (%s)\n", target, security)
+	fmt.Fprintf(&b, "  services     ecommerce.ProductInfo, ecommerce.OrderManagement,\n")
+	fmt.Fprintf(&b, "               health checks, reflection\n")
+	fmt.Fprintf(&b, "  orders       %s\n", kept)
+	if h.identity != nil {
+		fmt.Fprintf(&b, "  certificate  %s\n               is the authority that clients have to trust\n", h.identity.caFile)
+	}
+	fmt.Fprintf(&b, "\n%s\n\n", style.Strong("Try, in another terminal"))
+	for _, line := range tries(flags, target) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	fmt.Fprintf(&b, "\n%s\n", style.Faint("Ctrl-C ends, after the calls that are under way."))
+	fmt.Fprint(env.Stdout, b.String())
+}
+
+// tries are command lines for people to copy. Shells of all systems but Windows' take them.
+func tries(flags, target string) []string {
+	call := "grpcurl " + flags
+	orders := target + " ecommerce.OrderManagement/"
+	return []string{
+		call + " " + target + " list",
+		call + ` -d '"102"' \`,
+		"    " + orders + "getOrder",
+		call + ` -d '"Google"' \`,
+		"    " + orders + "searchOrders",
+		call + ` -d '"102" "103" "104" "105"' \`,
+		"    " + orders + "processOrders",
+		call + ` -d '{"id": "-1"}' \`,
+		"    " + orders + "addOrder",
+		"",
+		"naru demo --tour          what crosses the wire when a client calls the shop",
+	}
+}
+
+// reachable returns the address a client on this machine can use, and whether those elsewhere can too.
+func reachable(addr net.Addr) (target string, everywhere bool) {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return addr.String(), false
+	}
+	if tcp.IP.IsUnspecified() || len(tcp.IP) == 0 {
+		return fmt.Sprintf("localhost:%d", tcp.Port), true
+	}
+	return addr.String(), false
+}

@@ -1,0 +1,9 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// the client got: DEADLINE_EXCEEDED
+	// after about 100 ms: true
+	// the second server's handler saw: context deadline exceeded
+}
