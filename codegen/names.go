@@ -14,8 +14,8 @@ type Place struct {
 	File string
 	// Line counts from 1; 0 if the descriptor has no source information.
 	Line int
-	// Column counts from 1 as protoc counts: in characters, a tab filling up to a multiple of 8. 0 if the
-	// descriptor has no source information.
+	// Column counts from 1 as the compiler that made the descriptor counts; a tab fills up to a multiple of
+	// 8, and beyond ASCII protoc counts bytes and naru characters. 0 if there is no source information.
 	Column int
 }
 

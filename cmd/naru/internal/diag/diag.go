@@ -58,6 +58,9 @@ type List struct {
 // Add appends d.
 func (l *List) Add(d *Diagnostic) { l.all = append(l.all, d) }
 
+// AddAll appends what other has.
+func (l *List) AddAll(other *List) { l.all = append(l.all, other.all...) }
+
 // Has tells whether there is a finding at p's start.
 func (l *List) Has(p Place) bool {
 	return slices.ContainsFunc(l.all, func(d *Diagnostic) bool {

@@ -25,9 +25,7 @@ func generate(c *config, result *protosrc.Result, names []string, targets map[st
 	if err != nil {
 		return nil, err
 	}
-	if err := placeFiles(gen, targets); err != nil {
-		return nil, err
-	}
+	sources := placeFiles(gen, targets)
 	if c.only != "services" {
 		for _, f := range gen.Files {
 			if f.Generate {
@@ -47,7 +45,11 @@ func generate(c *config, result *protosrc.Result, names []string, targets map[st
 	}
 	var outputs []output
 	for _, f := range response.File {
-		outputs = append(outputs, output{path: filepath.FromSlash(f.GetName()), content: []byte(f.GetContent())})
+		outputs = append(outputs, output{
+			path:    filepath.FromSlash(f.GetName()),
+			content: []byte(f.GetContent()),
+			source:  sourceOf(sources, f.GetName()),
+		})
 	}
 	return outputs, nil
 }
@@ -75,23 +77,28 @@ func newPlugin(result *protosrc.Result, names []string, targets map[string]*goTa
 	return protogen.Options{}.New(request)
 }
 
-// placeFiles replaces the paths that protogen made by those that were planned.
-func placeFiles(gen *protogen.Plugin, targets map[string]*goTarget) error {
-	taken := map[string]string{}
+// placeFiles replaces the paths that protogen made by those that were planned, and returns which .proto file
+// goes to which path without extension.
+func placeFiles(gen *protogen.Plugin, targets map[string]*goTarget) map[string]string {
+	sources := map[string]string{}
 	for _, f := range gen.Files {
-		if !f.Generate {
-			continue
+		if f.Generate {
+			base := strings.TrimSuffix(path.Base(f.Desc.Path()), ".proto")
+			f.GeneratedFilenamePrefix = filepath.ToSlash(filepath.Join(targets[f.Desc.Path()].dir, base))
+			sources[f.GeneratedFilenamePrefix] = f.Desc.Path()
 		}
-		base := strings.TrimSuffix(path.Base(f.Desc.Path()), ".proto")
-		prefix := filepath.ToSlash(filepath.Join(targets[f.Desc.Path()].dir, base))
-		if other, ok := taken[prefix]; ok {
-			return cli.WithHint(fmt.Errorf("%s and %s would both be written to %s.pb.go", other, f.Desc.Path(), prefix),
-				"give them different Go packages, or rename one")
-		}
-		taken[prefix] = f.Desc.Path()
-		f.GeneratedFilenamePrefix = prefix
 	}
-	return nil
+	return sources
+}
+
+// sourceOf returns the .proto file that a generated file is from, by placeFiles' answer.
+func sourceOf(sources map[string]string, name string) string {
+	name = strings.TrimSuffix(name, ".pb.go")
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "_naru"), "_protoopaque")
+	if source, ok := sources[name]; ok {
+		return source
+	}
+	return sources[path.Join(path.Dir(path.Dir(name)), path.Base(name))] // a package of its own, one folder down
 }
 
 // errFindings says that the result's findings tell what is wrong.
@@ -112,10 +119,17 @@ func addNameErrors(result *protosrc.Result, err error) error {
 			Place:   place(result, name.SecondPlace),
 			Message: fmt.Sprintf("%s needs the Go name %s, which is taken", name.Second, name.GoName),
 			Notes:   []diag.Note{{Place: place(result, name.FirstPlace), Message: "by " + name.First}},
-			Hint:    "rename one of the two; the case of a first letter makes no difference in Go",
+			Hint:    nameHint(name),
 		})
 	}
 	return errFindings
+}
+
+func nameHint(name *codegen.NameError) string {
+	if strings.HasPrefix(name.First, "method ") && strings.HasPrefix(name.Second, "method ") {
+		return "rename one of the two; the case of a first letter and underscores do not tell names apart in Go"
+	}
+	return "rename one of the two, or put the services into a package of their own: --package own"
 }
 
 func place(result *protosrc.Result, p codegen.Place) diag.Place {

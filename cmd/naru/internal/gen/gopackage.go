@@ -101,6 +101,11 @@ func (p *planner) complete(t *goTarget, name, source string) error {
 		return p.noPackage(name, "with --paths=import or --module its Go package has to be known")
 	case path.Clean(folder) == ".":
 		t.dir = p.relativeDir(name, source)
+	case p.bySource():
+		t.dir = p.relativeDir(name, source)
+		if t.name == "" {
+			t.name = path.Base(folder)
+		}
 	default:
 		// protoc takes the folder from where it writes; with everything beside its source that is the root.
 		t.dir = filepath.Join(p.outRoot(name, source), filepath.FromSlash(folder))
@@ -125,6 +130,11 @@ func (p *planner) noPackage(name, why string) error {
 // byImport tells whether the Go package's path decides where code goes.
 func (p *planner) byImport() bool {
 	return p.c.paths == "import" || p.c.paths == "" && p.c.module != ""
+}
+
+// bySource tells whether the source's path alone decides.
+func (p *planner) bySource() bool {
+	return p.c.paths == "source_relative" || p.c.paths == "" && p.c.out != "" && p.c.module == ""
 }
 
 // relativeDir returns the folder for code that goes by the source's path.

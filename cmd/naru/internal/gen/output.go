@@ -14,7 +14,8 @@ import (
 type output struct {
 	path    string // absolute
 	content []byte
-	remove  bool // the file is to go: nothing is generated into it any more
+	source  string // the .proto file, for messages
+	remove  bool   // the file is to go: nothing is generated into it any more
 }
 
 // state tells what is between an output and the disk.

@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,13 +40,21 @@ func shown(env *cli.Env, path string) string {
 	return rel
 }
 
-// findRoots finds out import folders when none are given: folders of the command line, the current folder,
-// and those from which imports lead to a file, nearest folder first.
-func findRoots(env *cli.Env, in *inputs) []protosrc.Root {
-	f := &rootFinder{env: env, in: in, seen: map[string]bool{}}
+// group are files that are compiled together: those whose names start at the same import folder.
+type group struct {
+	roots []protosrc.Root
+	files []string
+}
+
+// findGroups finds out import folders when none are given. A file whose folder ends like its package
+// (proto/shop/v1 for shop.v1) tells one; so do imports, by the nearest folder from which they lead to a file.
+// Where nothing tells, it is a folder of the command line or the current one. Trees of files that know
+// nothing of each other may so lie side by side and use the same names.
+func findGroups(env *cli.Env, in *inputs) []group {
+	f := &rootFinder{in: in, primary: map[string]string{}, seen: map[string]bool{}}
 	f.base = slices.Clone(in.dirs)
 	for _, file := range in.files {
-		if !f.covered(file) {
+		if f.baseOf(file) == "" {
 			// A file named by itself: its path from here is its name, unless it lies elsewhere.
 			if within(env.Dir, file) {
 				f.base = append(f.base, env.Dir)
@@ -57,10 +66,35 @@ func findRoots(env *cli.Env, in *inputs) []protosrc.Root {
 	for _, file := range in.files {
 		f.visit(file)
 	}
-	// The deepest folder that makes sense of an import names the files below it.
-	slices.SortStableFunc(f.found, func(a, b string) int { return len(b) - len(a) })
+	byRoot := map[string][]string{}
+	for _, file := range in.files {
+		root := f.primary[file]
+		if root == "" {
+			root = f.baseOf(file)
+		}
+		byRoot[root] = append(byRoot[root], file)
+	}
+	var groups []group
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) {
+		groups = append(groups, group{roots: f.rootsFrom(env, root), files: byRoot[root]})
+	}
+	return groups
+}
+
+type rootFinder struct {
+	in      *inputs
+	base    []string
+	found   []string
+	primary map[string]string // file: the folder its name starts at, once something tells
+	seen    map[string]bool
+}
+
+// rootsFrom returns all import folders: first, then deeper ones before those around them.
+func (f *rootFinder) rootsFrom(env *cli.Env, first string) []protosrc.Root {
+	rest := slices.Clone(f.found)
+	slices.SortStableFunc(rest, func(a, b string) int { return len(b) - len(a) })
 	var roots []protosrc.Root
-	for _, dir := range append(f.found, f.base...) {
+	for _, dir := range append(append([]string{first}, rest...), f.base...) {
 		if !slices.ContainsFunc(roots, func(r protosrc.Root) bool { return r.Dir == dir }) {
 			roots = append(roots, newRoot(env, dir))
 		}
@@ -68,37 +102,53 @@ func findRoots(env *cli.Env, in *inputs) []protosrc.Root {
 	return roots
 }
 
-type rootFinder struct {
-	env   *cli.Env
-	in    *inputs
-	base  []string
-	found []string
-	seen  map[string]bool
+// baseOf returns the folder of the command line that holds file, "" if none does.
+func (f *rootFinder) baseOf(file string) string {
+	for _, dir := range f.base {
+		if within(dir, file) {
+			return dir
+		}
+	}
+	return ""
 }
 
-func (f *rootFinder) covered(file string) bool {
-	return slices.ContainsFunc(f.base, func(dir string) bool { return within(dir, file) })
-}
-
-// visit looks at the imports of a file and of what they lead to.
+// visit looks at the package and the imports of a file, and at what those lead to.
 func (f *rootFinder) visit(file string) {
 	if f.seen[file] {
 		return
 	}
 	f.seen[file] = true
-	for _, name := range importsOf(file) {
-		if target := f.resolve(file, name); target != "" {
-			f.visit(target)
+	pkg, imports := scanFile(file)
+	below := string(filepath.Separator) + filepath.FromSlash(strings.ReplaceAll(pkg, ".", "/"))
+	if dir, ok := strings.CutSuffix(filepath.Dir(file), below); ok && pkg != "" && inside(file, dir) {
+		f.add(dir)
+		f.primary[file] = dir
+	}
+	for _, name := range imports {
+		dir := f.resolve(file, name)
+		if dir == "" {
+			continue
 		}
+		target := filepath.Join(dir, filepath.FromSlash(name))
+		if f.primary[target] == "" {
+			f.primary[target] = dir
+		}
+		if f.primary[file] == "" && within(dir, file) {
+			f.primary[file] = dir
+		}
+		f.visit(target)
 	}
 }
 
-// resolve returns the file that an import means, "" for none, and keeps the folder that made sense of it.
+// resolve returns the folder from which an import leads to a file, "" for none.
 func (f *rootFinder) resolve(file, name string) string {
 	below := filepath.FromSlash(name)
-	for _, dir := range append(slices.Clone(f.base), f.found...) {
-		if isFile(filepath.Join(dir, below)) {
-			return filepath.Join(dir, below)
+	if dir := f.primary[file]; dir != "" && isFile(filepath.Join(dir, below)) {
+		return dir
+	}
+	for _, dir := range f.base {
+		if within(dir, file) && isFile(filepath.Join(dir, below)) {
+			return dir
 		}
 	}
 	if protosrc.Builtin(name) != nil {
@@ -106,42 +156,64 @@ func (f *rootFinder) resolve(file, name string) string {
 	}
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		if isFile(filepath.Join(dir, below)) {
-			f.found = append(f.found, dir)
-			return filepath.Join(dir, below)
+			f.add(dir)
+			return dir
 		}
-		if f.isTop(dir) {
+		if isTop(dir) {
 			break
+		}
+	}
+	for _, dir := range append(slices.Clone(f.found), f.base...) {
+		if isFile(filepath.Join(dir, below)) {
+			return dir
 		}
 	}
 	for _, other := range f.in.files {
 		if dir, ok := strings.CutSuffix(other, string(filepath.Separator)+below); ok && dir != "" {
-			f.found = append(f.found, dir)
-			return other
+			f.add(dir)
+			return dir
 		}
 	}
 	return ""
 }
 
-// isTop tells whether the search upwards ends at dir: where the command was started, where a module or
-// repository starts, or at the top of the file system.
-func (f *rootFinder) isTop(dir string) bool {
-	return dir == f.env.Dir || dir == filepath.Dir(dir) || isFile(filepath.Join(dir, "go.mod")) || exists(filepath.Join(dir, ".git"))
+func (f *rootFinder) add(dir string) {
+	if !slices.Contains(f.found, dir) {
+		f.found = append(f.found, dir)
+	}
 }
 
-// importsOf returns the imports of a file. A file that cannot be read or has mistakes gives what was found
-// before them; the compiler will say more.
-func importsOf(file string) []string {
+// inside tells whether a search upwards from file comes by dir.
+func inside(file, dir string) bool {
+	for d := filepath.Dir(file); ; d = filepath.Dir(d) {
+		if d == dir {
+			return true
+		}
+		if isTop(d) {
+			return false
+		}
+	}
+}
+
+// isTop tells whether a search upwards ends at dir: where a module or repository starts, or at the top of
+// the file system.
+func isTop(dir string) bool {
+	return dir == filepath.Dir(dir) || isFile(filepath.Join(dir, "go.mod")) || exists(filepath.Join(dir, ".git"))
+}
+
+// scanFile returns the package and the imports of a file. A file that cannot be read or has mistakes gives
+// what was found before them; the compiler will say more.
+func scanFile(file string) (pkg string, imports []string) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil
+		return "", nil
 	}
 	defer f.Close()
 	res, _ := fastscan.Scan(file, f)
-	var names []string
 	for _, imp := range res.Imports {
-		names = append(names, imp.Path)
+		imports = append(imports, imp.Path)
 	}
-	return names
+	return res.PackageName, imports
 }
 
 func within(dir, path string) bool {

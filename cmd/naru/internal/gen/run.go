@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/descriptorpb"
-
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
@@ -23,13 +20,12 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 	if err != nil {
 		return err
 	}
-	roots, names, err := nameInputs(env, &c, in)
+	groups, err := c.groups(env, in)
 	if err != nil {
 		return err
 	}
-	result := protosrc.Compile(roots, names)
-	outputs, err := produce(env, &c, result, names)
-	if reportErr := report(env, result.Findings); reportErr != nil {
+	findings, outputs, err := c.produce(env, groups)
+	if reportErr := report(env, findings); reportErr != nil {
 		return reportErr
 	}
 	if err != nil {
@@ -41,32 +37,74 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 	return c.finish(env, append(outputs, leftovers(outputs)...))
 }
 
-// nameInputs returns the import folders and the files' names below them.
-func nameInputs(env *cli.Env, c *config, in *inputs) ([]protosrc.Root, []string, error) {
-	var roots []protosrc.Root
-	var err error
-	if len(c.protoPath) > 0 {
-		roots, err = givenRoots(env, c.protoPath)
-	} else {
-		roots = findRoots(env, in)
+// groups returns the files with their import folders.
+func (c *config) groups(env *cli.Env, in *inputs) ([]group, error) {
+	if len(c.protoPath) == 0 {
+		return findGroups(env, in), nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
+	roots, err := givenRoots(env, c.protoPath)
+	return []group{{roots: roots, files: in.files}}, err
+}
+
+// names returns the import names of a group's files.
+func (g *group) names(env *cli.Env) ([]string, error) {
 	var names []string
-	for _, file := range in.files {
-		name, ok := protosrc.Name(roots, file)
-		if !ok {
-			return nil, nil, cli.WithHint(cli.Usagef("%s is below none of the import folders", shown(env, file)),
+	for _, file := range g.files {
+		name, hidden := protosrc.Name(g.roots, file)
+		switch {
+		case hidden != "":
+			return nil, cli.WithHint(cli.Usagef("%s cannot be imported: %s has the same name below an import folder that comes before",
+				shown(env, file), shown(env, hidden)), "rename one, or give other folders with -I")
+		case name == "":
+			return nil, cli.WithHint(cli.Usagef("%s is below none of the import folders", shown(env, file)),
 				"add a -I for the folder its imports start from")
 		}
 		names = append(names, name)
 	}
-	return roots, names, nil
+	return names, nil
 }
 
-// produce returns everything to write.
-func produce(env *cli.Env, c *config, result *protosrc.Result, names []string) ([]output, error) {
+// produce returns what is wrong with the files and everything to write. After an error in a group the
+// others are still checked.
+func (c *config) produce(env *cli.Env, groups []group) (*diag.List, []output, error) {
+	findings := &diag.List{}
+	var outputs []output
+	var firstErr error
+	set := newDescriptorSet(c.setSource)
+	twins := map[string]string{}
+	for _, g := range groups {
+		names, err := g.names(env)
+		if err != nil {
+			return findings, nil, err
+		}
+		warnTwins(env, findings, twins, names, g.files)
+		result := protosrc.Compile(g.roots, names)
+		more, err := c.generate(env, result, names)
+		if err == nil {
+			err = c.addToSet(set, result)
+		}
+		findings.AddAll(result.Findings)
+		outputs = append(outputs, more...)
+		if firstErr == nil {
+			firstErr = err
+		}
+	}
+	if firstErr != nil {
+		return findings, nil, firstErr
+	}
+	if c.setOut != "" {
+		data, err := set.marshal()
+		if err != nil {
+			return findings, nil, err
+		}
+		outputs = append(outputs, output{path: env.Path(c.setOut), content: data, source: "the descriptor set"})
+	}
+	slices.SortFunc(outputs, func(a, b output) int { return strings.Compare(a.path, b.path) })
+	return findings, outputs, checkTwice(env, outputs)
+}
+
+// generate returns the Go files for one group.
+func (c *config) generate(env *cli.Env, result *protosrc.Result, names []string) ([]output, error) {
 	if errs, _ := result.Findings.Count(); errs > 0 {
 		return nil, errFindings
 	}
@@ -78,32 +116,41 @@ func produce(env *cli.Env, c *config, result *protosrc.Result, names []string) (
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := generate(c, result, names, targets)
-	if err != nil {
-		return nil, err
-	}
-	if c.setOut != "" {
-		set, err := marshalSet(result.Files, c.setSource)
-		if err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, output{path: env.Path(c.setOut), content: set})
-	}
-	slices.SortFunc(outputs, func(a, b output) int { return strings.Compare(a.path, b.path) })
-	return outputs, nil
+	return generate(c, result, names, targets)
 }
 
-// marshalSet returns the files as a FileDescriptorSet, each after what it imports.
-func marshalSet(files []*descriptorpb.FileDescriptorProto, sourceInfo bool) ([]byte, error) {
-	set := &descriptorpb.FileDescriptorSet{}
-	for _, f := range files {
-		if !sourceInfo && f.SourceCodeInfo != nil {
-			f = proto.CloneOf(f)
-			f.SourceCodeInfo = nil
+// warnTwins warns of files of several groups that go by one name. Each group is fine by itself, but the names
+// are keys of protobuf's registry, which is one per program.
+func warnTwins(env *cli.Env, findings *diag.List, twins map[string]string, names, files []string) {
+	for i, name := range names {
+		if other, ok := twins[name]; ok {
+			findings.Add(&diag.Diagnostic{
+				Severity: diag.Warning,
+				Place:    diag.Place{File: shown(env, files[i])},
+				Message:  fmt.Sprintf("goes by the name %s, as does %s: a program with the code of both stops at its start", name, shown(env, other)),
+				Hint:     "with -I . the names are the paths from here, which differ",
+			})
 		}
-		set.File = append(set.File, f)
+		twins[name] = files[i]
 	}
-	return proto.MarshalOptions{Deterministic: true}.Marshal(set)
+}
+
+func (c *config) addToSet(set *descriptorSet, result *protosrc.Result) error {
+	if c.setOut == "" {
+		return nil
+	}
+	return set.add(result.Files)
+}
+
+// checkTwice finds two sources of one file among sorted outputs.
+func checkTwice(env *cli.Env, outputs []output) error {
+	for i := 1; i < len(outputs); i++ {
+		if a, b := outputs[i-1], outputs[i]; a.path == b.path {
+			return cli.WithHint(fmt.Errorf("%s and %s would both be written to %s", a.source, b.source, shown(env, a.path)),
+				"give them different Go packages, or rename one")
+		}
+	}
+	return nil
 }
 
 // report prints the findings and returns an error if there is one among them.
@@ -125,18 +172,17 @@ func report(env *cli.Env, list *diag.List) error {
 }
 
 func counted(errs, warnings int) string {
-	s := fmt.Sprintf("%d errors", errs)
-	if errs == 1 {
-		s = "1 error"
+	if warnings == 0 {
+		return plural(errs, "error")
 	}
-	switch warnings {
-	case 0:
-		return s
-	case 1:
-		return s + ", 1 warning"
-	default:
-		return fmt.Sprintf("%s, %d warnings", s, warnings)
+	return plural(errs, "error") + ", " + plural(warnings, "warning")
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
 	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // finish writes the outputs, or with --check and --dry-run tells what writing them would change.
@@ -172,7 +218,7 @@ func (c *config) finish(env *cli.Env, outputs []output) error {
 			"run the same command without --check")
 	}
 	if changed == 0 && !c.quiet {
-		fmt.Fprintf(env.Stdout, "%d files up to date\n", len(outputs))
+		fmt.Fprintln(env.Stdout, plural(len(outputs), "file"), "up to date")
 	}
 	return nil
 }

@@ -27,16 +27,27 @@ func (r Root) shown(name string) string {
 	return path.Join(filepath.ToSlash(r.Shown), name)
 }
 
-// Name returns the import name of a file by the first root that holds it. ok is false if none does.
-func Name(roots []Root, file string) (name string, ok bool) {
+// Name returns the name under which imports find a file: its path below the first root for which that is
+// so. "" if no root holds the file; if other files come before it under every name, hidden is one of them.
+func Name(roots []Root, file string) (name, hidden string) {
 	for _, r := range roots {
 		rel, err := filepath.Rel(r.Dir, file)
 		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
 			continue
 		}
-		return filepath.ToSlash(rel), true
+		found := file
+		for _, first := range roots {
+			if info, err := os.Stat(filepath.Join(first.Dir, rel)); err == nil && !info.IsDir() {
+				found = filepath.Join(first.Dir, rel)
+				break
+			}
+		}
+		if found == file {
+			return filepath.ToSlash(rel), ""
+		}
+		hidden = found
 	}
-	return "", false
+	return "", hidden
 }
 
 // validName tells whether an import name is one that protoc accepts: slashes, no way out of the root.

@@ -132,6 +132,9 @@ func rewriteSyntax(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
 		d.Place = f.src.Place(end, end)
 		return true
 	}
+	if d.Message == "unexpected '='" {
+		d.Hint = "a field is: type name = number;"
+	}
 	token := word.FindString(f.src.Text()[at:])
 	if token == "" || !strings.HasPrefix(f.src.Text()[at:], token) {
 		return true
