@@ -16,6 +16,14 @@ type Policy interface {
 	New(host Host) Balancer
 }
 
+// Sticky is a Policy that may be content with the connection it has, so that new endpoints are of no interest to it
+// while that works.
+type Sticky interface {
+	Policy
+	// Sticky tells whether this one is.
+	Sticky() bool
+}
+
 // Update is the input of a balancer.
 type Update struct {
 	// Endpoints to choose from. Kept by the balancer, not changed.

@@ -28,6 +28,9 @@ type PickFirst struct {
 // Name returns "pick_first".
 func (PickFirst) Name() string { return "pick_first" }
 
+// Sticky returns true: a connection that works is kept, whatever the names resolve to meanwhile.
+func (PickFirst) Sticky() bool { return true }
+
 // New returns a balancer for host.
 func (PickFirst) New(host Host) Balancer {
 	return &pickFirst{host: host, subs: map[resolver.Address]*pfSub{}}

@@ -20,7 +20,8 @@ func splitHostPort(s, def string) (host, port string, err error) {
 		return s, def, nil // an IPv6 literal without brackets has no room for a port
 	}
 	if !hasPort(s) {
-		s += ":" + def
+		host, _, err = net.SplitHostPort(s + ":0")
+		return host, def, err
 	}
 	host, port, err = net.SplitHostPort(s)
 	if err != nil {

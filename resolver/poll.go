@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
@@ -13,8 +14,9 @@ import (
 // PollOptions say when a polling resolver looks its target up again. The zero value means the
 // defaults.
 type PollOptions struct {
-	// Interval is the time from one good answer to the next look-up. 0: 5 s, so that backends that
-	// were added are seen within seconds. Negative: only when a connection fails.
+	// Interval is the time from one good answer to the next look-up. 0: 5 s, so that backends that were added are
+	// seen within seconds; no look-up is made while it would change nothing (see [Watcher]). Negative: only
+	// when a connection fails, which suits name servers that answer with another part of a long list each time.
 	Interval time.Duration
 	// MinInterval is the least time between two look-ups that connections ask for by failing. 0: 2 s.
 	MinInterval time.Duration
@@ -75,11 +77,13 @@ type poller struct {
 	lookup Lookup
 	opts   PollOptions
 	// owned by Run
-	failures int // look-ups in a row that failed or brought what the channel refused
+	failures int   // look-ups in a row that failed or brought what the channel refused
+	last     State // last reported, if reported is true
+	reported bool
 }
 
 func (p *poller) Run(ctx context.Context, w Watcher) {
-	p.failures = 0
+	p.failures, p.reported = 0, false
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
@@ -107,7 +111,7 @@ func (p *poller) once(ctx context.Context, w Watcher) {
 		return
 	}
 	if err == nil {
-		err = w.Update(state)
+		err = p.report(w, state)
 	} else {
 		if late && errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("%w (look-up timeout %v)", err, p.opts.Timeout)
@@ -121,10 +125,20 @@ func (p *poller) once(ctx context.Context, w Watcher) {
 	}
 }
 
+// report hands a state on unless it is the one reported before.
+func (p *poller) report(w Watcher, s State) error {
+	if p.reported && p.failures == 0 && reflect.DeepEqual(s, p.last) {
+		return nil
+	}
+	p.last, p.reported = s, true
+	return w.Update(s)
+}
+
 // wait returns true when it is time for the next look-up and false when ctx ended.
 func (p *poller) wait(ctx context.Context, w Watcher, timer *time.Timer) bool {
 	floor, wake := p.plan(rand.Float64())
 	last := time.Now()
+	armed := last
 	if wake >= 0 {
 		timer.Reset(wake)
 	} else {
@@ -136,14 +150,18 @@ func (p *poller) wait(ctx context.Context, w Watcher, timer *time.Timer) bool {
 		case <-ctx.Done():
 			return false
 		case <-timer.C:
-			return true
+			if p.failures > 0 || refresh == nil || w.Wanted() {
+				return true
+			}
+			armed = time.Now()
+			timer.Reset(wake)
 		case <-refresh:
 			refresh = nil // once asked for, asking again changes nothing
 			left := floor - time.Since(last)
 			if left <= 0 {
 				return true
 			}
-			if wake < 0 || left < wake-time.Since(last) {
+			if wake < 0 || left < wake-time.Since(armed) {
 				timer.Reset(left)
 			}
 		}

@@ -20,6 +20,7 @@ type recorder struct {
 	start   time.Time
 	log     []string
 	refuse  error // returned by Update
+	settled bool  // Wanted is false
 	refresh chan struct{}
 }
 
@@ -40,6 +41,7 @@ func (r *recorder) Update(s State) error {
 	return r.refuse
 }
 func (r *recorder) Fail(err error)           { r.note("error %v", err) }
+func (r *recorder) Wanted() bool             { return !r.settled }
 func (r *recorder) Refresh() <-chan struct{} { return r.refresh }
 
 // follow runs a resolver for d and returns what it reported.
@@ -76,7 +78,11 @@ func TestPollOnATimer(t *testing.T) {
 
 func TestPollOnRefreshIsRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := Poll(func(context.Context) (State, error) { return State{}, nil }, PollOptions{Interval: -1})
+		n := 0
+		r := Poll(func(context.Context) (State, error) {
+			n++
+			return State{Endpoints: EndpointsOf(fmt.Sprintf("a:%d", n))}, nil
+		}, PollOptions{Interval: -1})
 		w := newRecorder()
 		for _, at := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 3 * time.Second, 10 * time.Second} {
 			time.AfterFunc(at, func() {
@@ -87,7 +93,7 @@ func TestPollOnRefreshIsRateLimited(t *testing.T) {
 			})
 		}
 		want(t, "2 s after the look-up before, at once if that is long ago",
-			follow(r, w, time.Minute), "0s: []", "2s: []", "4s: []", "10s: []")
+			follow(r, w, time.Minute), "0s: [a:1]", "2s: [a:2]", "4s: [a:3]", "10s: [a:4]")
 	})
 }
 
@@ -101,7 +107,7 @@ func TestPollBacksOff(t *testing.T) {
 			return State{}, nil
 		}, PollOptions{Backoff: exact})
 		want(t, "1 s times 1.6 each, then the interval", follow(r, newRecorder(), 12*time.Second),
-			"0s: error no such host", "1s: error no such host", "2.6s: error no such host", "5.16s: []", "10.16s: []")
+			"0s: error no such host", "1s: error no such host", "2.6s: error no such host", "5.16s: []")
 	})
 }
 
@@ -111,6 +117,36 @@ func TestPollBacksOffWhenRefused(t *testing.T) {
 		w.refuse = errors.New("empty")
 		r := Poll(func(context.Context) (State, error) { return State{}, nil }, PollOptions{Backoff: exact})
 		want(t, "an answer of no use is asked for again", follow(r, w, 3*time.Second), "0s: []", "1s: []", "2.6s: []")
+	})
+}
+
+func TestPollReportsChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := []string{"a:1", "a:1", "b:1", "", "b:1", "b:1"}
+		r := Poll(func(context.Context) (State, error) {
+			a := answers[0]
+			answers = answers[1:]
+			if a == "" {
+				return State{}, errors.New("no such host")
+			}
+			return State{Endpoints: EndpointsOf(a)}, nil
+		}, PollOptions{Backoff: exact})
+		want(t, "5 s apart, and once more after an error", follow(r, newRecorder(), 22*time.Second),
+			"0s: [a:1]", "10s: [b:1]", "15s: error no such host", "16s: [b:1]")
+	})
+}
+
+func TestPollSparesTheServerWhileNothingIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		r := Poll(func(context.Context) (State, error) {
+			n++
+			return State{Endpoints: EndpointsOf(fmt.Sprintf("a:%d", n))}, nil
+		}, PollOptions{})
+		w := newRecorder()
+		w.settled = true
+		time.AfterFunc(time.Minute, func() { w.refresh <- struct{}{} })
+		want(t, "nothing on the timer; at once when a connection fails", follow(r, w, 2*time.Minute), "0s: [a:1]", "1m0s: [a:2]")
 	})
 }
 

@@ -27,6 +27,7 @@ type Channel struct {
 	// atomic
 	snap     atomic.Pointer[snapshot]
 	methods  atomic.Pointer[methodTable]
+	sticky   atomic.Bool   // the policy is content with one connection
 	resolved chan struct{} // closed by the loop after the resolver's first answer
 	waiting  atomic.Int64  // calls that wait in pickSlow
 	slow     atomic.Uint64 // calls that ever waited, for the idle timer

@@ -57,6 +57,11 @@ func (c *Channel) refreshNames() {
 // Refresh implements resolver.Watcher.
 func (a *activeResolver) Refresh() <-chan struct{} { return a.refresh }
 
+// Wanted implements resolver.Watcher.
+func (a *activeResolver) Wanted() bool {
+	return !a.ch.sticky.Load() || a.ch.State() != connectivity.Ready
+}
+
 // Update implements resolver.Watcher.
 func (a *activeResolver) Update(s resolver.State) (err error) {
 	a.ch.loop.wait(func() {
@@ -120,6 +125,8 @@ func (a *activeResolver) update(s resolver.State) error {
 		c.methods.Store(newMethodTable(sc, c.cfg.MaxAttempts, before))
 	}
 	c.markResolved()
+	sticky, ok := policy.(balancer.Sticky)
+	c.sticky.Store(ok && sticky.Sticky())
 	err = c.policies.update(balancer.Update{Endpoints: s.Endpoints, Attributes: s.Attributes, Policy: policy})
 	if err == nil {
 		err = s.ServiceConfigErr
