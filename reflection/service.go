@@ -43,17 +43,18 @@ type version struct {
 }
 
 var (
-	v1      = newVersion("v1")
-	v1alpha = newVersion("v1alpha")
+	v1      = newVersion("v1", nil)
+	v1alpha = newVersion("v1alpha", proto.Bool(true))
 )
 
-func newVersion(name string) version {
+func newVersion(name string, deprecated *bool) version {
 	pkg := "grpc.reflection." + name
 	return version{
 		service: pkg + ".ServerReflection",
 		file: sync.OnceValue(func() protoreflect.FileDescriptor {
 			f, err := wellknown.Rename(reflectionpb.File_naru_reflection_v1_reflection_proto,
 				"grpc/reflection/"+name+"/reflection.proto", pkg, &descriptorpb.FileOptions{
+					Deprecated:         deprecated,
 					GoPackage:          proto.String("google.golang.org/grpc/reflection/grpc_reflection_" + name),
 					JavaMultipleFiles:  proto.Bool(true),
 					JavaOuterClassname: proto.String("ServerReflectionProto"),
