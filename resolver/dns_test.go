@@ -17,7 +17,7 @@ import (
 
 // fakeDNS is a name server.
 type fakeDNS struct {
-	mu  sync.Mutex // held by those who look up and by those who change
+	mu   sync.Mutex // held by those who look up and by those who change
 	ips  map[string][]string
 	srv  map[string][]*net.SRV
 	txt  map[string][]string
