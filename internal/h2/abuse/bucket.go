@@ -7,9 +7,9 @@ type rate struct {
 	depth    int64 // unlimited if negative
 }
 
-// neverRefills is the depth of a bucket that only empties. Added to any present time in
-// nanoseconds since 1970 it still fits an int64.
-const neverRefills = 1 << 62
+// neverRefills is the depth of a bucket that only empties: 73 years. Twice that, as take may
+// need with a burst of one, added to any present time in nanoseconds since 1970 fits an int64.
+const neverRefills = 1 << 61
 
 func newRate(r Rate) rate {
 	switch {
