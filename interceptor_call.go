@@ -41,9 +41,12 @@ type MessageInfo struct {
 
 // MessageCount adds up the messages of one direction.
 type MessageCount struct {
-	Messages  int
-	Bytes     int64 // of their encodings
-	WireBytes int64 // on the wire
+	// Messages is how many there were.
+	Messages int
+	// Bytes is the sum of their encodings' sizes.
+	Bytes int64
+	// WireBytes is the sum of what was sent or received for them, prefixes included.
+	WireBytes int64
 }
 
 // Call is what an interceptor sees of a call. Its methods are safe for concurrent use.

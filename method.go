@@ -52,8 +52,10 @@ const (
 // it is immutable after its first use and compared by pointer.
 type MethodInfo struct {
 	// FullMethod is the path on the wire: "/package.Service/method".
-	FullMethod  string
-	Kind        Kind
+	FullMethod string
+	// Kind tells who sends how many messages.
+	Kind Kind
+	// Idempotency tells whether the call may be executed more than once.
 	Idempotency Idempotency
 }
 

@@ -16,7 +16,9 @@ type ServiceRegistrar interface {
 
 // ServiceDesc describes a service and its handlers. Generated code builds it.
 type ServiceDesc struct {
-	Name    string // full name: "package.Service"
+	// Name is the full name: "package.Service".
+	Name string
+	// Methods are the service's methods, in the order of the .proto file.
 	Methods []MethodDesc
 	// File is the file the service is declared in, for reflection; nil if unknown.
 	File protoreflect.FileDescriptor

@@ -78,16 +78,21 @@ func AppendTimeout(b []byte, d time.Duration) []byte {
 		return append(b, '0', 'n')
 	}
 	const limit = 1e8 // one more than 8 digits can say
-	i := 0
-	for ; i < len(timeoutUnits)-1 && (int64(d)+int64(timeoutUnits[i].unit)-1)/int64(timeoutUnits[i].unit) >= limit; i++ {
-	}
-	v := int64(d) / int64(timeoutUnits[i].unit)
-	if int64(d)%int64(timeoutUnits[i].unit) != 0 {
-		v++
+	i, v := 0, int64(d)
+	for ; i < len(timeoutUnits)-1 && v >= limit; i++ {
+		v = ceilDiv(int64(d), int64(timeoutUnits[i+1].unit))
 	}
 	for i < len(timeoutUnits)-1 && v%timeoutUnits[i].ratio == 0 {
 		v /= timeoutUnits[i].ratio
 		i++
 	}
 	return append(strconv.AppendInt(b, v, 10), timeoutUnits[i].letter)
+}
+
+func ceilDiv(n, by int64) int64 {
+	q := n / by
+	if n%by > 0 {
+		q++
+	}
+	return q
 }

@@ -1,0 +1,197 @@
+package call
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/naru-rpc/naru/codes"
+)
+
+// framed returns messages with their prefixes.
+func framed(messages ...[]byte) []byte {
+	var b []byte
+	for _, m := range messages {
+		b = append(b, 0)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(m)))
+		b = append(b, m...)
+	}
+	return b
+}
+
+// drainInbox receives all complete messages.
+func drainInbox(in *inbox) (messages [][]byte) {
+	for {
+		for {
+			f, ok := in.next()
+			if !ok {
+				break
+			}
+			messages = append(messages, bytes.Clone(f.body))
+		}
+		b := in.take()
+		in.refill(b)
+		if b == nil {
+			return messages
+		}
+	}
+}
+
+func TestInboxAnyCut(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		var want [][]byte
+		for range rnd.IntN(20) {
+			n := rnd.IntN(50)
+			switch rnd.IntN(10) {
+			case 0:
+				n = rnd.IntN(70 << 10)
+			case 1:
+				n = 0
+			}
+			m := make([]byte, n)
+			for i := range m {
+				m[i] = byte(rnd.Uint32())
+			}
+			want = append(want, m)
+		}
+		wire := framed(want...)
+		in := inbox{limit: 1 << 20}
+		var got [][]byte
+		for rest := wire; len(rest) > 0; {
+			n := 1 + rnd.IntN(min(len(rest), 1+rnd.IntN(20<<10)))
+			if pr := in.add(rest[:n]); pr != nil {
+				t.Fatal(pr.text)
+			}
+			rest = rest[n:]
+			if rnd.IntN(3) == 0 {
+				got = append(got, drainInbox(&in)...)
+			}
+		}
+		got = append(got, drainInbox(&in)...)
+		if len(got) != len(want) || in.count != len(want) || in.partial() {
+			t.Fatalf("%d messages received, %d counted, partial %v; want %d", len(got), in.count, in.partial(), len(want))
+		}
+		for i := range want {
+			if !bytes.Equal(got[i], want[i]) {
+				t.Fatalf("message %d of %d bytes differs", i, len(want[i]))
+			}
+		}
+		if left := in.drop(); left != 0 {
+			t.Fatalf("%d bytes left", left)
+		}
+	}
+}
+
+func TestInboxRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit int
+		wire  []byte
+		want  codes.Code
+	}{
+		{"flag 2", 100, []byte{2, 0, 0, 0, 0}, codes.Internal},
+		{"flag 255", 100, []byte{255, 0, 0, 0, 0}, codes.Internal},
+		{"one byte over the limit", 100, framed(make([]byte, 101)), codes.ResourceExhausted},
+		{"4 GiB claimed", 4 << 20, []byte{0, 255, 255, 255, 255}, codes.ResourceExhausted},
+		{"limit 0", 0, framed([]byte{1}), codes.ResourceExhausted},
+	} {
+		in := inbox{limit: tt.limit}
+		pr := in.add(tt.wire)
+		if pr == nil || pr.code != tt.want {
+			t.Errorf("%s: %+v, want %v", tt.name, pr, tt.want)
+		}
+		if in.cur != nil {
+			t.Errorf("%s: a buffer was taken for a message that is refused", tt.name)
+		}
+	}
+	in := inbox{limit: 100}
+	if pr := in.add(framed(make([]byte, 100), nil)); pr != nil {
+		t.Errorf("a message as large as the limit, and an empty one: %v", pr.text)
+	}
+	in.drop()
+}
+
+// A claim costs nothing: memory follows what has arrived.
+func TestInboxClaimIsCheap(t *testing.T) {
+	in := inbox{limit: 64 << 20}
+	wire := framed(make([]byte, 32<<20))
+	for _, step := range []struct{ have, most int }{
+		{5, 64 << 10},
+		{1 << 10, 64 << 10},
+		{60 << 10, 1 << 20},
+		{1 << 20, 20 << 20},
+	} {
+		sent := 0
+		if in.cur != nil {
+			sent = len(in.cur.B)
+		}
+		if pr := in.add(wire[sent:step.have]); pr != nil {
+			t.Fatal(pr.text)
+		}
+		if got := cap(in.cur.B); got > step.most {
+			t.Errorf("%d bytes arrived of 32 MiB: %d bytes allocated, want at most %d", step.have, got, step.most)
+		}
+	}
+	in.drop()
+}
+
+// Tiny messages must not cost an object each.
+func TestInboxManyTinyMessages(t *testing.T) {
+	var in inbox
+	in.limit = 100
+	wire := bytes.Repeat(framed([]byte{7}), 10000)
+	for rest := wire; len(rest) > 0; {
+		n := min(len(rest), 6)
+		if pr := in.add(rest[:n]); pr != nil {
+			t.Fatal(pr.text)
+		}
+		rest = rest[n:]
+	}
+	held := 0
+	for _, b := range in.full {
+		held += cap(b.B)
+	}
+	held += cap(in.cur.B)
+	if held > 3*len(wire) {
+		t.Errorf("%d bytes of wire are held in %d bytes", len(wire), held)
+	}
+	if n := len(drainInbox(&in)); n != 10000 {
+		t.Errorf("%d messages, want 10000", n)
+	}
+}
+
+func FuzzInbox(f *testing.F) {
+	f.Add(framed([]byte("hello"), nil, []byte("x")), uint8(3))
+	f.Add([]byte{0, 0, 0, 0}, uint8(1))
+	f.Add([]byte{1, 0, 0, 0, 9, 1, 2}, uint8(2))
+	f.Fuzz(func(t *testing.T, wire []byte, step uint8) {
+		in := inbox{limit: 1 << 16}
+		size := int(step)%97 + 1
+		var got [][]byte
+		for rest := wire; len(rest) > 0; {
+			n := min(len(rest), size)
+			if in.add(rest[:n]) != nil {
+				in.drop()
+				in.refill(nil)
+				return
+			}
+			rest = rest[n:]
+			if len(rest)%2 == 0 {
+				got = append(got, drainInbox(&in)...)
+			}
+		}
+		got = append(got, drainInbox(&in)...)
+		out := framed(got...)
+		left := in.drop()
+		for i := 0; i < len(out); i += 5 {
+			n := int(binary.BigEndian.Uint32(out[i+1:]))
+			out[i] = wire[i] // the flag is carried apart
+			i += n
+		}
+		if len(out)+left != len(wire) || !bytes.Equal(out, wire[:len(out)]) {
+			t.Fatalf("%d bytes in, %d out as messages, %d left", len(wire), len(out), left)
+		}
+	})
+}
