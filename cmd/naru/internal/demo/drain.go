@@ -16,6 +16,7 @@ var errAgain = errors.New("interrupted again")
 // drain shuts the server down and says what it waits for. Calls that take longer than patience, or are still
 // running when again is closed, are cut off.
 func (h *house) drain(out io.Writer, patience time.Duration, again <-chan struct{}) error {
+	h.health.Shutdown() // for those who watch: they should go elsewhere
 	fmt.Fprintln(out, "\nNo new calls are taken.")
 	if h.calls.open() > 0 && patience > 0 {
 		fmt.Fprintf(out, "Waiting for %s, at most %v; Ctrl-C again ends at once.\n", h.calls, patience)

@@ -14,7 +14,10 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo/tour"
 	"github.com/naru-rpc/naru/examples/shop"
+	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 	"github.com/naru-rpc/naru/examples/shop/store"
+	"github.com/naru-rpc/naru/health"
+	"github.com/naru-rpc/naru/reflection"
 )
 
 // run is the verb. It returns when ctx has ended and the server has drained, when again is closed after
@@ -84,13 +87,14 @@ type house struct {
 	// immutable after open
 	server   *naru.Server
 	store    *store.Store
+	health   *health.Server
 	calls    *calls
 	witness  *tour.Witness
 	identity *identity // nil: plaintext
 }
 
 func open(ctx context.Context, env *cli.Env, o options, level slog.Level) (h *house, err error) {
-	h = &house{calls: newCalls(), witness: tour.NewWitness()}
+	h = &house{health: health.NewServer(), calls: newCalls(), witness: tour.NewWitness()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -122,6 +126,11 @@ func open(ctx context.Context, env *cli.Env, o options, level slog.Level) (h *ho
 		return h, err
 	}
 	shop.Register(h.server, h.store)
+	for _, service := range []string{ecommerce.ProductInfo_ServiceName, ecommerce.OrderManagement_ServiceName} {
+		h.health.SetServingStatus(service, health.Serving)
+	}
+	health.Register(h.server, h.health)
+	reflection.Register(h.server)
 	return h, nil
 }
 

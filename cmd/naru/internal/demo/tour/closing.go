@@ -18,6 +18,6 @@ func closing(p *printer, tap *wiretap.Tap, view *wireView) {
 	p.blank()
 	p.line(p.paint(strong, strings.Repeat("─", width)))
 	p.blank()
-	p.text(fmt.Sprintf("All of it went over %s: %s. Of that, frames that belong to the connection and not to a call: %s.",
+	p.text(fmt.Sprintf("All of it went over %s: %s. Not shown above: %s.",
 		count(tap.Conns(), "connection"), view.total(), strings.Join(rest, ", ")))
 }

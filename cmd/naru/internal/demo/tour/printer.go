@@ -74,14 +74,17 @@ func (p *printer) code(text string) {
 	p.blank()
 }
 
-// results writes what the program got, a line each.
-func (p *printer) results(lines []string) {
-	if len(lines) == 0 {
-		return
+// results writes what the program got, each on lines of its own.
+func (p *printer) results(texts []string) {
+	if len(texts) > 0 {
+		p.blank()
 	}
-	p.blank()
-	for _, l := range lines {
-		p.line(indent + p.paint(good, "= ") + clip(l, width-len(indent)-2))
+	for _, text := range texts {
+		mark := p.paint(good, "= ")
+		for _, l := range wrap(strings.Split(text, " "), " ", width-len(indent)-2) {
+			p.line(indent + mark + l)
+			mark = "  "
+		}
 	}
 }
 
@@ -106,12 +109,17 @@ func wrap(words []string, sep string, columns int) []string {
 	return lines
 }
 
-// clip shortens text to columns; an ellipsis shows it.
-func clip(text string, columns int) string {
-	if utf8.RuneCountInString(text) <= columns {
-		return text
+// chop cuts text into lines of columns, at most two; an ellipsis shows that there was more.
+func chop(text string, columns int) []string {
+	r := []rune(text)
+	switch {
+	case len(r) <= columns:
+		return []string{text}
+	case len(r) <= 2*columns:
+		return []string{string(r[:columns]), string(r[columns:])}
+	default:
+		return []string{string(r[:columns]), string(r[columns:2*columns-1]) + "…"}
 	}
-	return string([]rune(text)[:columns-1]) + "…"
 }
 
 // number writes n with a comma between thousands.

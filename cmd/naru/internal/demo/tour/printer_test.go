@@ -33,8 +33,10 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("count(%d) = %q, want %q", n, got, want)
 		}
 	}
-	if got := clip("übergroß", 4); got != "übe…" {
-		t.Errorf("clip = %q", got)
+	for text, want := range map[string]string{"über": "über", "übergroß": "über|groß", "übergroße": "über|gro…"} {
+		if got := strings.Join(chop(text, 4), "|"); got != want {
+			t.Errorf("chop(%q) = %q, want %q", text, got, want)
+		}
 	}
 }
 

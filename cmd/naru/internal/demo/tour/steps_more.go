@@ -103,7 +103,7 @@ func compression(ctx context.Context, g *guide) error {
 	if err != nil {
 		return err
 	}
-	g.result("%s, a message of %s", answer.GetValue(), count(proto.Size(order), "byte"))
+	g.result("%s (the order has %s)", answer.GetValue(), count(proto.Size(order), "byte"))
 	return nil
 }
 

@@ -6,11 +6,10 @@ import (
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo/wiretap"
 	"github.com/naru-rpc/naru/internal/h2/frame"
-	"github.com/naru-rpc/naru/internal/h2/hpack"
 )
 
-// maxField is how much of one header field is shown: details of an error can be long.
-const maxField = 70
+// fieldIndent is where header fields start.
+const fieldIndent = indent + "      "
 
 // wireView writes events of a tap for people. Header fields that an earlier section of the same direction
 // had in the same words are only counted, as HPACK itself only refers to them.
@@ -22,8 +21,9 @@ type wireView struct {
 	seen     map[fieldKey]bool
 	encoding map[streamKey]string // grpc-encoding, by stream
 	streams  map[uint32]bool
-	frames   map[string]int // frames that belong to the connection, by type, not shown one by one
-	bytes    [2]int         // by direction
+	reset    map[uint32]bool // by the client
+	frames   map[string]int  // what is not shown one by one, by its name
+	bytes    [2]int          // by direction
 }
 
 type fieldKey struct {
@@ -39,18 +39,23 @@ type streamKey struct {
 func newWireView(p *printer) *wireView {
 	return &wireView{
 		p: p, seen: map[fieldKey]bool{}, encoding: map[streamKey]string{},
-		streams: map[uint32]bool{}, frames: map[string]int{},
+		streams: map[uint32]bool{}, reset: map[uint32]bool{}, frames: map[string]int{},
 	}
 }
 
-// show writes the events of calls and counts the rest.
+// show writes the frames of calls, and counts what belongs to the connection.
 func (v *wireView) show(events []wiretap.Event) {
 	for i := range events {
 		e := &events[i]
 		v.bytes[e.Direction] += e.Size
 		switch {
+		case e.Frame() && v.reset[e.Header.StreamID]:
+			// The server had not seen the reset yet. Such frames come whenever they come; shown, they
+			// would appear in a later step.
+			v.frames[e.Header.Type.String()+" of a stream after its reset"]++
 		case e.Frame() && e.Header.StreamID != 0 && e.Header.Type != frame.TypeWindowUpdate:
 			v.streams[e.Header.StreamID] = true
+			v.reset[e.Header.StreamID] = e.Header.Type == frame.TypeRSTStream
 			v.frame(e)
 		case e.Frame():
 			v.frames[e.Header.Type.String()]++
@@ -69,7 +74,7 @@ func (v *wireView) frame(e *wiretap.Event) {
 	line := fmt.Sprintf(" stream %-3d %s", e.Header.StreamID, v.describe(e))
 	v.p.line(indent + v.p.paint(color, head) + line)
 	for _, l := range v.fields(e) {
-		v.p.line(indent + "      " + v.p.paint(faint, l))
+		v.p.line(fieldIndent + v.p.paint(faint, l))
 	}
 }
 
@@ -81,8 +86,8 @@ func (v *wireView) describe(e *wiretap.Event) string {
 		_, code, _ := strings.Cut(e.Text, "len=4 ")
 		parts = append(parts, "code "+code)
 	case frame.TypeData:
-		for _, m := range e.Messages {
-			parts = append(parts, v.message(e, m))
+		if len(e.Messages) > 0 {
+			parts = append(parts, v.messages(e))
 		}
 	}
 	if e.Header.End() {
@@ -91,12 +96,20 @@ func (v *wireView) describe(e *wiretap.Event) string {
 	return strings.Join(parts, " · ")
 }
 
-func (v *wireView) message(e *wiretap.Event, m wiretap.Message) string {
-	text := "message of " + number(m.Size)
-	if m.Compressed {
-		text += ", " + v.encoding[streamKey{e.Direction, e.Header.StreamID}]
+// messages returns "message of 5", or "3 messages of 5, 12 (gzip) and 5 bytes".
+func (v *wireView) messages(e *wiretap.Event) string {
+	var sizes []string
+	for _, m := range e.Messages {
+		size := number(m.Size)
+		if m.Compressed {
+			size += " (" + v.encoding[streamKey{e.Direction, e.Header.StreamID}] + ")"
+		}
+		sizes = append(sizes, size)
 	}
-	return text
+	if len(sizes) == 1 {
+		return "message of " + sizes[0]
+	}
+	return fmt.Sprintf("%d messages of %s", len(sizes), strings.Join(sizes, ", "))
 }
 
 // fields returns the lines that show a field section.
@@ -113,15 +126,13 @@ func (v *wireView) fields(e *wiretap.Event) []string {
 			continue
 		}
 		v.seen[key] = true
-		shown = append(shown, clip(fieldText(f), maxField))
+		shown = append(shown, chop(f.Name+": "+f.Value, width-len(fieldIndent))...)
 	}
 	if known > 0 {
 		shown = append(shown, fmt.Sprintf("(+ %s as before)", count(known, "field")))
 	}
-	return wrap(shown, "  ", width-len(indent)-6)
+	return wrap(shown, "  ", width-len(fieldIndent))
 }
-
-func fieldText(f hpack.Field) string { return f.Name + ": " + f.Value }
 
 // total says what went over the wire altogether.
 func (v *wireView) total() string {

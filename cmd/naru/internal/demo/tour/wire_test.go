@@ -32,13 +32,15 @@ func TestWireView(t *testing.T) {
 	v.show([]wiretap.Event{
 		headers(wiretap.ToServer, 3, frame.FlagEndHeaders|frame.FlagEndStream, 12, ":path", "/a/b", "te", "trailers", "x", "1"),
 		{Header: frame.Header{Type: frame.TypeRSTStream, StreamID: 3}, Text: "RST_STREAM stream=3 len=4 CANCEL", Size: 13},
+		headers(wiretap.ToClient, 3, frame.FlagEndHeaders|frame.FlagEndStream, 50, "grpc-status", "4"), // late
 	})
 	const want = `  --> HEADERS    stream 1   100 bytes
         :path: /a/b  te: trailers  grpc-encoding: gzip
-  --> DATA       stream 1   1,234 bytes · message of 1,200, gzip · message of 3 · END_STREAM
+  --> DATA       stream 1   1,234 bytes · 2 messages of 1,200 (gzip), 3 · END_STREAM
   <-- HEADERS    stream 1   20 bytes
         :path: /a/b
-        x-long: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…
+        x-long: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+        yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
   --> HEADERS    stream 3   12 bytes · END_STREAM
         x: 1  (+ 2 fields as before)
   --> RST_STREAM stream 3   13 bytes · code CANCEL
@@ -46,11 +48,12 @@ func TestWireView(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
-	const total = "2 streams, 1,398 bytes to the server and 33 back"
+	const total = "2 streams, 1,398 bytes to the server and 83 back"
 	if got := v.total(); got != total {
 		t.Errorf("total %q, want %q", got, total)
 	}
-	if got := v.frames; got["SETTINGS"] != 1 || got["WINDOW_UPDATE"] != 1 || got["connection preface"] != 1 || len(got) != 3 {
+	if got := v.frames; got["SETTINGS"] != 1 || got["WINDOW_UPDATE"] != 1 || got["connection preface"] != 1 ||
+		got["HEADERS of a stream after its reset"] != 1 || len(got) != 4 {
 		t.Errorf("frames not shown: %v", got)
 	}
 }
