@@ -1,0 +1,50 @@
+package guards
+
+import (
+	"context"
+	"testing"
+
+	"github.com/naru-rpc/naru/test/bench/benchpb"
+	"github.com/naru-rpc/naru/test/bench/echo"
+)
+
+// The message a side receives is two allocations: the struct and its string.
+const messageAllocs = 2
+
+// TestAllocationsPerCall counts the server with a client that allocates nothing, and both
+// ends together; the client's are the difference.
+func TestAllocationsPerCall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget, which shows as allocations")
+	}
+	const limit = 8
+	addr, _ := serve(t, unmetered)
+	raw := newRawClient(t, addr)
+	defer raw.nc.Close()
+	server := testing.AllocsPerRun(2000, func() {
+		if err := raw.call(); err != nil {
+			t.Fatal(err)
+		}
+	})
+
+	client, err := echo.NewClient(echo.Naru, addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	req := &benchpb.Message{Message: "hello"}
+	ctx := context.Background()
+	both := testing.AllocsPerRun(2000, func() {
+		if _, err := client.Unary(ctx, req); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Logf("allocations per unary call beyond the message: client %.0f, server %.0f",
+		both-server-messageAllocs, server-messageAllocs)
+	if server > limit+messageAllocs {
+		t.Errorf("server: %.0f allocations per call with the message, want %d at most", server, limit+messageAllocs)
+	}
+	if both-server > limit+messageAllocs {
+		t.Errorf("client: %.0f allocations per call with the message, want %d at most", both-server, limit+messageAllocs)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package guards
+
+const raceEnabled = true
