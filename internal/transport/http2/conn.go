@@ -49,28 +49,31 @@ type conn struct {
 	ready      chan struct{} // closed then; nil on a server
 
 	// guarded by mu
-	mu        sync.Mutex
-	h         *h2.Conn
-	err       *transport.Error // first reason to end
-	ended     bool             // teardown has taken the streams
-	isDrained bool             // draining is closed
-	inBatch   bool             // the read loop will flush soon
-	flushing  bool             // somebody is writing
-	flushIdle chan struct{}    // closed when flushing ends; made by teardown
-	outBuf    *mem.Buf         // what h.Out is in; nil while there is nothing to write
-	outHint   int              // size of recent writes
-	slotWait  []chan struct{}  // AwaitSlot, first come first served
-	drainPing bool             // the graceful GOAWAY waits for this ping's answer
-	keepPing  bool             // a keepalive ping waits for its answer
-	timers    []*time.Timer    // stopped in teardown
-	keepTimer *time.Timer
-	idleTimer *time.Timer
-	idleSince time.Time        // when the last stream ended; kept while idleTimer runs
-	controls  int              // answers queued since Out was last empty
-	greeted   bool             // our preface is on its way
-	writeDead bool             // a write has failed: nothing more can be said
-	drainErr  *transport.Error // why this side drains
-	drainDone bool             // the final GOAWAY is sent: close with the last stream
+	mu         sync.Mutex
+	h          *h2.Conn
+	err        *transport.Error // first reason to end
+	ended      bool             // teardown has taken the streams
+	isDrained  bool             // draining is closed
+	inBatch    bool             // the read loop will flush soon
+	flushing   bool             // somebody is writing
+	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
+	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
+	outHint    int              // size of recent writes
+	slotWait   []chan struct{}  // AwaitSlot, first come first served
+	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
+	keepPing   bool             // a keepalive ping waits for its answer
+	timers     []*time.Timer    // stopped in teardown
+	keepTimer  *time.Timer
+	idleTimer  *time.Timer
+	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
+	controls   int         // answers queued since Out was last empty
+	stallTimer *time.Timer // see stall.go
+	stallArmed bool
+	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
+	greeted    bool             // our preface is on its way
+	writeDead  bool             // a write has failed: nothing more can be said
+	drainErr   *transport.Error // why this side drains
+	drainDone  bool             // the final GOAWAY is sent: close with the last stream
 
 	// owned by whoever set flushing
 	rawWrite func(fd uintptr) bool

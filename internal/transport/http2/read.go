@@ -59,6 +59,9 @@ func (c *conn) batch() *transport.Error {
 	c.lock()
 	c.inBatch = false
 	c.updateLocked()
+	for ; c.owedResets > 0 && fault == nil; c.owedResets-- {
+		fault = overBudget(c.budget.ResetCaused(c.now))
+	}
 	if fault == nil && c.err != nil {
 		fault = c.err
 	}

@@ -207,3 +207,23 @@ func TestWriteStall(t *testing.T) {
 		}
 	})
 }
+
+func TestZeroWindowAfterTheHandler(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, _ := dialServer(t, nil, echoHandler{})
+		p.settings(frame.Setting{ID: frame.SettingInitialWindowSize, Value: 4})
+		p.want("ack", "SETTINGS len=0 ACK")
+		p.request(1, false)
+		p.data(1, true, "0123456789")
+		p.want("head", "HEADERS stream=1 *")
+		p.want("what the window takes", `DATA stream=1 len=4 "0123"`)
+		elapse(59 * time.Second)
+		p.wantIdle("the client has a minute")
+		p.windowUpdate(1, 2)
+		p.want("progress", `DATA stream=1 len=2 "45"`)
+		elapse(59 * time.Second)
+		p.wantIdle("progress starts a new minute")
+		elapse(61 * time.Second)
+		p.want("no window for a minute", "RST_STREAM stream=1 len=4 FLOW_CONTROL_ERROR")
+	})
+}

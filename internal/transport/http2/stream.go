@@ -2,6 +2,7 @@ package http2
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
@@ -24,6 +25,9 @@ type stream struct {
 	// guarded by c.mu
 	endErr *transport.Error // why the stream was cut short
 	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost
+	// of a finished sender whose data still waits, see stall.go
+	waitSince  time.Time
+	waitQueued int
 }
 
 func (s *stream) ID() uint32 { return s.Stream.ID }
@@ -135,6 +139,9 @@ func (s *serverStream) Send(out *transport.Out) error {
 	}
 	c.updateLocked()
 	if out.End {
+		if s.Queued() > 0 {
+			c.watchLocked(&s.stream)
+		}
 		c.flushLocked(flushYield)
 	} else {
 		c.flushLocked(flushLater)
