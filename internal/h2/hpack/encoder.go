@@ -51,16 +51,18 @@ func (e *Encoder) BeginBlock(dst []byte) []byte {
 	// RFC 7541 §4.2: "In the case that this size is changed more than once in this interval, the
 	// smallest maximum table size that occurs in that interval MUST be signaled in a dynamic
 	// table size update. The final maximum size is always signaled".
-	if e.lowest < e.size {
-		// Evicting the oldest entries would move all places; a peer does this once, at the start.
-		e.lowest = 0
+	dropped := e.lowest < e.size || e.lowest < e.wanted && e.lowest < e.current
+	if dropped {
+		// Whenever entries must go, or two sizes be signaled, all entries go: 0 is a maximum size
+		// an encoder may choose at any time. Evicting only the oldest would move all places, and
+		// some decoders refuse a second update while their table holds anything (x/net v0.62).
+		dst = append(dst, 0x20)
 		e.size, e.nameSize = 0, 0
 		e.index.reset()
 	}
-	if e.lowest < e.wanted {
-		dst = appendInt(dst, 0x20, 5, uint64(e.lowest))
+	if !dropped || e.wanted > 0 {
+		dst = appendInt(dst, 0x20, 5, uint64(e.wanted))
 	}
-	dst = appendInt(dst, 0x20, 5, uint64(e.wanted))
 	e.current, e.lowest = e.wanted, e.wanted
 	return dst
 }

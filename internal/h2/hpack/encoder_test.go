@@ -123,8 +123,9 @@ func TestRFC7541_4_2_SizeUpdates(t *testing.T) {
 		{"reduction that holds the entries", 1, []uint32{1000}, update(1000)},
 		{"reduction that does not", 60, []uint32{1000}, update(0, 1000)},
 		{"reduction to nothing", 1, []uint32{0}, update(0)},
-		{"smallest, then final", 1, []uint32{500, 300, 2000}, update(300, 2000)},
-		{"down and up again", 1, []uint32{300, 4096}, update(300, 4096)},
+		{"smallest, then final", 1, []uint32{500, 300, 2000}, update(0, 2000)},
+		{"down and up again", 1, []uint32{300, 4096}, update(0, 4096)},
+		{"down, up and nothing", 1, []uint32{300, 4096, 0}, update(0)},
 		{"down and up again with entries lost", 60, []uint32{1000, 4096}, update(0, 4096)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
