@@ -36,6 +36,9 @@ func (c *ServerCall) serve() (err error) {
 	if err := c.prepare(); err != nil {
 		return err
 	}
+	if !c.deadline.IsZero() && c.Err() != nil {
+		return contextStatus(c, "the call waited for its turn")
+	}
 	if c.env.Authenticate != nil {
 		ctx, err := c.env.Authenticate(c)
 		if err != nil {

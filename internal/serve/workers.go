@@ -71,6 +71,15 @@ func (p *workers) callLocked() *worker {
 }
 
 func (p *workers) work(w *worker) {
+	left := false
+	defer func() {
+		if !left {
+			// The task ended the goroutine (runtime.Goexit).
+			p.mu.Lock()
+			p.running--
+			p.mu.Unlock()
+		}
+	}()
 	called := true
 	for {
 		p.mu.Lock()
@@ -81,6 +90,7 @@ func (p *workers) work(w *worker) {
 		t := p.queue.pop()
 		if t == nil {
 			if !p.parkLocked(w) {
+				left = true
 				p.running--
 				p.mu.Unlock()
 				return
@@ -88,6 +98,7 @@ func (p *workers) work(w *worker) {
 			p.mu.Unlock()
 			<-w.wake
 			if w.leave {
+				left = true
 				return
 			}
 			called = true
