@@ -60,8 +60,8 @@ checkgenerate: ## fail if generated code is not what its sources give
 	scripts/generate --check
 
 .PHONY: bench
-bench: ## compare with other stacks (half an hour); writes docs/performance.md
-	cd test && go run ./bench --write ../docs/performance.md
+bench: ## compare with other stacks (half an hour); writes docs/performance.md and README.md
+	cd test && go run ./bench --write ../docs/performance.md --readme ../README.md
 
 .PHONY: bench-quick
 bench-quick: ## the main rows of it, one short round (under 3 minutes); prints only

@@ -4,7 +4,7 @@
 // so that a slow minute of the machine hits both.
 //
 //	go run ./bench --quick
-//	go run ./bench --write ../docs/performance.md
+//	go run ./bench --write ../docs/performance.md --readme ../README.md
 package main
 
 import (
@@ -25,6 +25,7 @@ type settings struct {
 	quick    bool
 	only     *regexp.Regexp // rows whose work matches; nil: all
 	write    string
+	readme   string
 	keep     string
 }
 
@@ -46,6 +47,7 @@ func parse(args []string) (*settings, error) {
 	fs.DurationVar(&s.duration, "duration", 0, "measured time per figure; 0: 3s, with --quick 1s")
 	only := fs.String("only", "", "measure only rows whose text matches this `expression`")
 	fs.StringVar(&s.write, "write", "", "put the table into this `file`, between its two marks")
+	fs.StringVar(&s.readme, "readme", "", "put the main rows into this `file`, between its two marks")
 	fs.StringVar(&s.keep, "json", "", "write every figure of every round to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/naru-rpc/naru/test/bench/echo"
 )
 
 // report collects the rows of a run.
@@ -109,7 +111,28 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-// The marks in docs/performance.md between which the table stands.
+// headlines is the short table for README.md: the rows that are marked for it, against the
+// peers a target is set for.
+func (r *report) headlines() string {
+	var b strings.Builder
+	b.WriteString("| work | naru | grpc-go | ratio |\n| --- | --- | --- | --- |\n")
+	for _, res := range r.results {
+		if !res.headline || res.failure != nil {
+			continue
+		}
+		for i := range res.peers {
+			p := &res.peers[i]
+			if p.impl == echo.GRPCGo && p.skipped == nil {
+				fmt.Fprintf(&b, "| %s | %s | %s | %.2f |\n", res.work, figure(median(res.naru), res.unit),
+					figure(median(p.values), res.unit), res.ratio(p))
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.machine.markdown())
+	return b.String()
+}
+
+// The marks in a page between which the table stands.
 const (
 	beginMark = "<!-- table: begin, written by make bench -->"
 	endMark   = "<!-- table: end -->"
@@ -121,18 +144,27 @@ func (r *report) save(s *settings) error {
 			return err
 		}
 	}
-	if s.write == "" {
-		return nil
+	for path, table := range map[string]string{s.write: r.markdown(), s.readme: r.headlines()} {
+		if path == "" {
+			continue
+		}
+		if err := replaceTable(path, table); err != nil {
+			return err
+		}
 	}
-	old, err := os.ReadFile(s.write)
+	return nil
+}
+
+func replaceTable(path, table string) error {
+	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	text, err := between(string(old), r.markdown())
+	text, err := between(string(old), table)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.write, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(s.write, []byte(text), 0o644)
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // between replaces what stands between the two marks.

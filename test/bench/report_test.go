@@ -92,7 +92,7 @@ requests: 327160 total, 327260 started, 327160 done, 327160 succeeded, 0 failed,
 
 func TestRowsAreWhole(t *testing.T) {
 	seen := map[string]bool{}
-	quick := 0
+	quick, headlines := 0, 0
 	for _, r := range rows() {
 		if r.work == "" || r.measure == nil || seen[r.work] {
 			t.Errorf("row %q has no measure, or its text is there twice", r.work)
@@ -101,6 +101,12 @@ func TestRowsAreWhole(t *testing.T) {
 		if r.quick {
 			quick++
 		}
+		if r.headline {
+			headlines++
+		}
+	}
+	if headlines != 10 {
+		t.Errorf("%d rows are shown in README.md, want 10: was one renamed?", headlines)
 	}
 	if quick < 10 {
 		t.Errorf("%d rows in the quick run, want at least 10", quick)

@@ -22,7 +22,9 @@ type row struct {
 	lower bool    // lower is better
 	own   float64 // target for naru's own figure instead of, or beside, ratios; 0: none
 	quick bool    // part of the quick run
-	peers []peer
+	// headline rows are shown in README.md.
+	headline bool
+	peers    []peer
 	// measure does the work once with one stack.
 	measure func(ctx context.Context, b *bench, impl echo.Impl) (float64, error)
 }
@@ -38,7 +40,7 @@ func rows() []row {
 	for i, s := range []struct{ text, conns, streams string }{
 		{"1 x 100", "1", "100"}, {"10 x 10", "10", "10"}, {"50 x 20", "50", "20"},
 	} {
-		add(row{work: "unary, server on one core, h2load on the other, " + s.text, unit: "calls/s", quick: i < 2,
+		add(row{work: "unary, server on one core, h2load on the other, " + s.text, unit: "calls/s", quick: i < 2, headline: i != 1,
 			peers:   []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}},
 			measure: h2loadRate(s.conns, s.streams)})
 	}
@@ -76,7 +78,17 @@ func rows() []row {
 	tls("unary, 1000 callers, 10 connections", false, client{mode: load.Unary, conns: 10, callers: 1000})
 	tls("64 KiB unary, 10 callers", false, client{mode: load.Unary, conns: 1, callers: 10, size: 64 << 10})
 
-	return append(all, figures()...)
+	all = append(all, figures()...)
+	for i := range all {
+		switch all[i].work {
+		case "both ends: unary, 1 caller", "both ends: unary, 1000 callers, 10 connections",
+			"both ends: bidi ping-pong, 100 streams", "both ends: server stream, 1 stream", "both ends: 1 MB unary, 4 callers",
+			"allocations per unary call beyond the message, client", "allocations per unary call beyond the message, server",
+			"resident memory per idle connection, server, 5,000 connections":
+			all[i].headline = true
+		}
+	}
+	return all
 }
 
 // figures are the rows that are no rates.

@@ -9,7 +9,7 @@ import (
 	"github.com/naru-rpc/naru/test/bench/echo"
 )
 
-var impls = []echo.Impl{echo.GRPCGo, echo.Connect}
+var impls = []echo.Impl{echo.Naru, echo.GRPCGo, echo.Connect}
 
 // serve starts an echo server and returns n clients of it.
 func serve(t *testing.T, impl echo.Impl, n int, secure bool) []echo.Client {
