@@ -63,7 +63,7 @@ func checkName(what, name string, taken bool) error {
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return fmt.Errorf("encoding: %s name %q: byte %#02x is not one of a-z 0-9 - _ .", what, name, c)
+			return fmt.Errorf("encoding: %s name %q: byte %#02x is not a-z, 0-9, dash, underscore or dot", what, name, c)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestPairsPanicsOnOddNumber(t *testing.T) {
 			t.Errorf("panic %q, want the key named", p)
 		}
 	}()
-	Pairs("a", "1", "lonely")
+	Pairs([]string{"a", "1", "lonely"}...)
 }
 
 func TestCopiesShareNothing(t *testing.T) {

@@ -74,7 +74,7 @@ func ValidateKey(key string) error {
 	}
 	for i := 0; i < len(key); i++ {
 		if !keyByte[key[i]] {
-			return fmt.Errorf("metadata: key %q: byte %#02x at offset %d is not one of 0-9 a-z _ - .", key, key[i], i)
+			return fmt.Errorf("metadata: key %q: byte %#02x at offset %d is not 0-9, a-z, underscore, dash or dot", key, key[i], i)
 		}
 	}
 	if IsProtocol(key) {

@@ -36,7 +36,7 @@ func issue(t *testing.T, a *Authority, r Request) *Certificate {
 }
 
 // handshake runs one and returns how it ended on either side.
-func handshake(server, client *tls.Config, name string) (serverErr, clientErr error, peer []*x509.Certificate) {
+func handshake(server, client *tls.Config, name string) (peer []*x509.Certificate, serverErr, clientErr error) {
 	a, b := memnet.Pipe(0)
 	defer a.Close()
 	client = client.Clone()
@@ -56,7 +56,7 @@ func handshake(server, client *tls.Config, name string) (serverErr, clientErr er
 	// TLS 1.3 tells a client only on its first read that its certificate was refused.
 	_, clientErr = io.ReadFull(conn, make([]byte, 5))
 	serverErr = <-done
-	return serverErr, clientErr, srv.ConnectionState().PeerCertificates
+	return srv.ConnectionState().PeerCertificates, serverErr, clientErr
 }
 
 func TestServerNames(t *testing.T) {
@@ -66,7 +66,7 @@ func TestServerNames(t *testing.T) {
 		"localhost": true, "eu.shop.test": true, "127.0.0.1": true, "::1": true,
 		"other.test": false, "shop.test": false, "127.0.0.2": false,
 	} {
-		serverErr, clientErr, _ := handshake(cert.ServerConfig(), ca.ClientConfig(), name)
+		_, serverErr, clientErr := handshake(cert.ServerConfig(), ca.ClientConfig(), name)
 		if ok && (serverErr != nil || clientErr != nil) {
 			t.Errorf("%s: %v, %v", name, serverErr, clientErr)
 		}
@@ -84,7 +84,7 @@ func TestServerNames(t *testing.T) {
 func TestOtherAuthorityIsNotTrusted(t *testing.T) {
 	ca, other := authority(t), authority(t)
 	cert := issue(t, ca, Request{Hosts: []string{"localhost"}})
-	_, clientErr, _ := handshake(cert.ServerConfig(), other.ClientConfig(), "localhost")
+	_, _, clientErr := handshake(cert.ServerConfig(), other.ClientConfig(), "localhost")
 	var unknown x509.UnknownAuthorityError
 	if !errors.As(clientErr, &unknown) {
 		t.Errorf("%v, want an unknown authority", clientErr)
@@ -98,12 +98,12 @@ func TestMutual(t *testing.T) {
 	bad := issue(t, other, Request{Name: "stranger"})
 	config := server.MutualConfig(ca)
 
-	serverErr, clientErr, peer := handshake(config, ca.ClientConfig(good), "localhost")
+	peer, serverErr, clientErr := handshake(config, ca.ClientConfig(good), "localhost")
 	if serverErr != nil || clientErr != nil || len(peer) == 0 || peer[0].Subject.CommonName != "client 7" {
 		t.Errorf("with its certificate: %v, %v, peer %v", serverErr, clientErr, peer)
 	}
 	for name, client := range map[string]*tls.Config{"none": ca.ClientConfig(), "stranger": ca.ClientConfig(bad)} {
-		if serverErr, clientErr, _ := handshake(config, client, "localhost"); serverErr == nil || clientErr == nil {
+		if _, serverErr, clientErr := handshake(config, client, "localhost"); serverErr == nil || clientErr == nil {
 			t.Errorf("%s: %v, %v; want it refused", name, serverErr, clientErr)
 		}
 	}
@@ -117,7 +117,7 @@ func TestLifetime(t *testing.T) {
 		expired := issue(t, ca, Request{Hosts: []string{"localhost"}, Lifetime: -time.Hour})
 		check := func(c *Certificate, want bool, why string) {
 			t.Helper()
-			_, err, _ := handshake(c.ServerConfig(), ca.ClientConfig(), "localhost")
+			_, _, err := handshake(c.ServerConfig(), ca.ClientConfig(), "localhost")
 			var invalid x509.CertificateInvalidError
 			switch {
 			case want && err != nil:
@@ -153,7 +153,7 @@ func TestPEMRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serverErr, clientErr, _ := handshake(&tls.Config{Certificates: []tls.Certificate{pair}}, ca.ClientConfig(), "localhost")
+	_, serverErr, clientErr := handshake(&tls.Config{Certificates: []tls.Certificate{pair}}, ca.ClientConfig(), "localhost")
 	if serverErr != nil || clientErr != nil {
 		t.Errorf("certificate of the loaded authority: %v, %v", serverErr, clientErr)
 	}
