@@ -64,8 +64,9 @@ func TestBrokenHabitsAreFound(t *testing.T) {
 
 // Beyond these a file or a function wants a leave with its reason.
 const (
-	maxLines = 600
-	maxFunc  = 80
+	maxLines    = 600
+	maxFunc     = 80
+	maxTestFunc = 120 // a table and its loop are one thing
 )
 
 type habitFault struct{ habit, pos, text string }
@@ -96,7 +97,11 @@ func habitFaults(s *source) []habitFault {
 				add("init", n, "init(): what is registered at start is assembled in one visible function instead")
 			}
 			from, to := s.fset.Position(n.Pos()).Line, s.fset.Position(n.End()).Line
-			if to-from > maxFunc {
+			limit := maxFunc
+			if s.test() {
+				limit = maxTestFunc
+			}
+			if to-from > limit {
 				add("long function", n, "%s has %d lines", n.Name.Name, to-from)
 			}
 		case *ast.GoStmt:

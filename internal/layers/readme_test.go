@@ -63,3 +63,34 @@ func TestLinksOfPages(t *testing.T) {
 		t.Errorf("only %d links found in %d pages: is the expression right?", links, len(pages))
 	}
 }
+
+var (
+	goLink = regexp.MustCompile(`\]\(([^)#]+\.go)\)((?:,? ?` + "`[A-Za-z_]+`" + `)*)`)
+	name   = regexp.MustCompile("`([A-Za-z_]+)`")
+)
+
+// TestLayoutNamesWhatIsThere: a function named right behind a link to a file is declared in it.
+func TestLayoutNamesWhatIsThere(t *testing.T) {
+	docs := filepath.Join(root(t), "docs")
+	text, err := os.ReadFile(filepath.Join(docs, "layout.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := 0
+	for _, m := range goLink.FindAllStringSubmatch(string(text), -1) {
+		source, err := os.ReadFile(filepath.Join(docs, filepath.FromSlash(m[1])))
+		if err != nil {
+			continue // TestLinksOfPages says so
+		}
+		for _, n := range name.FindAllStringSubmatch(m[2], -1) {
+			names++
+			declared := regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + n[1] + `[\[(]`)
+			if !declared.Match(source) {
+				t.Errorf("docs/layout.md says that %s has a function %s, which it has not", m[1], n[1])
+			}
+		}
+	}
+	if names < 25 {
+		t.Errorf("only %d functions named: is the expression right?", names)
+	}
+}
