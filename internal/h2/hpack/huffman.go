@@ -1,5 +1,10 @@
 package hpack
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // huffmanSize returns the length in bytes of s when Huffman-coded, padding included.
 func huffmanSize(s string) int {
 	bits := 0
@@ -29,49 +34,64 @@ func appendHuffman(dst []byte, s string) []byte {
 	return dst
 }
 
-// decodeHuffman appends the text of the Huffman-coded p to dst. It stops with errStringLong as
-// soon as the text is longer than limit bytes.
+// decodeHuffman appends the text of the Huffman-coded p to dst. If the text is longer than
+// limit bytes, it appends limit of them and returns errStringLong.
 func decodeHuffman(dst, p []byte, limit int) ([]byte, *Error) {
+	start := len(dst)
+	// No code is shorter than five bits. p is in memory, so this is bounded by what the peer sent.
+	dst = slices.Grow(dst, min(limit, len(p)*8/5))
+	n, err := huffmanText(dst[start:start+min(limit, len(p)*8/5)], p)
+	return dst[:start+n], err
+}
+
+// huffmanText decodes p into buf and returns how much of buf it filled.
+func huffmanText(buf, p []byte) (filled int, err *Error) {
 	var acc uint64 // the low n bits are not decoded yet
 	n := uint(0)
-	end := len(dst) + limit
-	for i := 0; ; {
-		for n <= 56 && i < len(p) {
-			acc = acc<<8 | uint64(p[i])
-			i++
-			n += 8
+	for {
+		if len(p) >= 4 && n <= 32 {
+			acc = acc<<32 | uint64(binary.BigEndian.Uint32(p))
+			p, n = p[4:], n+32
+		} else {
+			for n <= 56 && len(p) > 0 {
+				acc = acc<<8 | uint64(p[0])
+				p, n = p[1:], n+8
+			}
 		}
-		// With at least 30 bits, or all there are, in hand, decode while the first look-up settles it.
+		// The first look-up settles what is usual in a field.
 		for n >= rootBits {
 			e := huffman.root[byte(acc>>(n-rootBits))]
 			if e == 0 {
 				break
 			}
-			if len(dst) == end {
-				return dst, errStringLong
+			if filled >= len(buf) {
+				return filled, errStringLong
 			}
-			dst = append(dst, byte(e>>8))
+			buf[filled] = byte(e >> 8)
+			filled++
 			n -= uint(e & 0xff)
 		}
-		switch {
-		case n >= huffmanMaxLen || i == len(p) && n > 0:
-			sym, l := decodeLong(acc, n)
-			if l > n {
-				return dst, checkPadding(acc, n)
-			}
-			if sym == huffmanEOS {
-				// RFC 7541 §5.2: "A Huffman-encoded string literal containing the EOS symbol
-				// MUST be treated as a decoding error."
-				return dst, errHuffmanEOS
-			}
-			if len(dst) == end {
-				return dst, errStringLong
-			}
-			dst = append(dst, byte(sym))
-			n -= l
-		case i == len(p):
-			return dst, nil
+		if n < huffmanMaxLen && len(p) > 0 {
+			continue
 		}
+		if n == 0 {
+			return filled, nil
+		}
+		sym, l := decodeLong(acc, n)
+		if l > n {
+			return filled, checkPadding(acc, n)
+		}
+		if sym == huffmanEOS {
+			// RFC 7541 §5.2: "A Huffman-encoded string literal containing the EOS symbol MUST be
+			// treated as a decoding error."
+			return filled, errHuffmanEOS
+		}
+		if filled >= len(buf) {
+			return filled, errStringLong
+		}
+		buf[filled] = byte(sym)
+		filled++
+		n -= l
 	}
 }
 

@@ -6,19 +6,20 @@ import (
 )
 
 const (
-	// A set has two places; 16 sets hold the values a connection repeats (paths of a client
-	// that does not index them, timeouts, an agent) and cost 512 bytes.
-	internSets = 16
-	// Longer strings are tokens and payloads, rarely repeated and dear to keep. The bound
-	// makes the cache's worst case 16*2*128 bytes: 4 KiB a connection.
+	// 32 places hold the values a connection repeats (paths of a client that does not index
+	// them, timeouts, an agent) in 512 bytes.
+	internSets, internWays = 8, 4
+	// Longer strings are tokens and payloads, rarely repeated and dear to keep. The bound makes
+	// the cache's worst case 8*4*128 bytes: 4 KiB a connection.
 	internMaxLen = 128
 )
 
 // An interner returns equal strings for equal bytes without allocating, if it met them
-// recently. Its first place holds a string that was asked for at least twice and gives way
-// only to another such string, so that a stream of unique values cannot flush it.
+// recently. In each set a string moves one place to the front whenever it is asked for again.
+// A new one takes a free place or else starts in the middle and pushes out the last, so that
+// no stream of unique values flushes what is repeated.
 type interner struct {
-	sets [internSets][2]string
+	sets [internSets][internWays]string
 }
 
 func (c *interner) get(p []byte) string {
@@ -29,15 +30,23 @@ func (c *interner) get(p []byte) string {
 		return string(p)
 	}
 	set := &c.sets[hashBytes(p)%internSets]
-	if set[0] == string(p) {
-		return set[0]
+	for i := range set {
+		if set[i] == string(p) {
+			s := set[i]
+			if i > 0 {
+				set[i], set[i-1] = set[i-1], s
+			}
+			return s
+		}
+		if set[i] == "" {
+			set[i] = string(p)
+			return set[i]
+		}
 	}
-	if set[1] == string(p) {
-		set[0], set[1] = set[1], set[0]
-		return set[0]
-	}
-	set[1] = string(p)
-	return set[1]
+	s := string(p)
+	copy(set[internWays/2+1:], set[internWays/2:])
+	set[internWays/2] = s
+	return s
 }
 
 // hashBytes hashes a short string. Collisions cost the peer that provokes them its own cache
