@@ -1,6 +1,7 @@
 package call
 
 import (
+	"sync"
 	"time"
 
 	"github.com/naru-rpc/naru/credentials"
@@ -9,12 +10,16 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// A ClientEnv is what all calls of a client share. Immutable.
+// A ClientEnv is what all calls of a client share. Its fields are not changed once calls are made.
 type ClientEnv struct {
 	Channel   Channel
 	Registry  *encoding.Registry
 	Authority string
 	UserAgent string
+
+	// unary calls to be used again. Here and not in a variable: they hold channels and timers, which
+	// testing/synctest ties to the bubble they were made in.
+	unaries sync.Pool
 }
 
 // A ClientMethod is what a client needs to know of a method.

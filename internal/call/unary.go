@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
@@ -19,16 +18,19 @@ type unary struct {
 	again    func() (*mem.Buf, error) // u.body, bound once
 }
 
-var unaries = sync.Pool{New: func() any {
+func (env *ClientEnv) newUnary() *unary {
+	if u, ok := env.unaries.Get().(*unary); ok {
+		return u
+	}
 	u := &unary{attempt: new(attempt)}
 	u.again = u.body
 	return u
-}}
+}
 
 // Invoke makes a unary call: sends req, receives into res. The error is a status error, nil for OK.
 // set is copied.
 func Invoke(ctx context.Context, env *ClientEnv, m ClientMethod, set *Settings, req, res any) error {
-	u := unaries.Get().(*unary)
+	u := env.newUnary()
 	u.env, u.method, u.set, u.ctx, u.req, u.res = env, m, *set, ctx, req, res
 	err := u.run()
 	u.recycle()
@@ -43,11 +45,11 @@ func (u *unary) recycle() {
 	if !free {
 		return // a callback may be on its way still
 	}
-	timer := u.timer
+	timer, pool := u.timer, &u.env.unaries
 	u.clientCall = clientCall{timer: timer}
 	u.req, u.res = nil, nil
 	u.attempt.reset(0)
-	unaries.Put(u)
+	pool.Put(u)
 }
 
 func (u *unary) body() (*mem.Buf, error) { return u.out.encode(u.req) }
