@@ -1,7 +1,5 @@
 package hpack
 
-import "unsafe"
-
 // The encoder's index maps pairs and names to their place in the tables. A place is a byte:
 // 1 to 61 is that entry of the static table, firstDynamic+i the i-th field ever inserted. An
 // append-only table makes places permanent while the HPACK index of a dynamic entry moves
@@ -65,7 +63,9 @@ func (x *index) findPair(name, value string) uint64 {
 		if place == 0 {
 			return 0
 		}
-		if f := x.field(place); same(f.Value, value) && same(f.Name, name) {
+		// The strings of a connection's steady fields are the very ones that were inserted; the
+		// runtime compares equal pointers without a look at the bytes.
+		if f := x.field(place); f.Value == value && f.Name == name {
 			return x.position(place)
 		}
 	}
@@ -78,7 +78,7 @@ func (x *index) findName(name string) uint64 {
 		if place == 0 {
 			return 0
 		}
-		if same(x.field(place).Name, name) {
+		if x.field(place).Name == name {
 			return x.position(place)
 		}
 	}
@@ -97,12 +97,6 @@ func (x *index) position(place uint8) uint64 {
 		return uint64(place)
 	}
 	return uint64(staticLen + len(x.entries) - int(place-firstDynamic))
-}
-
-// same reports a == b. The strings of a connection's steady fields are the very ones that
-// were inserted, which settles most comparisons without a call.
-func same(a, b string) bool {
-	return len(a) == len(b) && (unsafe.StringData(a) == unsafe.StringData(b) || a == b)
 }
 
 func (m *placeMap) put(slot, place uint8) {
