@@ -52,7 +52,28 @@ func (md MD) Len() int { return len(md) }
 
 // Copy returns an MD that shares nothing with md, its keys lowered. The copy of nil is empty,
 // not nil.
-func (md MD) Copy() MD { return Join(md) }
+func (md MD) Copy() MD {
+	var n int
+	for _, v := range md {
+		n += len(v)
+	}
+	out := make(MD, len(md))
+	all := make([]string, 0, n) // one array for the values of all keys
+	for k, v := range md {
+		k = lower(k)
+		if len(v) == 0 {
+			continue
+		}
+		if _, taken := out[k]; taken { // "K" and "k", by hand
+			out.Append(k, v...)
+			continue
+		}
+		from := len(all)
+		all = append(all, v...)
+		out[k] = all[from:len(all):len(all)]
+	}
+	return out
+}
 
 // Get returns the values of key, nil if there are none. The slice is md's own.
 func (md MD) Get(key string) []string { return md[lower(key)] }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestMD(t *testing.T) {
@@ -45,7 +46,7 @@ func TestPairsPanicsOnOddNumber(t *testing.T) {
 			t.Errorf("panic %q, want the key named", p)
 		}
 	}()
-	Pairs([]string{"a", "1", "lonely"}...)
+	Pairs(strings.Fields("a 1 lonely")...)
 }
 
 func TestCopiesShareNothing(t *testing.T) {
@@ -58,6 +59,15 @@ func TestCopiesShareNothing(t *testing.T) {
 	b.Append("k", "b")
 	if diff := cmp.Diff(map[string][]string{"k": {"1", "1"}}, map[string][]string(c)); diff != "" {
 		t.Errorf("joined (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"k": {"1", "2"}, "other": {"3"}}, map[string][]string(MD{"K": {"1"}, "k": {"2"}, "other": {"3"}, "none": nil}.Copy()), cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("copy of keys that differ in case alone (-want +got):\n%s", diff)
+	}
+	e1 := MD{"a": {"1"}, "b": {"2"}}.Copy()
+	e1.Append("a", "x")
+	e1.Append("b", "y")
+	if diff := cmp.Diff(map[string][]string{"a": {"1", "x"}, "b": {"2", "y"}}, map[string][]string(e1)); diff != "" {
+		t.Errorf("a copy's keys wrote into each other (-want +got):\n%s", diff)
 	}
 	// Two that started from the same slice must not append into the same array.
 	d, e := MD{"k": values}, MD{"k": values}

@@ -196,6 +196,10 @@ func TestAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { _ = ValidateKey("x-request-id"); _ = ValidateValue("x-request-id", "42") }); got != 0 {
 		t.Errorf("checks: %v allocations, want 0", got)
 	}
+	md := Pairs("a", "1", "a", "2", "b", "3", "c", "4")
+	if got := testing.AllocsPerRun(100, func() { _ = md.Copy() }); got > 3 {
+		t.Errorf("copy: %v allocations, want those of a map and one array", got)
+	}
 	lazy := &lazyContext{Context: t.Context()}
 	if got := testing.AllocsPerRun(100, func() { _ = lazy.Value(IncomingKey{}) }); got != 0 {
 		t.Errorf("asking a context: %v allocations, want 0", got)
