@@ -1,0 +1,132 @@
+package outside
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// waitDelay is how long a program may keep its outputs open after it was told to end.
+	waitDelay = 5 * time.Second
+	// startTimeout is how long a server may take until its port answers: process start and, for
+	// a server with a certificate of its own making, a key.
+	startTimeout = 15 * time.Second
+)
+
+// A Process is a server under test, or one to test against. Its methods are safe for concurrent use.
+type Process struct {
+	Port int
+
+	name   string
+	cmd    *exec.Cmd
+	output syncBuffer
+	ended  chan struct{} // capacity 0; closed by the waiting goroutine when the process is gone
+}
+
+// start runs a built server with args, in which "{port}" stands for a port that was free a moment
+// ago, and returns when something accepts connections there.
+func (t *Tree) start(ctx context.Context, name string, args ...string) (*Process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{Port: port, name: name, ended: make(chan struct{})}
+	for i, a := range args {
+		args[i] = string(bytes.ReplaceAll([]byte(a), []byte("{port}"), []byte(strconv.Itoa(port))))
+	}
+	p.cmd = exec.Command(t.path(name), args...)
+	p.cmd.Dir = t.Root
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.WaitDelay = waitDelay
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	go func() {
+		p.cmd.Wait() // its result is of no interest: servers are killed
+		close(p.ended)
+	}()
+	if err := p.awaitPort(ctx); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("%s did not listen on port %d: %w\n%s", name, port, err, p.output.String())
+	}
+	return p, nil
+}
+
+// awaitPort polls the port: an unmodified foreign server has no other way to say that it is ready.
+func (p *Process) awaitPort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(p.Port)))
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-p.ended:
+			return errors.New("it ended")
+		case <-ctx.Done():
+			return err
+		case <-poll.C:
+		}
+	}
+}
+
+// Alive returns an error with the process's output if it has ended by itself.
+func (p *Process) Alive() error {
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s ended while it was tested:\n%s", p.name, p.output.String())
+	default:
+		return nil
+	}
+}
+
+// Stop ends the process and waits until it is gone.
+func (p *Process) Stop() {
+	p.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-p.ended:
+		return
+	case <-time.After(waitDelay):
+	}
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// freePort returns a port that was free when it was asked for.
+func freePort() (int, error) {
+	lis, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return 0, fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer lis.Close()
+	return lis.Addr().(*net.TCPAddr).Port, nil
+}
+
+// A syncBuffer is a bytes.Buffer that a process may write while someone reads it.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
