@@ -40,34 +40,23 @@ func (c *calls) add(method string, n int) {
 	}
 }
 
-// open returns how many calls are under way.
-func (c *calls) open() int {
+// open returns how many calls are under way, and of which methods, a line each.
+func (c *calls) open() (n int, methods []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for _, k := range c.by {
-		n += k
+	for _, method := range slices.Sorted(maps.Keys(c.by)) {
+		n += c.by[method]
+		methods = append(methods, fmt.Sprintf("%d %s", c.by[method], strings.TrimPrefix(method, "/")))
 	}
-	return n
+	return n, methods
 }
 
-// String returns "3 calls (2 ecommerce.OrderManagement/processOrders, 1 grpc.health.v1.Health/Watch)".
-func (c *calls) String() string {
-	n := c.open()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var parts []string
-	for _, method := range slices.Sorted(maps.Keys(c.by)) {
-		parts = append(parts, fmt.Sprintf("%d %s", c.by[method], strings.TrimPrefix(method, "/")))
+// plural returns "1 call", "2 calls".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	switch n {
-	case 0:
-		return "0 calls"
-	case 1:
-		return "1 call (" + strings.TrimPrefix(parts[0], "1 ") + ")"
-	default:
-		return fmt.Sprintf("%d calls (%s)", n, strings.Join(parts, ", "))
-	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // requestID is the metadata key whose value the demo sends back.

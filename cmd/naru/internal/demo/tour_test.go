@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,6 +19,11 @@ func TestTour(t *testing.T) {
 	s := start(t, "--tour")
 	if code := s.wait(); code != 0 || s.stderr.String() != "" {
 		t.Fatalf("exit code %d, stderr:\n%s", code, s.stderr)
+	}
+	for line := range strings.Lines(s.stdout.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns, want at most 80: %s", n, line)
+		}
 	}
 	got := steady(s.stdout.String())
 	golden := filepath.Join("testdata", "tour.txt")
@@ -48,7 +54,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`(All of it went over 1 connection:)[^$]*`), "$1 ...\n"},
 	// When the deadline passes, client and server end the call on their own, and either may be first.
 	{regexp.MustCompile(`(?s)(stream 13 [^\n]*\n        grpc-timeout: [^\n]*\n).*?\n\n`), "$1  ...\n\n"},
-	{regexp.MustCompile(`(?s)(= DEADLINE_EXCEEDED: ).*?\n\n`), "$1...\n\n"},
+	{regexp.MustCompile(`(?s)(= client: DEADLINE_EXCEEDED: ).*?\n\n`), "$1...\n\n"},
 	{regexp.MustCompile(`(?s)(= client: CANCELLED: ).*?\n  = `), "$1...\n  = "},
 }
 

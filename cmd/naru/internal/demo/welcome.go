@@ -36,7 +36,7 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 	}
 	fmt.Fprintf(&b, "\n%s\n\n", style.Strong("Try, in another terminal"))
 	for _, line := range tries(flags, target) {
-		fmt.Fprintf(&b, "  %s\n", line)
+		fmt.Fprintln(&b, strings.TrimRight("  "+line, " "))
 	}
 	fmt.Fprintf(&b, "\n%s\n", style.Faint("Ctrl-C ends, after the calls that are under way."))
 	fmt.Fprint(env.Stdout, b.String())

@@ -76,7 +76,8 @@ bad, ok := status.Detail[*errdetails.BadRequest](err)`,
 		text: "The time left travels with the call as grpc-timeout, so that server and client give up " +
 			"together. Here the client asks for nothing, and waits.",
 		code: `
-stream, err := orders.ProcessOrders(ctx, naru.WithTimeout(100*time.Millisecond))
+stream, err := orders.ProcessOrders(ctx,
+	naru.WithTimeout(100*time.Millisecond))
 _, err = stream.Recv()`,
 		run: deadline,
 	},

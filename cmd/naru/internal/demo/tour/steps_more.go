@@ -2,9 +2,9 @@ package tour
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +49,7 @@ func richError(ctx context.Context, g *guide) error {
 }
 
 func deadline(ctx context.Context, g *guide) error {
+	g.witness.forget()
 	stream, err := g.orders.ProcessOrders(ctx, naru.WithTimeout(100*time.Millisecond))
 	if err != nil {
 		return err
@@ -57,7 +58,22 @@ func deadline(ctx context.Context, g *guide) error {
 	if err := expect(err, codes.DeadlineExceeded); err != nil {
 		return err
 	}
-	g.result("%v", err)
+	g.result("client: %v", err)
+	// Which of the two its context says depends on what came first: its deadline or the client's RST_STREAM.
+	return g.handlerEnded(ctx, context.DeadlineExceeded, context.Canceled)
+}
+
+// handlerEnded waits for the end of processOrders on the server, and notes what its context said: one of
+// the errors that are expected.
+func (g *guide) handlerEnded(ctx context.Context, expected ...error) error {
+	seen, err := g.witness.wait(ctx, "processOrders")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(expected, seen) {
+		return fmt.Errorf("the context of the server's handler said %v, want %v", seen, expected)
+	}
+	g.result("server: the handler ended, its context said %q", seen)
 	return nil
 }
 
@@ -83,15 +99,7 @@ func cancellation(ctx context.Context, g *guide) error {
 		return err
 	}
 	g.result("client: %v", err)
-	seen, err := g.witness.wait(ctx, "processOrders")
-	if err != nil {
-		return err
-	}
-	if !errors.Is(seen, context.Canceled) {
-		return fmt.Errorf("the server's handler ended with %v in its context, not with a cancellation", seen)
-	}
-	g.result("server: the handler ended, its context said %q", seen)
-	return nil
+	return g.handlerEnded(ctx, context.Canceled)
 }
 
 func compression(ctx context.Context, g *guide) error {
