@@ -111,6 +111,9 @@ func (c *conn) data(ev *h2.Event) *transport.Error {
 		err = c.h.RecvDataEnd(&st.Stream)
 	}
 	end := st != nil && ev.End && err == nil
+	if st != nil {
+		st.heard = true
+	}
 	if end {
 		c.endRemoteLocked(st)
 	}

@@ -23,6 +23,7 @@ type stream struct {
 	csink transport.ClientSink // the same on a client, nil on a server
 
 	// guarded by c.mu
+	heard  bool             // the peer has sent something since our last send
 	endErr *transport.Error // why the stream was cut short
 	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost
 	// of a finished sender whose data still waits, see stall.go
@@ -144,9 +145,19 @@ func (s *serverStream) Send(out *transport.Out) error {
 		}
 		c.flushLocked(flushYield)
 	} else {
-		c.flushLocked(flushLater)
+		c.flushLocked(s.modeLocked())
 	}
 	return nil
+}
+
+// modeLocked is how a message in the middle of a stream is flushed: at once if it may be the
+// answer the peer waits for, by another goroutine if the sender is likely to send more.
+func (s *stream) modeLocked() flushMode {
+	if s.heard {
+		s.heard = false
+		return flushYield
+	}
+	return flushLater
 }
 
 func (s *serverStream) sendLocked(out *transport.Out) error {
@@ -198,7 +209,11 @@ func (s *clientStream) Send(body *mem.Buf, end bool) error {
 	}
 	c.h.Send(&s.Stream, body, end, nil)
 	c.updateLocked()
-	c.flushLocked(flushLater)
+	if end {
+		c.flushLocked(flushYield)
+	} else {
+		c.flushLocked(s.modeLocked())
+	}
 	return nil
 }
 
