@@ -75,12 +75,12 @@ func (c *zstdCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) 
 	}
 	most := zstdMost(len(src))
 	if limit >= 0 {
-		most = limit
+		most = min(most, limit)
 	}
 	d := c.decoders.Get().(*zstdDecoder)
 	defer c.decoders.Put(d)
 	out, err := d.decode(dst, src, most)
-	if err == errZstdLarge && limit >= 0 {
+	if err == errZstdLarge && most == limit {
 		return dst, &LimitError{"zstd", limit}
 	}
 	if err != nil {
@@ -90,8 +90,8 @@ func (c *zstdCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) 
 }
 
 // zstdMost returns the most bytes that n bytes of zstd can expand to: a block takes at least 4
-// bytes, those of an RLE block. Without this bound a claim would be believed where the caller
-// sets no limit.
+// bytes, those of an RLE block. Without this bound a few bytes could claim memory up to the
+// limit, or any amount where there is none.
 func zstdMost(n int) int {
 	if n > math.MaxInt/zstdBlock {
 		return math.MaxInt

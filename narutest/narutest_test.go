@@ -15,6 +15,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -88,6 +89,29 @@ func TestManyClients(t *testing.T) {
 	defer cancel()
 	if _, err := echo(ctx, s.Client(), "x"); status.Code(err) != codes.Unavailable {
 		t.Errorf("after the shutdown: %v, want UNAVAILABLE", err)
+	}
+}
+
+func TestMutualTLS(t *testing.T) {
+	t.Parallel()
+	ca, err := devcert.NewAuthority("narutest", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ca.Issue(devcert.Request{Hosts: []string{"narutest"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := ca.Issue(devcert.Request{Name: "client"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := narutest.NewServer(t, func(s *naru.Server) { registerEcho(s) }, naru.WithTLS(server.MutualConfig(ca)))
+	if got, err := echo(t.Context(), s.Client(naru.WithTLS(ca.ClientConfig(own))), "hello"); err != nil || got != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := echo(t.Context(), s.Client(naru.WithTLS(ca.ClientConfig())), "hello"); status.Code(err) != codes.Unavailable {
+		t.Errorf("without a certificate: %v, want UNAVAILABLE", err)
 	}
 }
 

@@ -9,6 +9,10 @@
 // read the whole of its interface, also of parts that no service uses; leave it out, or
 // put an interceptor before it, where that is too much.
 //
+// Known limitation: an answer holds a file and all it imports that the client does not have yet,
+// as the protocol wants it; of very large interfaces that can be more than the client's limit on
+// received messages.
+//
 // A stream ends with UNAVAILABLE when its server or connection drains.
 //
 // Goroutines: one per stream, started by the handler to wait for questions and for draining
