@@ -29,8 +29,11 @@ const maxScratch = 1 << 10
 
 // A Decoder decodes the field blocks of one direction of a connection, in order.
 //
-// What it keeps is bounded by the table size and the 4 KiB of its cache of strings.
+// What it keeps is bounded by the table's size (4 KiB of strings and 5 KiB of entries at the
+// default of 4096) and 5 KiB for its cache of strings.
 type Decoder struct {
+	// owned by whoever decodes
+
 	table table
 	// allowed is our SETTINGS_HEADER_TABLE_SIZE; wantUpdate is set while the peer owes us
 	// the size update that follows its reduction.
@@ -40,8 +43,9 @@ type Decoder struct {
 	scratch    []byte
 }
 
-// NewDecoder returns a decoder whose dynamic table is and may be maxTable bytes large. A
-// connection starts with 4096 whatever its SETTINGS will say (RFC 9113 §6.5.2).
+// NewDecoder returns a decoder whose dynamic table is and may be maxTable bytes large. That of a
+// connection is 4096 until the peer has seen our SETTINGS (RFC 9113 §6.5.2), whatever they say;
+// see [Decoder.SetMaxTableSize].
 func NewDecoder(maxTable uint32) *Decoder {
 	return &Decoder{table: table{max: maxTable}, allowed: maxTable}
 }

@@ -1,8 +1,8 @@
 package hpack
 
 const (
-	// maxEncoderTable caps the encoder's table whatever the peer offers. 4096 is the
-	// protocol's initial value (RFC 9113 §6.5.2); more would cost memory on the peer's word.
+	// maxEncoderTable is the size of a peer's table before its SETTINGS (RFC 9113 §6.5.2), and the
+	// most that is used of it ever: more would cost memory on the peer's word.
 	maxEncoderTable = 4096
 
 	// A field the caller did not ask to index is still inserted, once, if its name is new: all
@@ -17,6 +17,12 @@ const (
 //
 // What it keeps is bounded by its table: at most 4 KiB of strings and 5 KiB of its own.
 type Encoder struct {
+	// immutable after NewEncoder
+
+	limit uint32 // our own bound on the dynamic table
+
+	// owned by whoever encodes
+
 	index index
 	// size of the dynamic table, and of its entries that are there for their name.
 	size, nameSize uint32
@@ -25,11 +31,11 @@ type Encoder struct {
 	current, wanted, lowest uint32
 }
 
-// NewEncoder returns an encoder for a peer whose decoder has a table of maxTable bytes, which
-// is 4096 at the start of a connection. The encoder never uses more than 4096.
-func NewEncoder(maxTable uint32) *Encoder {
-	n := min(maxTable, maxEncoderTable)
-	e := &Encoder{current: n, wanted: n, lowest: n}
+// NewEncoder returns the encoder of a new connection. It keeps at most limit bytes in its
+// table, and at most 4096, whatever the peer's decoder has room for.
+func NewEncoder(limit uint32) *Encoder {
+	const peer = maxEncoderTable
+	e := &Encoder{limit: min(limit, maxEncoderTable), current: peer, wanted: peer, lowest: peer}
 	e.index.reset()
 	return e
 }
@@ -38,7 +44,7 @@ func NewEncoder(maxTable uint32) *Encoder {
 // signaled to the peer, with the next [Encoder.BeginBlock]. A reduction below what the
 // table holds empties it.
 func (e *Encoder) SetMaxTableSize(n uint32) {
-	e.wanted = min(n, maxEncoderTable)
+	e.wanted = min(n, maxEncoderTable) // more need not be signaled: it would not be used
 	e.lowest = min(e.lowest, e.wanted)
 }
 
@@ -105,7 +111,7 @@ func (e *Encoder) appendLiteral(dst []byte, f Field, index bool) []byte {
 // insert puts f into the dynamic table if it should be there and fits.
 func (e *Encoder) insert(f Field, index, nameKnown bool) bool {
 	size := uint64(len(f.Name)) + uint64(len(f.Value)) + entryOverhead
-	if uint64(e.size)+size > uint64(e.current) {
+	if uint64(e.size)+size > uint64(min(e.current, e.limit)) {
 		return false
 	}
 	if !index {

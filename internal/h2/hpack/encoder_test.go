@@ -164,6 +164,17 @@ func TestEncoder_TableOfZero(t *testing.T) {
 	}
 }
 
+func TestEncoder_OwnLimitHolds(t *testing.T) {
+	e := NewEncoder(100)
+	e.SetMaxTableSize(1 << 20)
+	for i := range 10 {
+		encodeOne(e, Field{Name: "x", Value: fmt.Sprint(i)}, true)
+	}
+	if e.size > 100 || e.size < 68 {
+		t.Errorf("table of %d bytes, want it filled up to the limit of 100", e.size)
+	}
+}
+
 func TestEncoder_StaticTableIsFound(t *testing.T) {
 	e := NewEncoder(0)
 	for i := 1; i <= staticLen; i++ {
