@@ -41,7 +41,7 @@ func Main(ctx context.Context, env *cli.Env, args []string) (code int) {
 
 func newCommand(env *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "naru <verb>",
+		Use:   "naru <verb> [arguments]",
 		Short: "gRPC's toolbox in one command",
 		Long:  "naru is gRPC's toolbox in one command.",
 		Args:  unknownVerb,
@@ -50,6 +50,7 @@ func newCommand(env *cli.Env) *cobra.Command {
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
+		DisableFlagsInUseLine:      true,
 		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	cmd.SetIn(env.Stdin)
@@ -58,6 +59,8 @@ func newCommand(env *cli.Env) *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.WithHint(cli.Usagef("%s: %w", cmd.CommandPath(), err), "%q lists the flags", cmd.CommandPath()+" --help")
 	})
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(env.Stdout, cli.NewStyle(env.ColorOut), cmd) })
+	cmd.SetHelpCommand(helpVerb())
 	for _, verb := range verbs {
 		cmd.AddCommand(verb(env))
 	}
