@@ -51,6 +51,12 @@ type Conn struct {
 	recvWindow int64
 	recvHeld   int64
 
+	targets    int64     // sum of the streams' receive targets
+	extras     int64     // sum of what Want added
+	debt       int64     // to be kept back from credit
+	wanting    []*Stream // wait for an extension, first come first served
+	assembling []*Stream // may have an incomplete message, oldest first
+
 	// ring of streams that have data and a window of their own
 	readyHead, readyTail *Stream
 
@@ -147,6 +153,7 @@ func (c *Conn) newStream(id uint32) *Stream {
 	s.recvWindow = int64(c.cfg.StreamWindow)
 	s.recvTarget = s.recvWindow
 	s.contentLength = -1
+	c.targets += s.recvTarget
 	c.streams[id] = s
 	return s
 }
@@ -159,6 +166,7 @@ func (c *Conn) remove(s *Stream) {
 	s.Closed = true
 	c.unlinkReady(s)
 	s.dropQueue()
+	c.dropCredit(s)
 	if s.Waiting {
 		s.Waiting = false
 		c.Wake = append(c.Wake, s)

@@ -255,7 +255,7 @@ func TestWantOpensTheWindowForAMessage(t *testing.T) {
 	c := newTestConn(Config{Role: Server, StreamWindow: 1000, MaxStreamWindow: 1000})
 	s := openStream(t, c, 1, false)
 	c.Want(s, 5000)
-	wantOut(t, c, "room for the message", "WINDOW_UPDATE stream=1 len=4 +4000")
+	wantOut(t, c, "room for the message", "WINDOW_UPDATE stream=1 len=4 +4000; WINDOW_UPDATE len=4 +4000")
 	for range 5 {
 		if _, err := c.RecvData(1, 1000, 1000); err != nil {
 			t.Fatal(err)
@@ -263,6 +263,59 @@ func TestWantOpensTheWindowForAMessage(t *testing.T) {
 	}
 	c.Consumed(s, 5000)
 	wantOut(t, c, "only the ordinary window is given again", "WINDOW_UPDATE stream=1 len=4 +1000")
+	if c.extras != 0 || c.recvWindow+c.recvHeld != int64(c.cfg.ConnWindow) {
+		t.Errorf("extensions %d, connection's window %d with %d held, want the initial state", c.extras, c.recvWindow, c.recvHeld)
+	}
+}
+
+// TestHalfReceivedMessages plays a peer that sends many large messages at once and takes turns
+// frame by frame: together they exceed the connection's window many times over, and none can be
+// taken before it is whole.
+func TestHalfReceivedMessages(t *testing.T) {
+	const streams, size, chunk = 200, 300_000, 16_384
+	c := newTestConn(Config{Role: Server, ConnWindow: 1 << 20, MaxConcurrentStreams: streams})
+	left := map[*Stream]int{}
+	var order []*Stream
+	for i := range uint32(streams) {
+		s := openStream(t, c, 2*i+1, false)
+		left[s], order = size, append(order, s)
+	}
+	var most int64
+	for len(left) > 0 {
+		progress := false
+		for _, s := range order {
+			n := int(min(int64(left[s]), chunk, s.recvWindow, c.recvWindow))
+			if n <= 0 {
+				continue
+			}
+			progress = true
+			if _, err := c.RecvData(s.ID, n, n); err != nil {
+				t.Fatal(err)
+			}
+			if left[s] == size {
+				c.Want(s, int64(size-n))
+			}
+			if left[s] -= n; left[s] == 0 {
+				delete(left, s)
+				s.RemoteClosed = true
+				c.Consumed(s, size)
+			}
+			var held int64
+			for s, n := range left {
+				held += int64(size - n)
+				_ = s
+			}
+			most = max(most, held)
+			c.check(t)
+		}
+		if !progress {
+			t.Fatalf("nothing moves with %d messages incomplete: connection's window %d, extensions %d", len(left), c.recvWindow, c.extras)
+		}
+	}
+	// Every stream's first window, half the connection's window of extensions, one message on top.
+	if limit := int64(streams*(64<<10) + 1<<19 + 2*size); most > limit {
+		t.Errorf("held %d bytes at most, want no more than %d", most, limit)
+	}
 }
 
 func TestHeaderListLimitOfThePeer(t *testing.T) {

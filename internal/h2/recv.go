@@ -141,11 +141,13 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 			fmt.Sprintf("DATA of %d bytes with %d left in the stream's window", n, s.recvWindow))
 	}
 	s.recvWindow -= n
+	s.need = max(0, s.need-int64(dataLen))
 	s.dataSeen += int64(dataLen)
 	if s.contentLength >= 0 && s.dataSeen > s.contentLength {
 		c.Refund(n)
 		return nil, s.lengthError()
 	}
+	c.unstick()
 	return s, nil
 }
 

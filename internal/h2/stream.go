@@ -39,6 +39,9 @@ type Stream struct {
 	recvWindow int64
 	recvTarget int64
 	recvHeld   int64
+	extra      int64 // what Want added to the windows and has not come back
+	need       int64 // bytes that the message being received lacks
+	assembling bool  // in the connection's list of incomplete messages
 
 	queue    []*mem.Buf // DATA that waits for a window or for its turn
 	queueOff int        // bytes of queue[0] already sent
