@@ -27,12 +27,13 @@ func (f front) SayHello(ctx context.Context, req *greeter.HelloRequest) (*greete
 // slow never answers.
 type slow struct {
 	greeter.Server
-	ended chan error // room for the one call; why it ended
+	left chan time.Duration // room for the one call: the time it was given
 }
 
 func (s slow) SayHello(ctx context.Context, _ *greeter.HelloRequest) (*greeter.HelloReply, error) {
+	deadline, _ := ctx.Deadline()
+	s.left <- time.Until(deadline)
 	<-ctx.Done()
-	s.ended <- ctx.Err()
 	return nil, status.FromContextError(ctx.Err()).Err()
 }
 
@@ -47,7 +48,7 @@ func serve(s greeter.GreeterServer) (greeter.GreeterClient, func() error, error)
 }
 
 func main() {
-	backend := slow{ended: make(chan error, 1)}
+	backend := slow{left: make(chan time.Duration, 1)}
 	back, stopBack, err := serve(backend)
 	if err != nil {
 		log.Fatal(err)
@@ -62,7 +63,8 @@ func main() {
 	took := time.Since(start)
 	fmt.Println("the client got:", status.Code(err))
 	fmt.Println("after about 100 ms:", took >= 100*time.Millisecond && took < 5*time.Second)
-	fmt.Println("the second server's handler saw:", <-backend.ended)
+	left := <-backend.left
+	fmt.Println("the second server had what was left of it:", left > 0 && left < 100*time.Millisecond)
 
 	for _, stop := range []func() error{stopFront, stopBack} {
 		if err := stop(); err != nil {

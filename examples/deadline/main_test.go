@@ -5,5 +5,5 @@ func Example() {
 	// Output:
 	// the client got: DEADLINE_EXCEEDED
 	// after about 100 ms: true
-	// the second server's handler saw: context deadline exceeded
+	// the second server had what was left of it: true
 }
