@@ -2,9 +2,13 @@ package peers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -33,17 +37,41 @@ func endOr(err error) error {
 	return err
 }
 
-func TestShop(t *testing.T) {
-	forEachPair(t, func(t *testing.T, c shopClient) {
-		t.Run("products", func(t *testing.T) { testProducts(t, c) })
-		t.Run("rich error", func(t *testing.T) { testRichError(t, c) })
-		t.Run("orders", func(t *testing.T) { testOrders(t, c) })
-		t.Run("process orders", func(t *testing.T) { testProcess(t, c) })
-		t.Run("deadline", func(t *testing.T) { testDeadline(t, c) })
-		t.Run("cancel", func(t *testing.T) { testCancel(t, c) })
-		t.Run("large", func(t *testing.T) { testLarge(t, c) })
-		t.Run("concurrent", func(t *testing.T) { testConcurrent(t, c) })
-	})
+func TestShop(t *testing.T) { forEachPair(t, testShop) }
+
+var (
+	foreignServer = flag.String("shop-server", "", "`address` of a shop served by another program, for TestForeignServer")
+	foreignCA     = flag.String("shop-ca", "", "PEM `file` with the CA of that server; none: plaintext")
+)
+
+// TestForeignServer runs the same body with naru's client against a shop in another language.
+func TestForeignServer(t *testing.T) {
+	if *foreignServer == "" {
+		t.Skip("no -shop-server; \"go run ./cmd/outside -suites python,node,cpp\" gives one")
+	}
+	var security *tls.Config
+	if *foreignCA != "" {
+		pem, err := os.ReadFile(*foreignCA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		security = &tls.Config{RootCAs: x509.NewCertPool()}
+		if !security.RootCAs.AppendCertsFromPEM(pem) {
+			t.Fatalf("no certificate in %s", *foreignCA)
+		}
+	}
+	testShop(t, naruStack.dial(t, *foreignServer, security))
+}
+
+func testShop(t *testing.T, c shopClient) {
+	t.Run("products", func(t *testing.T) { testProducts(t, c) })
+	t.Run("rich error", func(t *testing.T) { testRichError(t, c) })
+	t.Run("orders", func(t *testing.T) { testOrders(t, c) })
+	t.Run("process orders", func(t *testing.T) { testProcess(t, c) })
+	t.Run("deadline", func(t *testing.T) { testDeadline(t, c) })
+	t.Run("cancel", func(t *testing.T) { testCancel(t, c) })
+	t.Run("large", func(t *testing.T) { testLarge(t, c) })
+	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, c) })
 }
 
 func testProducts(t *testing.T, c shopClient) {

@@ -1,7 +1,7 @@
 // Command outside runs other projects' suites against naru and prints what they found: connectrpc
-// conformance, h2spec, grpc-go's interop programs, grpcurl. It needs a checkout with its go.work
-// and, the first time, the module proxy. It exits with 1 if any case failed or any suite could not
-// be run, else with 0.
+// conformance, h2spec, grpc-go's interop programs, grpcurl and, if asked for, gRPC in Python, Node and
+// C++. It needs a checkout with its go.work and, the first time, the module proxy. It exits with 1 if
+// any case failed or any suite could not be run, else with 0.
 package main
 
 import (
@@ -17,25 +17,32 @@ import (
 	"github.com/naru-rpc/naru/test/internal/outside"
 )
 
-// A suite is run by its name; all of them if none is named.
+// A suite is run by its name; without names, those that need only Go are run.
 type suite struct {
-	name string
-	run  func(context.Context, *outside.Tree) []*outside.Result
+	name   string
+	run    func(context.Context, *outside.Tree) []*outside.Result
+	onlyGo bool
 }
 
 var suites = []suite{
-	{"conformance", outside.Conformance},
-	{"h2spec", outside.H2Spec},
-	{"interop", outside.Interop},
-	{"grpcurl", outside.GRPCurl},
+	{"conformance", outside.Conformance, true},
+	{"h2spec", outside.H2Spec, true},
+	{"interop", outside.Interop, true},
+	{"grpcurl", outside.GRPCurl, true},
+	{"python", outside.Python, false},
+	{"node", outside.Node, false},
+	{"cpp", outside.CPP, false},
 }
 
 func main() {
-	var names []string
+	var names, normally []string
 	for _, s := range suites {
 		names = append(names, s.name)
+		if s.onlyGo {
+			normally = append(normally, s.name)
+		}
 	}
-	list := flag.String("suites", strings.Join(names, ","), "comma-separated `names` of the suites to run")
+	list := flag.String("suites", strings.Join(normally, ","), "comma-separated `names` of the suites to run, of "+strings.Join(names, ", "))
 	verbose := flag.Bool("v", false, "print everything the programs write")
 	flag.Parse()
 	if err := run(strings.Split(*list, ","), *verbose); err != nil {

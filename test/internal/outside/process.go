@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,19 +32,25 @@ type Process struct {
 	ended  chan struct{} // capacity 0; closed by the waiting goroutine when the process is gone
 }
 
-// start runs a built server with args, in which "{port}" stands for a port that was free a moment
-// ago, and returns when something accepts connections there.
+// start runs a built server with args. See startCommand.
 func (t *Tree) start(ctx context.Context, name string, args ...string) (*Process, error) {
+	return t.startCommand(ctx, name, nil, append([]string{t.path(name)}, args...)...)
+}
+
+// startCommand runs a server, in whose arguments "{port}" stands for a port that was free a moment
+// ago, and returns when something accepts connections there. env is added to the environment.
+func (t *Tree) startCommand(ctx context.Context, name string, env []string, argv ...string) (*Process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{Port: port, name: name, ended: make(chan struct{})}
-	for i, a := range args {
-		args[i] = string(bytes.ReplaceAll([]byte(a), []byte("{port}"), []byte(strconv.Itoa(port))))
+	for i, a := range argv {
+		argv[i] = strings.ReplaceAll(a, "{port}", strconv.Itoa(port))
 	}
-	p.cmd = exec.Command(t.path(name), args...)
+	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir = t.Root
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.WaitDelay = waitDelay
 	if err := p.cmd.Start(); err != nil {
