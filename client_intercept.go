@@ -35,7 +35,9 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 
 func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req, res any, opts []CallOption) error {
 	c := newCall(m, ClientSide, nil)
-	return runChain(ctx, chain, c, func(ctx context.Context) error {
+	called := false
+	err := runChain(ctx, chain, c, func(ctx context.Context) error {
+		called = true
 		set, err := cl.intercepted(c, opts)
 		if err != nil {
 			return err
@@ -53,7 +55,14 @@ func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *Met
 		}
 		return err
 	})
+	if err == nil && !called {
+		return errNextNever
+	}
+	return err
 }
+
+// errNextNever: without next there is no response, and an empty message must not pass for one.
+var errNextNever = status.Error(codes.Internal, "an interceptor returned without an error and without calling next")
 
 // interceptedStream is a stream whose final status is its interceptors'.
 type interceptedStream struct {
@@ -100,7 +109,7 @@ func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *Met
 	case <-s.done:
 	}
 	if s.err == nil {
-		return nil, status.Error(codes.Internal, "an interceptor returned without an error and without calling next")
+		return nil, errNextNever
 	}
 	return nil, s.err
 }

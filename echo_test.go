@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/metadata"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -234,4 +235,12 @@ func TestBidi(t *testing.T) {
 			t.Fatalf("after CloseSend: %v, %v; want io.EOF", m, err)
 		}
 	})
+}
+
+// naruHeader returns the first value of a key of the request's metadata.
+func naruHeader(ctx context.Context, key string) string {
+	if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

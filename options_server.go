@@ -110,7 +110,7 @@ func WithUnknownServiceHandler(h func(method string, stream ServerStream) error)
 
 // WithAuthenticator runs auth for each call when its header is complete and before a byte of its
 // messages is decoded. What it returns is the handler's context; its error ends the call, with
-// its status if it has one. Interceptors run after it.
+// its status if it has one, otherwise with UNAUTHENTICATED and its text in the log alone. Interceptors run after it.
 func WithAuthenticator(auth func(ctx context.Context, call *Call) (context.Context, error)) ServerOption {
 	return serverOption(func(c *serverConfig) { c.authenticate = auth })
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/status"
 )
 
 // start builds what serves, once, from everything registered.
@@ -59,7 +61,8 @@ func (s *Server) serveConfig() *serve.Config {
 	}
 	if auth := c.authenticate; auth != nil {
 		cfg.Env.Authenticate = func(sc *call.ServerCall) (context.Context, error) {
-			return auth(sc, s.callOf(sc))
+			ctx, err := auth(sc, s.callOf(sc))
+			return ctx, s.authError(sc, err)
 		}
 	}
 	if h := c.handlePanic; h != nil {
@@ -68,6 +71,19 @@ func (s *Server) serveConfig() *serve.Config {
 		}
 	}
 	return cfg
+}
+
+// authError keeps a status an authenticator chose on purpose; the text of another error is for the log
+// alone: it may say too much to somebody who is not known.
+func (s *Server) authError(sc *call.ServerCall, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	s.cfg.logger.Warn("naru: authentication failed", "method", sc.FullMethod(), "error", err)
+	return status.New(codes.Unauthenticated, "authentication failed").WithCause(err).Err()
 }
 
 // callOf makes a Call for those who see one outside of the interceptors.
@@ -127,6 +143,8 @@ func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*call.ServerMet
 	return nil
 }
 
+var errNextTwice = status.Error(codes.Internal, "an interceptor called next more than once on a server")
+
 // serverMethod puts the interceptors around a handler. Without any, there is nothing between.
 func (s *Server) serverMethod(info *MethodInfo, handle func(context.Context, *call.ServerCall) error) *call.ServerMethod {
 	m := &call.ServerMethod{
@@ -146,7 +164,12 @@ func (s *Server) serverMethod(info *MethodInfo, handle func(context.Context, *ca
 		}
 		c := newCall(method, ServerSide, sc)
 		sc.SetHooks(&c.hooks)
+		ran := false
 		return runChain(sc.Context(), chain, c, func(ctx context.Context) error {
+			if ran {
+				return errNextTwice
+			}
+			ran = true
 			sc.SetContext(ctx)
 			return handle(ctx, sc)
 		})

@@ -33,6 +33,8 @@ type Channel interface {
 type PickInfo struct {
 	// FullMethod is the path of the call.
 	FullMethod string
+	// Streaming is set unless the call is unary: how long it takes says nothing about the server.
+	Streaming bool
 	// WaitForReady calls queue through transient failure (gRFC docs: wait-for-ready.md).
 	WaitForReady bool
 	// Deadline is the earliest of all deadlines set for the call. Zero: none.

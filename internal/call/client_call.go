@@ -52,7 +52,7 @@ func (c *clientCall) prepare() error {
 	if err != nil {
 		return err
 	}
-	c.pick = PickInfo{FullMethod: c.method.FullMethod}
+	c.pick = PickInfo{FullMethod: c.method.FullMethod, Streaming: c.method.ClientStreams || c.method.ServerStreams}
 	c.maxReceive = c.set.MaxReceiveBytes
 	maxSend := c.set.MaxSendBytes
 	if c.config = config; config != nil {
