@@ -1,8 +1,11 @@
 // Package demo is the verb "naru demo": a shop with two gRPC services to try things on, and a tour that
 // shows what crosses the wire when it is called.
 //
-// The verb starts these goroutines: one that serves, and ends when the server is shut down; one that waits
-// for the end of the drain; while it drains, os/signal's own. All have ended when the verb returns.
+// The verb starts these goroutines, and all have ended when it returns:
+//
+//   - one that serves; it ends when the server is shut down or closed, and run waits for it;
+//   - one that waits for a second interrupt; secondInterrupt's stop ends it and waits for it;
+//   - one inside Shutdown while the server drains; drain ends and awaits it.
 package demo
 
 import (
