@@ -61,10 +61,12 @@ type Reader struct {
 	// Now is the time the budget is charged at, in nanoseconds; the read loop sets it.
 	Now int64
 
+	// Fields is decoded into and may be replaced between events: the shell lends it.
+	Fields []hpack.Field
+
 	cfg    ReaderConfig  // immutable
 	budget *abuse.Budget // what the peer may cause
 	dec    *hpack.Decoder
-	fields []hpack.Field // reused
 
 	// DATA frame in progress
 	dataLeft int // payload bytes still to come

@@ -114,11 +114,8 @@ func (r *Reader) continuation(h frame.Header, p []byte) error {
 // section decodes a complete block. That happens whatever becomes of its stream, as the
 // decoder must stay in step (§4.3).
 func (r *Reader) section(id uint32, end bool, block []byte) error {
-	fields, info, err := r.dec.Decode(r.fields[:0], block, &r.cfg.Limits)
-	r.fields = fields
-	if cap(fields) > keptFields {
-		r.fields = nil
-	}
+	fields, info, err := r.dec.Decode(r.Fields[:0], block, &r.cfg.Limits)
+	r.Fields = fields
 	if err != nil {
 		return connError(frame.ErrCode(err.Code), err.Token, "%s", err.Reason)
 	}
@@ -126,9 +123,6 @@ func (r *Reader) section(id uint32, end bool, block []byte) error {
 	r.ev.Fields, r.ev.Info = fields, info
 	return nil
 }
-
-// keptFields bounds the field slice an idle connection keeps.
-const keptFields = 32
 
 // fromFault ends the connection over a used-up budget.
 func fromFault(f *abuse.Fault) *Error {

@@ -121,6 +121,9 @@ func (c *conn) data(ev *h2.Event) *transport.Error {
 	if err != nil {
 		return c.fault(err)
 	}
+	if ev.End {
+		c.dataTo = nil // an idle connection keeps no stream alive
+	}
 	if st != nil && (len(ev.Data) > 0 || end) {
 		st.sink.Data(ev.Data, end)
 	}

@@ -42,8 +42,11 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 // request opens a stream with its head.
 func (c *conn) request(st *stream, ev *h2.Event) *transport.Error {
 	var req header.Request
-	if err := header.ParseRequest(ev.Fields, &req); err != nil && !ev.Info.Truncated {
-		return c.malformed(st, err)
+	if err := header.ParseRequest(ev.Fields, &req); err != nil {
+		if !ev.Info.Truncated {
+			return c.malformed(st, err)
+		}
+		req = header.Request{ContentLength: header.NoLength} // cut short, to be refused unread
 	}
 	if req.ContentLength >= 0 {
 		c.mu.Lock()
@@ -77,7 +80,7 @@ func (c *conn) oversize(ev *h2.Event) *transport.Error {
 
 // malformed resets a stream whose header section breaks RFC 9113 §8.1.1.
 func (c *conn) malformed(st *stream, err *header.Error) *transport.Error {
-	return c.streamFault(&h2.Error{StreamID: st.ID(), Code: frame.ProtocolError, Token: err.Token, Reason: err.Reason})
+	return c.streamFault(&h2.Error{StreamID: st.ID(), Code: frame.ProtocolError, Token: err.Token, Reason: err.Error()})
 }
 
 func (c *conn) responseHeaders(ev *h2.Event) *transport.Error {
@@ -105,8 +108,11 @@ func informational(ev *h2.Event) bool {
 
 func (c *conn) response(st *stream, ev *h2.Event) *transport.Error {
 	var resp header.Response
-	if err := header.ParseResponse(ev.Fields, &resp); err != nil && !ev.Info.Truncated {
-		return c.malformed(st, err)
+	if err := header.ParseResponse(ev.Fields, &resp); err != nil {
+		if !ev.Info.Truncated {
+			return c.malformed(st, err)
+		}
+		resp = header.Response{ContentLength: header.NoLength}
 	}
 	if resp.ContentLength >= 0 {
 		c.mu.Lock()

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 )
@@ -40,6 +42,8 @@ func (c *conn) readLoop() {
 func (c *conn) batch() *transport.Error {
 	c.now = time.Now().UnixNano()
 	c.rd.Now = c.now
+	fields := fieldPool.Get().(*[]hpack.Field)
+	c.rd.Fields = *fields
 	c.mu.Lock()
 	c.inBatch = true
 	c.mu.Unlock()
@@ -56,6 +60,7 @@ func (c *conn) batch() *transport.Error {
 		c.rpos += n
 		fault = c.event(ev)
 	}
+	c.giveBack(fields)
 	c.lock()
 	c.inBatch = false
 	c.updateLocked()
@@ -67,6 +72,28 @@ func (c *conn) batch() *transport.Error {
 	}
 	c.flushLocked(flushNow)
 	return fault
+}
+
+// fieldPool lends header sections to decode into for the time of a batch.
+var fieldPool = sync.Pool{New: func() any {
+	f := make([]hpack.Field, 0, 16)
+	return &f
+}}
+
+// maxPooledFields bounds the slices the pool keeps: a section near the limit is rare.
+const maxPooledFields = 64
+
+// giveBack returns the fields to the pool, emptied: their strings belong to calls.
+func (c *conn) giveBack(fields *[]hpack.Field) {
+	f := c.rd.Fields
+	c.rd.Fields = nil
+	c.reqHead, c.respHead = transport.RequestHead{}, transport.ResponseHead{}
+	if cap(f) > maxPooledFields {
+		return
+	}
+	clear(f[:cap(f)])
+	*fields = f[:0]
+	fieldPool.Put(fields)
 }
 
 func (c *conn) asFault(err error) *transport.Error {
