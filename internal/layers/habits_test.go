@@ -32,7 +32,7 @@ func TestHabits(t *testing.T) {
 	}
 	for _, l := range leaves {
 		if !used[l] {
-			t.Errorf("the leave of %s from %q is no longer needed", l.path, l.habit)
+			t.Errorf("the leave of %s from %q (%s) is no longer needed", l.path, l.habit, l.why)
 		}
 	}
 }

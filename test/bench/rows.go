@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/naru-rpc/naru/test/bench/cpp"
 	"github.com/naru-rpc/naru/test/bench/echo"
 	"github.com/naru-rpc/naru/test/bench/load"
 )
@@ -109,12 +108,4 @@ func figures() []row {
 		{work: "1 KB call beside a 100 MB stream: p99 / p99 alone", unit: "x", lower: true, own: 2,
 			peers: grpcGoOnly(0), measure: fairness},
 	}
-}
-
-// available tells why a stack cannot be measured here, or nil.
-func available(impl echo.Impl) error {
-	if impl == echo.CPP {
-		return cpp.Available()
-	}
-	return nil
 }
