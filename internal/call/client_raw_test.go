@@ -577,3 +577,23 @@ func TestTwoReceiversAreRefused(t *testing.T) {
 		<-first
 	})
 }
+
+// What follows a cancellation must not succeed, even if nobody has told the stream yet.
+func TestNothingSucceedsAfterCancel(t *testing.T) {
+	for range 100 {
+		conn := inproc.New(&rawServer{serve: func(s *rawStream) {
+			answer{200, grpcHead, "", []string{"grpc-status", "0"}, false}.to(s)
+		}}, 0, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := NewStream(ctx, testEnv(t, conn), rawBidi, testSettings())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		_ = s.CloseSend()
+		if err := s.RecvMsg(new(encoding.RawMessage)); status.Code(err) != codes.Canceled {
+			t.Fatalf("RecvMsg after cancel and CloseSend: %v, want CANCELED", err)
+		}
+		conn.Close(nil)
+	}
+}

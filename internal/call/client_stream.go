@@ -104,6 +104,19 @@ func (s *ClientStream) watch() {
 	}
 }
 
+// checkContext ends the stream if its context has ended and watch's goroutine has not come to it yet: what
+// the caller does after it cancelled must not be sent, and must not succeed.
+func (s *ClientStream) checkContext() (ended bool) {
+	if s.ctx.Err() == nil {
+		return false
+	}
+	a, over := s.current()
+	if !over {
+		s.end(s.timeUp(s.where(a)), true)
+	}
+	return true
+}
+
 // begin opens an attempt. openMu is held, or nobody else knows s. first: the message of a request
 // that consists of one, nil: none; again makes it anew.
 func (s *ClientStream) begin(first *mem.Buf, again func() (*mem.Buf, error)) error {
@@ -217,6 +230,7 @@ func (s *ClientStream) SendMsg(m any) error {
 		return err
 	}
 	for {
+		s.checkContext()
 		a, over := s.current()
 		if over {
 			buf.Free()
@@ -271,6 +285,7 @@ func (s *ClientStream) recover(a *attempt) (again bool, err error) {
 
 // CloseSend says that no message follows. It fails only if SendMsg would.
 func (s *ClientStream) CloseSend() error {
+	s.checkContext()
 	s.openMu.Lock()
 	defer s.openMu.Unlock()
 	if s.halfClosed {

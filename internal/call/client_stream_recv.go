@@ -43,6 +43,9 @@ func (s *ClientStream) recv(m any) error {
 		if f, ok := a.box.next(); ok {
 			return s.deliver(a, f, m)
 		}
+		if s.checkContext() {
+			return s.outcome()
+		}
 		ended, err := s.refill(a)
 		if err != nil {
 			s.end(err, true)

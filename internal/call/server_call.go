@@ -184,13 +184,14 @@ func (c *ServerCall) Trailers([]transport.Field) { c.Data(nil, true) }
 
 // Closed implements transport.Sink.
 func (c *ServerCall) Closed(err *transport.Error) {
+	// The context first: a handler whose RecvMsg fails must find it ended.
+	c.end(err)
 	c.mu.Lock()
 	c.closed = err
 	c.ended = true
 	dispatched := c.dispatched
 	c.wakeLocked()
 	c.mu.Unlock()
-	c.end(err)
 	if !dispatched {
 		c.release()
 	}

@@ -84,7 +84,7 @@ func shorten(s string) string {
 // other serves what is not gRPC.
 func (s *Server) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	if s.cfg.HTTP == nil {
-		return refuseOther(stream, head)
+		return refuseOther(stream, head, end)
 	}
 	return s.serveHTTP(stream, head, end)
 }

@@ -2,27 +2,79 @@ package serve
 
 import (
 	"strconv"
+	"sync"
+	"time"
 
-	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// refuseOther answers a request that is not gRPC where nothing else is served. PROTOCOL-HTTP2.md:
+// What a request that will be refused may still send before it is.
+const (
+	refusePatience = 10 * time.Second
+	refuseBytes    = 64 << 10
+)
+
+// refusal answers a request that is not gRPC where nothing else is served. PROTOCOL-HTTP2.md:
 // "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
 // status of 415 (Unsupported Media Type)."
-func refuseOther(stream transport.ServerStream, head *transport.RequestHead) transport.Sink {
-	const text = "this server speaks gRPC: content-type must be application/grpc\n"
-	h := &transport.ResponseHead{Status: 415, Fields: []transport.Field{
-		{Name: "content-type", Value: "text/plain; charset=utf-8"},
-		{Name: "content-length", Value: strconv.Itoa(len(text))},
-	}}
-	if head.Method == "HEAD" {
-		_ = stream.Send(&transport.Out{Head: h, End: true}) // nobody is there to be told
-		return call.Discard{Stream: stream}
+//
+// It answers when the request is over, as a client that is still sending might not look at an answer
+// before (and frames that follow are judged on a stream that is open), but does not wait for ever.
+type refusal struct {
+	stream transport.ServerStream
+	head   bool // a HEAD request: no body
+	timer  *time.Timer
+	once   sync.Once
+
+	// owned by the read loop
+	got int
+}
+
+func refuseOther(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	r := &refusal{stream: stream, head: head.Method == "HEAD"}
+	if end {
+		r.answer()
+		return r
 	}
-	body := mem.Get(len(text))
-	body.B = append(body.B, text...)
-	_ = stream.Send(&transport.Out{Head: h, Body: body, End: true}) // as above
-	return call.Discard{Stream: stream}
+	r.timer = time.AfterFunc(refusePatience, r.answer)
+	return r
+}
+
+// Data implements transport.Sink.
+func (r *refusal) Data(p []byte, end bool) {
+	if len(p) > 0 {
+		r.stream.Consumed(len(p))
+	}
+	if r.got += len(p); end || r.got > refuseBytes {
+		r.answer()
+	}
+}
+
+// Trailers implements transport.Sink.
+func (r *refusal) Trailers([]transport.Field) { r.answer() }
+
+// Closed implements transport.Sink.
+func (r *refusal) Closed(*transport.Error) { r.once.Do(r.stop) }
+
+func (r *refusal) stop() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+func (r *refusal) answer() {
+	r.once.Do(func() {
+		r.stop()
+		const text = "this server speaks gRPC: content-type must be application/grpc\n"
+		out := &transport.Out{End: true, Head: &transport.ResponseHead{Status: 415, Fields: []transport.Field{
+			{Name: "content-type", Value: "text/plain; charset=utf-8"},
+			{Name: "content-length", Value: strconv.Itoa(len(text))},
+		}}}
+		if !r.head {
+			out.Body = mem.Get(len(text))
+			out.Body.B = append(out.Body.B, text...)
+		}
+		_ = r.stream.Send(out) // a stream that is gone needs no answer
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/transport"
 )
@@ -159,5 +160,47 @@ func TestHTTP1OnTheSamePort(t *testing.T) {
 	}
 	if err := <-served; err != ErrClosed {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestRefusalWaitsForTheRequest(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		send func(st transport.ClientStream)
+		wait time.Duration
+	}{
+		{"end", func(st transport.ClientStream) { _ = st.Send(bufOf("x"), true) }, 0},
+		{"too much", func(st transport.ClientStream) {
+			for range 5 {
+				_ = st.Send(bufOf(strings.Repeat("x", refuseBytes/4)), false)
+			}
+		}, 0},
+		{"silence", func(transport.ClientStream) {}, refusePatience},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := testServer(t)
+			conn, err := s.InProcess()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(nil)
+			r := newRawCall()
+			start := time.Now()
+			st, err := conn.Open(httpHead("POST", "/", "content-type", "text/plain"), bufOf("some"), false, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			select {
+			case <-r.done:
+				t.Errorf("%s: refused while the client was sending", tt.name)
+			default:
+			}
+			tt.send(st)
+			<-r.done
+			if d := time.Since(start); d != tt.wait || r.status != 415 {
+				t.Errorf("%s: %d after %v, want 415 after %v", tt.name, r.status, d, tt.wait)
+			}
+		})
 	}
 }
