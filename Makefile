@@ -59,6 +59,10 @@ generate: ## write all generated code again
 checkgenerate: ## fail if generated code is not what its sources give
 	scripts/generate --check
 
+.PHONY: plugins
+plugins: ## protoc-gen-naru under protoc (which has to be installed) and buf (built once)
+	scripts/plugins
+
 .PHONY: bench
 bench: ## compare with other stacks (half an hour); writes docs/performance.md and README.md
 	cd test && go run ./bench --write ../docs/performance.md --readme ../README.md
