@@ -47,7 +47,7 @@ func (r *rawServer) Stream(s transport.ServerStream, head *transport.RequestHead
 	r.heads = append(r.heads, h)
 	r.mu.Unlock()
 	if end {
-		close(st.ended)
+		st.once.Do(func() { close(st.ended) })
 	}
 	go r.serve(st)
 	return st
@@ -63,9 +63,12 @@ func (s *rawStream) Data(p []byte, end bool) {
 	}
 }
 func (s *rawStream) Trailers([]transport.Field) {}
-func (s *rawStream) Closed(e *transport.Error)  { s.closed <- e }
-func (s *rawStream) field(name string) string   { return fieldValue(s.head.Fields, name) }
-func (s *rawStream) send(out *transport.Out)    { _ = s.Send(out) }
+func (s *rawStream) Closed(e *transport.Error) {
+	s.closed <- e
+	s.once.Do(func() { close(s.ended) })
+}
+func (s *rawStream) field(name string) string { return fieldValue(s.head.Fields, name) }
+func (s *rawStream) send(out *transport.Out)  { _ = s.Send(out) }
 func rawFields(kv ...string) (f []transport.Field) {
 	for i := 0; i < len(kv); i += 2 {
 		f = append(f, field(kv[i], kv[i+1]))
