@@ -18,7 +18,9 @@ func newTestReader(t testing.TB, fromServer bool) *Reader {
 		t.Fatal(err)
 	}
 	b := policy.New()
-	return NewReader(ReaderConfig{FromServer: fromServer, Limits: hpack.DefaultLimits}, &b)
+	r := NewReader(ReaderConfig{FromServer: fromServer, Limits: hpack.DefaultLimits}, &b)
+	r.Scratch = new(Scratch)
+	return r
 }
 
 // trace reads events from pieces of at most size bytes and describes them; pieces of one DATA

@@ -56,13 +56,26 @@ type ReaderConfig struct {
 	Limits          hpack.Limits
 }
 
+// Scratch is what events are built in.
+type Scratch struct {
+	Fields []hpack.Field // header sections are decoded into it
+	ev     Event
+}
+
+// Clear forgets what the last events referred to.
+func (s *Scratch) Clear() {
+	clear(s.Fields[:cap(s.Fields)])
+	s.Fields, s.ev = s.Fields[:0], Event{}
+}
+
 // A Reader cuts a connection's bytes into events. It belongs to the read loop.
 type Reader struct {
 	// Now is the time the budget is charged at, in nanoseconds; the read loop sets it.
 	Now int64
 
-	// Fields is decoded into and may be replaced between events: the shell lends it.
-	Fields []hpack.Field
+	// Scratch must be set while Next is called; it may be another one each time the caller has
+	// done with the last event, so that an idle connection need not keep any.
+	Scratch *Scratch
 
 	cfg    ReaderConfig  // immutable
 	budget *abuse.Budget // what the peer may cause
@@ -81,7 +94,6 @@ type Reader struct {
 	blockErr   *Error // fault of the stream found in HEADERS
 	firstFrame bool   // the first frame must be SETTINGS
 
-	ev Event
 }
 
 // NewReader returns a Reader for the bytes after the client preface. budget is charged for header
@@ -120,11 +132,11 @@ func (r *Reader) Next(b []byte) (ev *Event, n int, err error) {
 		return nil, 0, nil
 	}
 	r.firstFrame = false
-	r.ev = Event{Type: h.Type, StreamID: h.StreamID}
+	r.Scratch.ev = Event{Type: h.Type, StreamID: h.StreamID}
 	if err := r.frame(h, b[frame.HeaderLen:total]); err != nil {
 		return nil, 0, err
 	}
-	return &r.ev, total, nil
+	return &r.Scratch.ev, total, nil
 }
 
 // checkHeader applies the rules that need the frame header only.
@@ -167,7 +179,7 @@ func (r *Reader) dataFrame(h frame.Header, b []byte) (*Event, int, error) {
 	r.padLeft = pad
 	r.dataLeft = int(h.Length) - (used - frame.HeaderLen) - pad
 	dataLen := r.dataLeft
-	r.ev = Event{Kind: EventData, Type: frame.TypeData}
+	r.Scratch.ev = Event{Kind: EventData, Type: frame.TypeData}
 	ev, n, err := r.dataPiece(b[used:], used)
 	ev.First, ev.FlowLen, ev.DataLen = true, int(h.Length), dataLen
 	return ev, n, err
@@ -182,9 +194,9 @@ func (r *Reader) dataPiece(b []byte, used int) (*Event, int, error) {
 		p = min(r.padLeft, len(b)-k)
 		r.padLeft -= p
 	}
-	r.ev = Event{
+	r.Scratch.ev = Event{
 		Kind: EventData, Type: frame.TypeData, StreamID: r.dataID, Data: b[:k:k],
 		End: r.dataEnd && r.dataLeft == 0 && r.padLeft == 0,
 	}
-	return &r.ev, used + k + p, nil
+	return &r.Scratch.ev, used + k + p, nil
 }

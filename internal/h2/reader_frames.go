@@ -5,9 +5,9 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// frame turns a whole frame (never DATA) into r.ev. Its header has passed checkHeader.
+// frame turns a whole frame (never DATA) into r.Scratch.ev. Its header has passed checkHeader.
 func (r *Reader) frame(h frame.Header, p []byte) error {
-	ev := &r.ev
+	ev := &r.Scratch.ev
 	switch h.Type {
 	case frame.TypeHeaders:
 		return r.headers(h, p)
@@ -51,13 +51,13 @@ func (r *Reader) scoped(id uint32, err *frame.Error) error {
 	if e.StreamID == 0 {
 		return e
 	}
-	r.ev.Err = e
+	r.Scratch.ev.Err = e
 	return nil
 }
 
 func (r *Reader) settings(h frame.Header, p []byte) error {
 	if h.Flags.Has(frame.FlagAck) {
-		r.ev.Kind = EventSettingsAck
+		r.Scratch.ev.Kind = EventSettingsAck
 		return nil
 	}
 	st := frame.Settings(p)
@@ -66,7 +66,7 @@ func (r *Reader) settings(h frame.Header, p []byte) error {
 			return fromFrame(0, err)
 		}
 	}
-	r.ev.Kind, r.ev.Settings = EventSettings, st
+	r.Scratch.ev.Kind, r.Scratch.ev.Settings = EventSettings, st
 	return nil
 }
 
@@ -83,7 +83,7 @@ func (r *Reader) headers(h frame.Header, p []byte) error {
 		return r.section(h.StreamID, end, fragment)
 	}
 	r.blockID, r.blockEnd = h.StreamID, end
-	r.blockErr, r.ev.Err = r.ev.Err, nil
+	r.blockErr, r.Scratch.ev.Err = r.Scratch.ev.Err, nil
 	r.block = append(r.block[:0], fragment...)
 	return nil
 }
@@ -105,7 +105,7 @@ func (r *Reader) continuation(h frame.Header, p []byte) error {
 	}
 	id, end := r.blockID, r.blockEnd
 	r.blockID = 0
-	r.ev.Err = r.blockErr
+	r.Scratch.ev.Err = r.blockErr
 	err := r.section(id, end, r.block)
 	r.block = nil // long blocks are rare: an idle connection keeps none
 	return err
@@ -114,13 +114,13 @@ func (r *Reader) continuation(h frame.Header, p []byte) error {
 // section decodes a complete block. That happens whatever becomes of its stream, as the
 // decoder must stay in step (§4.3).
 func (r *Reader) section(id uint32, end bool, block []byte) error {
-	fields, info, err := r.dec.Decode(r.Fields[:0], block, &r.cfg.Limits)
-	r.Fields = fields
+	fields, info, err := r.dec.Decode(r.Scratch.Fields[:0], block, &r.cfg.Limits)
+	r.Scratch.Fields = fields
 	if err != nil {
 		return connError(frame.ErrCode(err.Code), err.Token, "%s", err.Reason)
 	}
-	r.ev.Kind, r.ev.StreamID, r.ev.End = EventHeaders, id, end
-	r.ev.Fields, r.ev.Info = fields, info
+	r.Scratch.ev.Kind, r.Scratch.ev.StreamID, r.Scratch.ev.End = EventHeaders, id, end
+	r.Scratch.ev.Fields, r.Scratch.ev.Info = fields, info
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Limits on what a peer may make this side do. Zero values take the defaults of
-// [Limits.withDefaults].
+// withDefaults.
 type Limits struct {
 	Streams         uint32        // concurrent streams a peer may open (256)
 	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
@@ -29,7 +29,10 @@ type Limits struct {
 	Abuse *abuse.Policy
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
+	if l.Abuse == nil {
+		l.Abuse = policy()
+	}
 	orDefault(&l.Streams, 256)
 	orDefault(&l.HeaderList, hpack.DefaultLimits.Size)
 	orDefault(&l.HeaderListHard, hpack.DefaultLimits.HardSize)
@@ -39,7 +42,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.WriteStall, 30*time.Second)
 	orDefault(&l.ZeroWindow, 60*time.Second)
 	l.HeaderListHard = max(l.HeaderListHard, l.HeaderList)
-	return l
+	return &l
 }
 
 // Default budgets, shared by all connections. gRFC A8 lets servers ping as they like.
@@ -84,6 +87,14 @@ type ServerConfig struct {
 	// HTTP1 is given connections that do not speak HTTP/2; nc replays what was read. nil: they
 	// get a short answer and are closed.
 	HTTP1 func(nc net.Conn)
+
+	once   sync.Once // limits with defaults, shared by all connections
+	limits *Limits
+}
+
+func (c *ServerConfig) resolved() *Limits {
+	c.once.Do(func() { c.limits = c.Limits.withDefaults(serverPolicy) })
+	return c.limits
 }
 
 // ClientConfig configures client connections. It is read only.
@@ -91,6 +102,14 @@ type ClientConfig struct {
 	Limits    Limits
 	Keepalive Keepalive
 	TLS       *tls.ConnectionState // of the finished handshake; nil: plaintext
+
+	once   sync.Once // limits with defaults
+	limits *Limits
+}
+
+func (c *ClientConfig) resolved() *Limits {
+	c.once.Do(func() { c.limits = c.Limits.withDefaults(clientPolicy) })
+	return c.limits
 }
 
 func (l Limits) h2(role h2.Role) h2.Config {

@@ -23,7 +23,7 @@ type conn struct {
 	raw      syscall.RawConn // nil: only blocking reads and writes
 	spill    *spillConn      // below TLS, nil otherwise
 	role     h2.Role
-	limits   Limits
+	limits   *Limits
 	keep     Keepalive
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
@@ -36,14 +36,13 @@ type conn struct {
 	now        int64    // nanoseconds, one reading a batch
 	rbuf       *mem.Buf // received and not yet processed; nil while idle
 	rpos       int      // processed bytes of rbuf
-	small      [64]byte // first bytes of a read where readiness cannot be waited for without a buffer
+	small      []byte   // first bytes of a read where readiness cannot be waited for without a buffer
 	rn         int
 	rerr       error
 	rawRead    func(fd uintptr) bool
-	dataTo     *stream // stream of the DATA frame in progress; nil: drop
-	dataRefund bool    // dropped bytes are not credited yet
-	reqHead    transport.RequestHead
-	respHead   transport.ResponseHead
+	dataTo     *stream       // stream of the DATA frame in progress; nil: drop
+	dataRefund bool          // dropped bytes are not credited yet
+	tmp        *scratch      // for the time of a batch
 	slow       bool          // a read deadline is set: for the preface, or a frame in progress
 	settled    bool          // the peer's first SETTINGS has come
 	ready      chan struct{} // closed then; nil on a server
@@ -85,18 +84,12 @@ type conn struct {
 }
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.
-func (c *conn) init(nc net.Conn, role h2.Role, limits Limits, keep Keepalive) {
+func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	c.nc, c.role, c.limits, c.keep = nc, role, limits, keep
 	c.done = make(chan struct{})
 	c.draining = make(chan struct{})
 	rc := limits.reader()
 	rc.FromServer = role == h2.Client
-	if limits.Abuse == nil {
-		limits.Abuse = serverPolicy()
-		if role == h2.Client {
-			limits.Abuse = clientPolicy()
-		}
-	}
 	c.budget = limits.Abuse.New()
 	c.rd = h2.NewReader(rc, &c.budget)
 	c.h = h2.NewConn(limits.h2(role), c.newStream)

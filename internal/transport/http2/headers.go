@@ -56,7 +56,7 @@ func (c *conn) request(st *stream, ev *h2.Event) *transport.Error {
 			return c.fault(err)
 		}
 	}
-	head := &c.reqHead
+	head := &c.tmp.reqHead
 	*head = transport.RequestHead{
 		Method: req.Method, Scheme: req.Scheme, Authority: req.Authority, Path: req.Path, Fields: req.Fields,
 		Oversize: c.oversize(ev),
@@ -122,7 +122,7 @@ func (c *conn) response(st *stream, ev *h2.Event) *transport.Error {
 			return c.fault(err)
 		}
 	}
-	head := &c.respHead
+	head := &c.tmp.respHead
 	*head = transport.ResponseHead{Status: resp.Status, Fields: resp.Fields, Oversize: c.oversize(ev)}
 	if ev.End {
 		c.lock()

@@ -42,8 +42,8 @@ func (c *conn) readLoop() {
 func (c *conn) batch() *transport.Error {
 	c.now = time.Now().UnixNano()
 	c.rd.Now = c.now
-	fields := fieldPool.Get().(*[]hpack.Field)
-	c.rd.Fields = *fields
+	c.tmp = scratchPool.Get().(*scratch)
+	c.rd.Scratch = &c.tmp.Scratch
 	c.mu.Lock()
 	c.inBatch = true
 	c.mu.Unlock()
@@ -60,7 +60,7 @@ func (c *conn) batch() *transport.Error {
 		c.rpos += n
 		fault = c.event(ev)
 	}
-	c.giveBack(fields)
+	c.giveBack()
 	c.lock()
 	c.inBatch = false
 	c.updateLocked()
@@ -74,26 +74,30 @@ func (c *conn) batch() *transport.Error {
 	return fault
 }
 
-// fieldPool lends header sections to decode into for the time of a batch.
-var fieldPool = sync.Pool{New: func() any {
-	f := make([]hpack.Field, 0, 16)
-	return &f
+// scratch is what a batch needs and an idle connection does not.
+type scratch struct {
+	h2.Scratch
+	reqHead  transport.RequestHead
+	respHead transport.ResponseHead
+}
+
+var scratchPool = sync.Pool{New: func() any {
+	return &scratch{Scratch: h2.Scratch{Fields: make([]hpack.Field, 0, 16)}}
 }}
 
 // maxPooledFields bounds the slices the pool keeps: a section near the limit is rare.
 const maxPooledFields = 64
 
-// giveBack returns the fields to the pool, emptied: their strings belong to calls.
-func (c *conn) giveBack(fields *[]hpack.Field) {
-	f := c.rd.Fields
-	c.rd.Fields = nil
-	c.reqHead, c.respHead = transport.RequestHead{}, transport.ResponseHead{}
-	if cap(f) > maxPooledFields {
+// giveBack returns the batch's scratch to the pool, emptied: its strings belong to calls.
+func (c *conn) giveBack() {
+	t := c.tmp
+	c.tmp, c.rd.Scratch = nil, nil
+	if cap(t.Fields) > maxPooledFields {
 		return
 	}
-	clear(f[:cap(f)])
-	*fields = f[:0]
-	fieldPool.Put(fields)
+	t.Clear()
+	t.reqHead, t.respHead = transport.RequestHead{}, transport.ResponseHead{}
+	scratchPool.Put(t)
 }
 
 func (c *conn) asFault(err error) *transport.Error {
@@ -139,7 +143,10 @@ func (c *conn) fill() error {
 	}
 	if c.rbuf == nil {
 		// Wait with a few bytes of our own, so that an idle connection holds no buffer.
-		n, err := c.nc.Read(c.small[:])
+		if c.small == nil {
+			c.small = make([]byte, 64)
+		}
+		n, err := c.nc.Read(c.small)
 		if n == 0 {
 			return err
 		}
