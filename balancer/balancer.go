@@ -64,6 +64,9 @@ type Host interface {
 	Target() string
 	// Authority is the default :authority of calls.
 	Authority() string
+	// Later runs f in turn with the balancer's other events, soon. Unlike the other methods it may be called by
+	// anyone at any time: it is how a picker asks for something to be done.
+	Later(f func())
 	Clock
 }
 
@@ -95,10 +98,6 @@ type SubConnOptions struct {
 	// READY if nothing reports, else with CONNECTING until there is a report. nil: health is not looked at.
 	// gRFC A61, "Generic Health Reporting Mechanism".
 	OnHealth func(SubConnState)
-	// OnLoad asks for load reports out of band (gRFC A51), at LoadInterval, while ready. nil: none.
-	OnLoad func(*LoadReport)
-	// LoadInterval is how often to report; 0: 10 s.
-	LoadInterval time.Duration
 }
 
 // SubConnState is a connection's state.
@@ -118,6 +117,9 @@ type SubConn interface {
 	// Shutdown ends it: calls under way may finish, no new ones start, no function of the options is
 	// called any more.
 	Shutdown()
+	// WatchLoad asks for load reports out of band (gRFC A51), about every interval, while there is a connection, and
+	// replaces what was asked for before. f is called in turn with the balancer's other events. nil: no more.
+	WatchLoad(interval time.Duration, f func(*LoadReport))
 	// Address is where it leads.
 	Address() resolver.Address
 }

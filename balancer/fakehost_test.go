@@ -16,6 +16,7 @@ type fakeHost struct {
 	log    []string
 	now    time.Time
 	timers []*fakeTimer
+	later  []func()
 	subs   []*fakeSub // alive
 	state  State      // last published
 	rand   *rand.Rand
@@ -42,18 +43,22 @@ func (h *fakeHost) NewSubConn(addr resolver.Address, opts SubConnOptions) SubCon
 	if opts.OnHealth != nil {
 		extra += " +health"
 	}
-	if opts.OnLoad != nil {
-		extra += fmt.Sprintf(" +load every %v", opts.LoadInterval)
-	}
 	h.note("new %v%s", addr, extra)
 	return s
 }
 
 func (h *fakeHost) Publish(s State) {
 	h.state = s
-	var p Pick
 	what := ""
-	switch err := s.Picker.Pick(&CallInfo{}, &p); {
+	_, lazy := s.Picker.(*ringPicker) // to ask it is to make it connect
+	var p Pick
+	var err error
+	if !lazy {
+		err = s.Picker.Pick(&CallInfo{}, &p)
+	}
+	switch {
+	case lazy:
+		what = fmt.Sprintf("picker %T", s.Picker)
 	case err == ErrQueue:
 		what = "calls wait"
 	case err != nil:
@@ -73,6 +78,17 @@ func (h *fakeHost) Target() string    { return "test:///x" }
 func (h *fakeHost) Authority() string { return "x" }
 func (h *fakeHost) Now() time.Time    { return h.now }
 func (h *fakeHost) Uint64() uint64    { return h.rand.Uint64() }
+
+func (h *fakeHost) Later(f func()) { h.later = append(h.later, f) }
+
+// settle runs what pickers asked for.
+func (h *fakeHost) settle() {
+	for len(h.later) > 0 {
+		f := h.later[0]
+		h.later = h.later[1:]
+		f()
+	}
+}
 
 func (h *fakeHost) AfterFunc(d time.Duration, f func()) (stop func()) {
 	t := &fakeTimer{at: h.now.Add(d), f: f}
@@ -127,6 +143,16 @@ type fakeSub struct {
 	h    *fakeHost
 	addr resolver.Address
 	opts SubConnOptions
+	load func(*LoadReport)
+}
+
+func (s *fakeSub) WatchLoad(interval time.Duration, f func(*LoadReport)) {
+	if f != nil {
+		s.h.note("load of %v every %v", s.addr, interval)
+	} else if s.load != nil {
+		s.h.note("load of %v no more", s.addr)
+	}
+	s.load = f
 }
 
 func (s *fakeSub) Connect()                  { s.h.note("connect %v", s.addr) }

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"errors"
-	"time"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
@@ -23,6 +22,12 @@ type CallInfo struct {
 	Metadata metadata.MD
 	// Attempt counts from 1; more than 1 is a retry or a hedge.
 	Attempt int
+	// Streaming calls last as long as they like: their duration says nothing of the backend.
+	Streaming bool
+	// Hash places the call on the ring of ring_hash if HasHash is set; a resolver that routes sets it.
+	Hash uint64
+	// HasHash: see Hash.
+	HasHash bool
 }
 
 // ErrQueue tells that there is nothing to choose from yet.
@@ -49,25 +54,32 @@ type Pick struct {
 	// SubConn is the connection chosen.
 	SubConn SubConn
 
-	feedback [maxFeedback]Feedback
+	feedback [maxFeedback]watch
 	n        int
-	more     []Feedback // beyond maxFeedback
+	more     []watch // beyond maxFeedback
+}
+
+type watch struct {
+	f     Feedback
+	token int64
 }
 
 // Feedback hears of the end of an attempt. Safe for concurrent use; it must not block.
 type Feedback interface {
-	// Done is called once per pick, when the attempt ended. info is lent until it returns.
-	Done(info *DoneInfo)
+	// Done is called once per pick, when the attempt ended, with the token that was given to Watch. info is
+	// lent until it returns.
+	Done(info *DoneInfo, token int64)
 }
 
-// Watch asks for f to be told when the attempt ends. For pickers.
-func (p *Pick) Watch(f Feedback) {
+// Watch asks for f to be told when the attempt ends. token is what the picker wants to remember of this pick, the
+// time for example: f itself is shared by all, so that nothing has to be allocated. For pickers.
+func (p *Pick) Watch(f Feedback, token int64) {
 	if p.n < maxFeedback {
-		p.feedback[p.n] = f
+		p.feedback[p.n] = watch{f, token}
 		p.n++
 		return
 	}
-	p.more = append(p.more, f)
+	p.more = append(p.more, watch{f, token})
 }
 
 // Watched tells whether anyone wants to hear of the end.
@@ -76,10 +88,10 @@ func (p *Pick) Watched() bool { return p.n > 0 }
 // Done tells everyone who asked, the last to ask first.
 func (p *Pick) Done(info *DoneInfo) {
 	for i := len(p.more) - 1; i >= 0; i-- {
-		p.more[i].Done(info)
+		p.more[i].f.Done(info, p.more[i].token)
 	}
 	for i := p.n - 1; i >= 0; i-- {
-		p.feedback[i].Done(info)
+		p.feedback[i].f.Done(info, p.feedback[i].token)
 	}
 }
 
@@ -100,22 +112,6 @@ type DoneInfo struct {
 	// Load is the backend's load report in the trailers (gRFC A51), in wire form; parse it with
 	// [ParseLoadReport]. "": none.
 	Load string
-}
-
-// LoadReport is a backend's own view of its load: xds.data.orca.v3.OrcaLoadReport (gRFC A51).
-type LoadReport struct {
-	// CPU is the utilisation of the CPU, 1 when all that the backend may use is used. It may exceed 1.
-	CPU float64
-	// Application is the utilisation the application computed itself; may exceed 1. 0: not reported.
-	Application float64
-	// Memory is the share of memory in use, in [0, 1].
-	Memory float64
-	// QPS and EPS are requests and errors per second.
-	QPS, EPS float64
-	// Utilization holds named shares in [0, 1], RequestCost and Named free-form values.
-	Utilization, RequestCost, Named map[string]float64
-	// Time is when it arrived.
-	Time time.Time
 }
 
 // fixedPicker gives every call the same answer.

@@ -1,14 +1,22 @@
 package balancer
 
+import (
+	"fmt"
+
+	"github.com/naru-rpc/naru/serviceconfig"
+)
+
 // setPolicy makes a balancer, or changes the configuration of the one there is.
 func (tr *tracer) setPolicy(name, config string) {
-	switch name {
-	case "pick_first":
-		tr.policy = PickFirst{Shuffle: config == `{"shuffleAddressList":true}`}
-	case "pick_first_child":
+	if name == "pick_first_child" {
 		tr.policy = PickFirst{petiole: true}
-	default:
-		tr.t.Fatalf("unknown policy %q", name)
+	} else {
+		if config == "" {
+			config = "{}"
+		}
+		sc, err := serviceconfig.Parse(fmt.Sprintf(`{"loadBalancingConfig":[{%q:%s}]}`, name, config), Builtin())
+		tr.check("policy "+name+" "+config, err)
+		tr.policy = sc.Policy.(Policy)
 	}
 	if tr.bal == nil {
 		tr.bal = tr.policy.New(tr.h)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,7 @@ func runTrace(t *testing.T, file string) {
 		for line := range strings.Lines(b.cmds) {
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 				tr.run(line)
+				tr.h.settle()
 			}
 		}
 		got := tr.h.flush()
@@ -118,6 +120,16 @@ func (tr *tracer) run(line string) {
 		if e.State == connectivity.Ready && s.opts.OnHealth != nil && !slices.Contains(args, "unhealthy") {
 			s.opts.OnHealth(e)
 		}
+	case "up": // up a:1 b:1: they connect
+		for _, a := range args {
+			tr.run("CONNECTING " + a)
+			tr.run("READY " + a)
+			tr.h.settle()
+		}
+	case "load": // load a:1 cpu=0.5 qps=100 eps=1: a report out of band
+		tr.h.sub(args[0]).load(loadReport(args[1:]))
+	case "calls": // calls a:1 20 [fail=10] [ms=5] [load=cpu=0.5,qps=100]: picks until so many went there and ended so
+		tr.calls(args)
 	case "pick": // pick 12 [key=value]: tells where the calls go, in order; they end well at once
 		tr.pick(args)
 	case "hold": // hold 3: like pick, but the calls do not end
@@ -195,6 +207,7 @@ func (tr *tracer) picks(args []string) []*Pick {
 	}
 	var ps []*Pick
 	var where []string
+	tally := map[string]int{}
 	for range n {
 		p := &Pick{}
 		if err := tr.h.state.Picker.Pick(&call, p); err != nil {
@@ -202,7 +215,14 @@ func (tr *tracer) picks(args []string) []*Pick {
 			continue
 		}
 		where = append(where, p.SubConn.Address().String())
+		tally[p.SubConn.Address().String()]++
 		ps = append(ps, p)
+	}
+	if len(where) > 20 {
+		where = nil
+		for _, addr := range slices.Sorted(maps.Keys(tally)) {
+			where = append(where, fmt.Sprintf("%s %d times", addr, tally[addr]))
+		}
 	}
 	tr.h.note("picked %s", strings.Join(where, " "))
 	return ps
@@ -212,6 +232,54 @@ func (tr *tracer) pick(args []string) {
 	for _, p := range tr.picks(args) {
 		p.Done(&DoneInfo{Sent: true, Received: true})
 	}
+}
+
+// calls makes picks until n went to addr, and lets all that went there end as told and all others well.
+func (tr *tracer) calls(args []string) {
+	n, fail, ms := 0, 0, 0
+	var load string
+	fmt.Sscan(args[1], &n)
+	for _, a := range args[2:] {
+		switch k, v, _ := strings.Cut(a, "="); k {
+		case "fail":
+			fmt.Sscan(v, &fail)
+		case "ms":
+			fmt.Sscan(v, &ms)
+		case "load":
+			load = string(AppendLoadReport(nil, loadReport(strings.Split(v, ","))))
+		}
+	}
+	for range 100 * n {
+		p := &Pick{}
+		if err := tr.h.state.Picker.Pick(&CallInfo{}, p); err != nil {
+			tr.t.Fatalf("calls %v: %v", args, err)
+		}
+		if p.SubConn.Address().String() != args[0] {
+			continue // as if it had not been made: nobody hears of its end
+		}
+		d := DoneInfo{Sent: true, Received: true, Load: load}
+		if n <= fail {
+			d.Code = codes.Unavailable
+		}
+		start := tr.h.now
+		tr.h.now = start.Add(time.Duration(ms) * time.Millisecond)
+		p.Done(&d)
+		tr.h.now = start // the trace's clock moves by advance only
+		if n--; n == 0 {
+			return
+		}
+	}
+	tr.t.Fatalf("calls %v: too few picks went there", args)
+}
+
+func loadReport(fields []string) *LoadReport {
+	r := &LoadReport{}
+	for _, f := range fields {
+		k, v, _ := strings.Cut(f, "=")
+		dst := map[string]*float64{"cpu": &r.CPU, "app": &r.Application, "qps": &r.QPS, "eps": &r.EPS}[k]
+		fmt.Sscan(v, dst)
+	}
+	return r
 }
 
 func (tr *tracer) hold(args []string) { tr.held = append(tr.held, tr.picks(args)...) }

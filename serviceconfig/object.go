@@ -98,6 +98,15 @@ func (o *Object) end() {
 	}
 }
 
+// Require reports those keys that are absent.
+func (o *Object) Require(keys ...string) {
+	for _, k := range keys {
+		if o.m.values[k] == nil && o.m.values[capital(k)] == nil {
+			o.Errorf(k, "it is missing")
+		}
+	}
+}
+
 // Bool reads true or false.
 func (o *Object) Bool(key string, v *bool) bool {
 	switch n := o.value(key).(type) {

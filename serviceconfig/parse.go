@@ -64,7 +64,7 @@ func (p *parser) config(o *Object, c *Config) {
 	})
 	o.Object("retryThrottling", func(o *Object) {
 		c.RetryThrottling = &RetryThrottling{}
-		o.require("maxTokens", "tokenRatio")
+		o.Require("maxTokens", "tokenRatio")
 		o.Float("maxTokens", &c.RetryThrottling.MaxTokens)
 		o.Float("tokenRatio", &c.RetryThrottling.TokenRatio)
 	})
@@ -184,7 +184,7 @@ func (p *parser) method(o *Object, m *MethodConfig) {
 	})
 	o.Object("hedgingPolicy", func(o *Object) {
 		m.Hedging = &HedgingPolicy{}
-		o.require("maxAttempts")
+		o.Require("maxAttempts")
 		o.Int("maxAttempts", &m.Hedging.MaxAttempts, 2, math.MaxInt32)
 		o.Duration("hedgingDelay", &m.Hedging.Delay)
 		o.Codes("nonFatalStatusCodes", &m.Hedging.NonFatalCodes)
@@ -193,20 +193,11 @@ func (p *parser) method(o *Object, m *MethodConfig) {
 
 // retry: gRFC A6, "Validation of retryPolicy": all but the last are required.
 func (p *parser) retry(o *Object, r *RetryPolicy) {
-	o.require("maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier", "retryableStatusCodes")
+	o.Require("maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier", "retryableStatusCodes")
 	o.Int("maxAttempts", &r.MaxAttempts, 2, math.MaxInt32)
 	o.Duration("initialBackoff", &r.InitialBackoff)
 	o.Duration("maxBackoff", &r.MaxBackoff)
 	o.Float("backoffMultiplier", &r.BackoffMultiplier)
 	o.Codes("retryableStatusCodes", &r.RetryableCodes)
 	o.Duration("perAttemptRecvTimeout", &r.PerAttemptTimeout)
-}
-
-// require reports the keys that are absent.
-func (o *Object) require(keys ...string) {
-	for _, k := range keys {
-		if o.m.values[k] == nil && o.m.values[capital(k)] == nil {
-			o.Errorf(k, "it is missing")
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/credentials"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -58,6 +59,10 @@ type Config struct {
 
 	// MaxAttempts bounds what a service config may ask for as attempts of a call, retried or hedged. 0: 5 (gRFC A6).
 	MaxAttempts int
+
+	// UserAgent and Credentials go with the channel's own calls: health watching and load reports.
+	UserAgent   string
+	Credentials []credentials.PerRPC
 
 	// Logger receives state changes (debug) and failures (info). nil: nothing is logged.
 	Logger *slog.Logger

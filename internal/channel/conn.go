@@ -21,6 +21,8 @@ type conn struct {
 	// addition does both. limit is the peer's SETTINGS_MAX_CONCURRENT_STREAMS as last seen.
 	word  atomic.Uint64
 	limit atomic.Uint32
+	// sides is how many of the calls in flight are the channel's own: they keep nothing from being idle.
+	sides atomic.Int32
 }
 
 const onePick = 1<<32 | 1
@@ -48,6 +50,21 @@ func (c *conn) take() bool {
 	}
 	c.word.Add(^uint64(onePick - 1))
 	return false
+}
+
+// calls is how many calls of users are in flight.
+func (c *conn) calls() int { return int(c.inFlight()) - int(c.sides.Load()) }
+
+// hold counts a call of the channel's own, which does not ask for a slot.
+func (c *conn) hold() {
+	c.sides.Add(1)
+	c.word.Add(1)
+}
+
+// release is for what hold is to take.
+func (c *conn) release() {
+	c.give()
+	c.sides.Add(-1)
 }
 
 // give gives a slot back.

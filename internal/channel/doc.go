@@ -16,8 +16,10 @@
 //	resolver.Run       started by the loop when the channel leaves idle; ended by its context
 //	connection attempt one per subConn at most; ended by its context (timeout, Shutdown, Close)
 //	connection watch   one per connection; ended by the connection's Done
+//	side call          up to two per subConn (health, load reports); ended by its context, or by its
+//	                   connection's end
 //
-// Close cancels the contexts, closes the connections and waits for all three. Timers (backoff, attempt delay,
+// Close cancels the contexts, closes the connections and waits for all four. Timers (backoff, attempt delay,
 // idle, slot recheck) are time.AfterFunc; Close stops them.
 //
 // # Lock order

@@ -2,11 +2,11 @@ package channel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -35,6 +35,8 @@ type fakeConn struct {
 	err   *transport.Error
 	why   string // given to Drain
 	slot  chan struct{}
+
+	streams []*fakeStream // opened
 }
 
 func newFakeConn(addr string, n int) *fakeConn {
@@ -44,8 +46,74 @@ func newFakeConn(addr string, n int) *fakeConn {
 
 func (c *fakeConn) String() string { return fmt.Sprintf("%s#%d", c.addr, c.n) }
 
-func (c *fakeConn) Open(*transport.RequestHead, *mem.Buf, bool, transport.ClientSink) (transport.ClientStream, error) {
-	return nil, errors.New("a fake connection opens no streams")
+// Open makes a stream whose other end is the test. Only the channel's own calls come here: the test picks, and calls
+// nothing.
+func (c *fakeConn) Open(head *transport.RequestHead, body *mem.Buf, _ bool, sink transport.ClientSink) (transport.ClientStream, error) {
+	s := &fakeStream{conn: c, path: head.Path, body: string(body.B), sink: sink}
+	body.Free()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.draining:
+		return nil, &transport.Error{Token: "drained", Unprocessed: true}
+	default:
+	}
+	c.streams = append(c.streams, s)
+	return s, nil
+}
+
+// fakeStream is a stream of a fakeConn.
+type fakeStream struct {
+	conn *fakeConn
+	path string
+	body string // of the request, with its prefix
+	sink transport.ClientSink
+
+	begun bool
+	reset atomic.Bool
+}
+
+func (s *fakeStream) Send(body *mem.Buf, _ bool) error { body.Free(); return nil }
+func (s *fakeStream) ID() uint32                       { return 1 }
+func (s *fakeStream) AwaitSend(<-chan struct{}) error  { return nil }
+func (s *fakeStream) Consumed(int)                     {}
+func (s *fakeStream) Want(int)                         {}
+func (s *fakeStream) Reset(uint32, string)             { s.reset.Store(true) }
+func (s *fakeStream) Conn() *transport.ConnInfo        { return s.conn.Info() }
+
+// answer sends a message.
+func (s *fakeStream) answer(msg string) {
+	if !s.begun {
+		s.begun = true
+		s.sink.Head(&transport.ResponseHead{Status: 200, Fields: []transport.Field{{Name: "content-type", Value: "application/grpc"}}}, false)
+	}
+	s.sink.Data([]byte("\x00\x00\x00\x00"+string(rune(len(msg)))+msg), false)
+	synctest.Wait()
+}
+
+// end ends the call with a status.
+func (s *fakeStream) end(code string) {
+	trailers := []transport.Field{{Name: "grpc-status", Value: code}}
+	if s.begun {
+		s.sink.Trailers(trailers)
+	} else {
+		head := []transport.Field{{Name: "content-type", Value: "application/grpc"}}
+		s.sink.Head(&transport.ResponseHead{Status: 200, Fields: append(head, trailers...)}, true)
+	}
+	synctest.Wait()
+}
+
+// stream returns the nth stream opened.
+func (n *fakeNet) stream(conn, i int) *fakeStream {
+	n.t.Helper()
+	synctest.Wait()
+	c := n.conn(conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i >= len(c.streams) {
+		n.t.Fatalf("stream %d of %v was wanted, %d were opened", i, c, len(c.streams))
+	}
+	return c.streams[i]
 }
 
 func (c *fakeConn) AwaitSlot(done <-chan struct{}) error {

@@ -59,7 +59,7 @@ func (c *Channel) totalPicks() uint64 {
 func (c *Channel) callsUnderWay() bool {
 	for s := range c.subs {
 		for _, t := range s.list() {
-			if t.inFlight() > 0 {
+			if t.calls() > 0 {
 				return true
 			}
 		}

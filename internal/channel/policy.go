@@ -141,6 +141,14 @@ func (h *policyHost) Authority() string { return h.ch.authority }
 func (h *policyHost) Now() time.Time    { return time.Now() }
 func (h *policyHost) Uint64() uint64    { return rand.Uint64() }
 
+func (h *policyHost) Later(f func()) {
+	h.ch.loop.do(func() {
+		if !h.closed {
+			f()
+		}
+	})
+}
+
 func (h *policyHost) AfterFunc(d time.Duration, f func()) (stop func()) {
 	return h.ch.afterFunc(d, func() {
 		if !h.closed {

@@ -123,6 +123,7 @@ func (a *activeResolver) update(s resolver.State) error {
 	}
 	if before := c.methods.Load(); before.config != sc {
 		c.methods.Store(newMethodTable(sc, c.cfg.MaxAttempts, before))
+		c.followConfig(before.config, sc)
 	}
 	c.markResolved()
 	sticky, ok := policy.(balancer.Sticky)
@@ -154,6 +155,23 @@ func (c *Channel) policyOf(sc *serviceconfig.Config) (balancer.Policy, error) {
 			c.cfg.Target, sc.Policy.Name(), sc.Policy)
 	}
 	return p, nil
+}
+
+// followConfig lets connections that are there follow a change of the service config.
+func (c *Channel) followConfig(before, now *serviceconfig.Config) {
+	for s := range c.subs {
+		if !samePointee(before.HealthCheckService, now.HealthCheckService) {
+			s.watchHealth()
+		}
+		s.grow() // there may be room for more connections
+	}
+}
+
+func samePointee(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // markResolved lets calls pass that wait for their method's settings.

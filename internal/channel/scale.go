@@ -43,7 +43,7 @@ func (s *subConn) trimLater() {
 		now := s.list()
 		for i := len(now) - 1; i > 0; i-- {
 			c := now[i]
-			unused := i < len(before) && before[i] == c && seen[i] == c.picks() && c.inFlight() == 0
+			unused := i < len(before) && before[i] == c && seen[i] == c.picks() && c.calls() <= 0
 			if unused {
 				c.t.Drain(trimReason)
 			}

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -34,6 +35,8 @@ type subConn struct {
 	failures    int                // attempts in a row that failed
 	lastErr     error              // of the last attempt or connection that failed
 	stopTrim    func()             // the timer that closes additional connections, nil if none
+	health      *side              // nil: health is not watched
+	load        *side              // nil: load reports are not wanted
 
 	slots slots
 }
@@ -111,6 +114,7 @@ func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
 	s.ch.wg.Go(c.watch)
 	s.slots.add(c)
 	s.trimLater()
+	s.tendSides()
 	s.update()
 }
 
@@ -124,7 +128,11 @@ func (s *subConn) attemptFailed(a *attempt, err error) {
 func (s *subConn) failed(f *connectivity.Failure) {
 	s.lastErr = f
 	s.ch.failures.add(f)
-	s.ch.cfg.Logger.Info("connection failed", "target", s.ch.cfg.Target, "address", s.addr.String(),
+	level, msg := slog.LevelInfo, "connection failed"
+	if f.Reason == connectivity.GoAway && f.Code == 0 {
+		level, msg = slog.LevelDebug, "connection closed by the peer" // NO_ERROR: it restarts, or was there long enough
+	}
+	s.ch.cfg.Logger.Log(s.ch.ctx, level, msg, "target", s.ch.cfg.Target, "address", s.addr.String(),
 		"reason", string(f.Reason), "error", f)
 }
 
@@ -153,6 +161,7 @@ func (s *subConn) connLost(c *conn) {
 		s.failures = c.short - 1
 		s.backOff(s.ch.cfg.Backoff.Delay(c.short-1, rand.Float64()) - life)
 	}
+	s.tendSides()
 	s.update()
 	s.grow()
 }
@@ -190,8 +199,8 @@ func (s *subConn) tell(e balancer.SubConnState) {
 		return
 	}
 	s.opts.OnState(e)
-	if e.State == connectivity.Ready && s.opts.OnHealth != nil && !s.stopped {
-		s.opts.OnHealth(e)
+	if e.State == connectivity.Ready {
+		s.watchHealth()
 	}
 }
 
@@ -212,7 +221,9 @@ func (s *subConn) shutdown() {
 	if s.stopTrim != nil {
 		s.stopTrim()
 	}
-	for _, c := range s.slots.close() {
+	conns := s.slots.close()
+	s.tendSides()
+	for _, c := range conns {
 		s.ch.leaving[c] = struct{}{}
 		c.t.Drain("the client does not need the address any more")
 	}
