@@ -177,7 +177,7 @@ func TestLoadReportsOutOfBand(t *testing.T) {
 			}
 			s.answer(string(balancer.AppendLoadReport(nil, &balancer.LoadReport{CPU: 0.5, QPS: qps})))
 		}
-		after(time.Second) // the weights are worked out
+		after(1100 * time.Millisecond) // the weights are worked out
 		picked := map[string]int{}
 		for range 400 {
 			conn, done := mustPick(t, c, call.PickInfo{})
