@@ -32,6 +32,14 @@ func main() {
 	_, err = health.Check(context.Background(), conn, "greeter.Unknown")
 	fmt.Println("greeter.Unknown:", err)
 
+	watch(conn, h)
+	if err := stop(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// watch prints each status of the Greeter, and changes it when it has seen it.
+func watch(conn *naru.Client, h *health.Server) {
 	seen := 0
 	for s, err := range health.Watch(context.Background(), conn, greeter.Greeter_ServiceName) {
 		if err != nil {
@@ -48,8 +56,5 @@ func main() {
 		if seen == 3 {
 			break // ends the call
 		}
-	}
-	if err := stop(); err != nil {
-		log.Fatal(err)
 	}
 }

@@ -4,17 +4,12 @@
 // The verb starts these goroutines, and all have ended when it returns:
 //
 //   - one that serves; it ends when the server is shut down or closed, and run waits for it;
-//   - one that waits for a second interrupt; secondInterrupt's stop ends it and waits for it;
 //   - one inside Shutdown while the server drains; drain ends and awaits it.
 package demo
 
 import (
-	"context"
 	"log/slog"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,9 +53,7 @@ func New(env *cli.Env) *cobra.Command {
 			if o.tour && !cmd.Flags().Changed("addr") {
 				o.addr = "127.0.0.1:0" // nobody but the tour needs to find it
 			}
-			again, stop := secondInterrupt(cmd.Context())
-			defer stop()
-			return run(cmd.Context(), env, o, again)
+			return run(cmd.Context(), env, o)
 		},
 	}
 	f := cmd.Flags()
@@ -89,29 +82,4 @@ func (o *options) validate() (slog.Level, error) {
 			"what the tour shows is the same with TLS")
 	}
 	return level, nil
-}
-
-// secondInterrupt returns a channel that is closed at the first interrupt after ctx ended, which is
-// itself the work of an interrupt. stop must be called.
-func secondInterrupt(ctx context.Context) (again <-chan struct{}, stop func()) {
-	signals := make(chan os.Signal, 1) // os/signal does not wait for a receiver
-	closed := make(chan struct{})      // unbuffered: carries nothing; closed by the goroutine below
-	done := make(chan struct{})        // unbuffered: carries nothing; closed by stop
-	ended := make(chan struct{})       // unbuffered: carries nothing; closed by the goroutine below
-	go func() {
-		defer close(ended)
-		select {
-		case <-ctx.Done():
-		case <-done:
-			return
-		}
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		defer signal.Stop(signals)
-		select {
-		case <-signals:
-			close(closed)
-		case <-done:
-		}
-	}()
-	return closed, func() { close(done); <-ended }
 }

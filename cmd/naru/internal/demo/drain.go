@@ -4,22 +4,22 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
 // drain shuts the server down and says what it waits for. Calls that take longer than patience, or are still
-// running when again is closed, are cut off.
-func (h *house) drain(out io.Writer, patience time.Duration, again <-chan struct{}) error {
+// running at the next interrupt, are cut off.
+func (h *house) drain(out io.Writer, patience time.Duration) error {
+	again := make(chan os.Signal, 1) // os/signal does not wait for a receiver
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
 	h.health.Shutdown() // for those who watch: they should go elsewhere
-	fmt.Fprintln(out, "\nNo new calls are taken.")
-	if n, methods := h.calls.open(); n > 0 && patience > 0 {
-		fmt.Fprintf(out, "Waiting for %s, at most %v; Ctrl-C again ends at once:\n", plural(n, "call"), patience)
-		for _, m := range methods {
-			fmt.Fprintf(out, "  %s\n", m)
-		}
-	}
+	h.announce(out, patience)
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
 	drained := make(chan error, 1) // the one result of Shutdown
@@ -49,4 +49,17 @@ func (h *house) drain(out io.Writer, patience time.Duration, again <-chan struct
 	}
 	fmt.Fprintf(out, "Cut off, because %s: %s.\n", why, plural(n, "call"))
 	return cli.Reported(code)
+}
+
+// announce says what the drain waits for.
+func (h *house) announce(out io.Writer, patience time.Duration) {
+	fmt.Fprintln(out, "\nNo new calls are taken.")
+	n, methods := h.calls.open()
+	if n == 0 || patience == 0 {
+		return
+	}
+	fmt.Fprintf(out, "Waiting for %s, at most %v; Ctrl-C again ends at once:\n", plural(n, "call"), patience)
+	for _, m := range methods {
+		fmt.Fprintf(out, "  %s\n", m)
+	}
 }

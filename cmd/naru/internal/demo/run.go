@@ -20,9 +20,9 @@ import (
 	"github.com/naru-rpc/naru/reflection"
 )
 
-// run is the verb. It returns when ctx has ended and the server has drained, when again is closed after
-// that, when the tour is over, or when something failed.
-func run(ctx context.Context, env *cli.Env, o options, again <-chan struct{}) (err error) {
+// run is the verb. It returns when ctx has ended, which is an interrupt's work, and the server has drained;
+// when the tour is over; or when something failed.
+func run(ctx context.Context, env *cli.Env, o options) (err error) {
 	level, err := o.validate()
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func run(ctx context.Context, env *cli.Env, o options, again <-chan struct{}) (e
 		return fmt.Errorf("the server ended by itself: %w", err)
 	case <-ctx.Done():
 	}
-	err = h.drain(env.Stdout, o.drain, again)
+	err = h.drain(env.Stdout, o.drain)
 	return errors.Join(err, <-served)
 }
 

@@ -98,13 +98,7 @@ func (d *decoder) frame(h frame.Header, payload []byte) {
 	}
 	switch h.Type {
 	case frame.TypeHeaders:
-		fragment, err := frame.ParseHeaders(h, payload)
-		if err != nil {
-			d.fail("%v", err)
-			return
-		}
-		d.block, d.blockOf, d.blockLen = bytes.Clone(fragment), h, e.Size
-		d.endBlock(h, e.Text)
+		d.beginBlock(h, payload, e)
 		return
 	case frame.TypeContinuation:
 		d.block = append(d.block, payload...)
@@ -127,6 +121,17 @@ func (d *decoder) frame(h frame.Header, payload []byte) {
 		delete(d.streams, h.StreamID)
 	}
 	d.emit(e)
+}
+
+// beginBlock starts a field section, which is most often complete.
+func (d *decoder) beginBlock(h frame.Header, payload []byte, e Event) {
+	fragment, err := frame.ParseHeaders(h, payload)
+	if err != nil {
+		d.fail("%v", err)
+		return
+	}
+	d.block, d.blockOf, d.blockLen = bytes.Clone(fragment), h, e.Size
+	d.endBlock(h, e.Text)
 }
 
 // endBlock emits the field section under way if h completes it.
