@@ -53,6 +53,7 @@ type Conn struct {
 
 	targets    int64     // sum of the streams' receive targets
 	extras     int64     // sum of what Want added
+	capacity   int64     // what the connection's window is when nothing is held; see fitStreams
 	debt       int64     // to be kept back from credit
 	wanting    []*Stream // wait for an extension, first come first served
 	assembling []*Stream // may have an incomplete message, oldest first
@@ -90,6 +91,7 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 		peerMaxHeaderList: 1<<32 - 1,
 		sendWindow:        initialWindowSize,
 		recvWindow:        int64(cfg.ConnWindow),
+		capacity:          int64(cfg.ConnWindow),
 		mergeEnd:          -1,
 		nextID:            1,
 	}
@@ -154,6 +156,7 @@ func (c *Conn) newStream(id uint32) *Stream {
 	s.recvTarget = s.recvWindow
 	s.contentLength = -1
 	c.targets += s.recvTarget
+	c.fitStreams()
 	c.streams[id] = s
 	return s
 }

@@ -318,6 +318,38 @@ func TestHalfReceivedMessages(t *testing.T) {
 	}
 }
 
+func TestUnreadStreamsLeaveRoomOnAClient(t *testing.T) {
+	c := newTestConn(Config{Role: Client})
+	var open []*Stream
+	for range 1000 {
+		s, err := c.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.HeadReceived = true
+		open = append(open, s)
+	}
+	for _, s := range open[:999] { // 62 MiB that nobody takes
+		for s.recvWindow > 0 {
+			n := int(min(s.recvWindow, maxDataFrame))
+			if _, err := c.RecvData(s.ID, n, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := c.RecvData(open[999].ID, 64<<10, 64<<10); err != nil {
+		t.Errorf("the thousandth stream: %v", err)
+	}
+	for _, s := range open {
+		c.Consumed(s, 64<<10)
+		c.Reset(s, frame.Cancel)
+	}
+	// Windows return to their size as credit is kept back.
+	if got := c.recvWindow + c.recvHeld - c.debt; got != c.capacity || c.capacity > int64(c.cfg.ConnWindow)+4*connReserve {
+		t.Errorf("window %d + %d held - %d debt, capacity %d, want about %d", c.recvWindow, c.recvHeld, c.debt, c.capacity, c.cfg.ConnWindow)
+	}
+}
+
 func TestHeaderListLimitOfThePeer(t *testing.T) {
 	c := newTestConn(Config{Role: Client})
 	if err := c.RecvSettings(frame.AppendSettings(nil, false, frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: 100})[frame.HeaderLen:]); err != nil {

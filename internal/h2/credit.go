@@ -25,6 +25,27 @@ import "github.com/naru-rpc/naru/internal/h2/frame"
 // stuckWindow is the connection window below which a peer may hold back whole frames.
 const stuckWindow = maxDataFrame
 
+// connReserve is what a client's connection window leaves beyond the windows of its streams.
+const connReserve = 1 << 20
+
+// fitStreams keeps a client's connection window larger than the windows of its streams together:
+// so streams that nobody reads cannot stop the others. How many streams there are is the
+// program's choice here; a server keeps to its window, which is why its streams are limited.
+func (c *Conn) fitStreams() {
+	if c.cfg.Role != Client {
+		return
+	}
+	switch need := max(int64(c.cfg.ConnWindow), c.targets+connReserve); {
+	case need > c.capacity:
+		add := need - c.capacity + connReserve // not one frame for each stream
+		c.capacity += add
+		c.announceConn(add)
+	case c.capacity > need+3*connReserve:
+		c.debt += c.capacity - need - connReserve
+		c.capacity = need + connReserve
+	}
+}
+
 // Refund gives connection credit back for bytes that reached no stream.
 func (c *Conn) Refund(n int64) {
 	pay := min(n, c.debt)
@@ -166,6 +187,7 @@ func (c *Conn) dropCredit(s *Stream) {
 	c.extras -= s.extra
 	c.debt += s.extra
 	s.extra, s.need = 0, 0
+	c.fitStreams()
 	c.grantNext()
 }
 
