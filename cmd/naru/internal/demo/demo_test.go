@@ -219,19 +219,47 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestInterrupts runs the command as a process: one interrupt drains it, a second ends it.
-func TestInterrupts(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot be interrupted on Windows")
-	}
-	cmd := exec.Command(os.Args[0], "demo", "--addr", "127.0.0.1:0", "--drain", "10m")
+// process runs the command as a process of its own, until the test ends.
+func process(t *testing.T, args ...string) (*exec.Cmd, *screen) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"demo", "--addr", "127.0.0.1:0"}, args...)...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	out := newScreen()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill()
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, out
+}
+
+// TestKilled: an order that was answered survives a process that had no time to close anything.
+func TestKilled(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "orders.db")
+	cmd, out := process(t, "--data", file)
+	orders := ecommerce.NewOrderManagementClient(dial(t, out.await(t, listening)[1]))
+	if _, err := orders.AddOrder(t.Context(), &ecommerce.Order{Id: "mine"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the process was killed and ended well")
+	}
+	s := start(t, "--addr", "127.0.0.1:0", "--data", file)
+	if _, err := getOrder(t, dial(t, s.target()), "mine"); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+	s.end(0, "Goodbye")
+}
+
+// TestInterrupts runs the command as a process: one interrupt drains it, a second ends it.
+func TestInterrupts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be interrupted on Windows")
+	}
+	cmd, out := process(t, "--drain", "10m")
 	stream, err := ecommerce.NewOrderManagementClient(dial(t, out.await(t, listening)[1])).ProcessOrders(t.Context())
 	if err != nil {
 		t.Fatal(err)
