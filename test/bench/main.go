@@ -23,6 +23,7 @@ type settings struct {
 	rounds   int
 	duration time.Duration
 	quick    bool
+	cpu      bool
 	only     *regexp.Regexp // rows whose work matches; nil: all
 	write    string
 	readme   string
@@ -43,6 +44,8 @@ func parse(args []string) (*settings, error) {
 	var s settings
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.BoolVar(&s.quick, "quick", false, "one short round of the main rows, under 3 minutes")
+	fs.BoolVar(&s.cpu, "cpu", false, "rates per second of processor time of both ends instead of per second of the clock "+
+		"(for a machine with other work; where both ends are measured only)")
 	fs.IntVar(&s.rounds, "rounds", 0, "rounds per row; 0: 3, with --quick 1")
 	fs.DurationVar(&s.duration, "duration", 0, "measured time per figure; 0: 3s, with --quick 1s")
 	only := fs.String("only", "", "measure only rows whose text matches this `expression`")

@@ -11,19 +11,56 @@ import (
 )
 
 func (c client) callRate(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
-	res, err := c.run(ctx, b, impl)
-	if err != nil {
-		return 0, err
-	}
-	return res.MessagesPerSecond, nil
+	return c.perSecond(ctx, b, impl, func(res *load.Result) float64 { return res.MessagesPerSecond })
 }
 
 func (c client) byteRate(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
-	res, err := c.run(ctx, b, impl)
+	return c.perSecond(ctx, b, impl, func(res *load.Result) float64 { return res.MegabytesPerSecond })
+}
+
+// perSecond measures a rate, per second of the clock or of processor time.
+func (c client) perSecond(ctx context.Context, b *bench, impl echo.Impl, rate func(*load.Result) float64) (float64, error) {
+	if !b.cpu {
+		res, err := c.run(ctx, b, impl)
+		if err != nil {
+			return 0, err
+		}
+		return rate(res), nil
+	}
+	if impl == echo.CPP {
+		return 0, errors.New("does not tell its processor time")
+	}
+	s, err := b.startServer(ctx, impl, serverOptions{tls: c.tls})
 	if err != nil {
 		return 0, err
 	}
-	return res.MegabytesPerSecond, nil
+	defer s.stop()
+	res, used, err := c.metered(ctx, b, impl, s)
+	if err != nil {
+		return 0, err
+	}
+	secondsPerCall := (used.CPU + res.CPUMicrosPerCall) / 1e6
+	return rate(res) / res.CallsPerSecond / secondsPerCall, nil
+}
+
+// metered runs the load and returns what the server used per call.
+func (c client) metered(ctx context.Context, b *bench, impl echo.Impl, s *serverProcess) (*load.Result, meters, error) {
+	before, err := s.meters()
+	if err != nil {
+		return nil, meters{}, err
+	}
+	res, err := c.against(ctx, b, impl, s.addr)
+	if err != nil {
+		return nil, meters{}, err
+	}
+	after, err := s.meters()
+	if err != nil {
+		return nil, meters{}, err
+	}
+	// The server has also served the warm-up, which the client does not count; its half second
+	// is taken to have had the same rate.
+	calls := float64(res.Calls) * (1 + 0.5/res.Seconds)
+	return res, meters{CPU: (after.CPU - before.CPU) / calls, Allocs: (after.Allocs - before.Allocs) / calls}, nil
 }
 
 // messageAllocs are those of the answer, or of the request, itself: the message and its string.
@@ -45,22 +82,8 @@ func serverAllocs(ctx context.Context, b *bench, impl echo.Impl) (float64, error
 		return 0, err
 	}
 	defer s.stop()
-	before, err := s.meters()
-	if err != nil {
-		return 0, err
-	}
-	res, err := busyUnary.against(ctx, b, impl, s.addr)
-	if err != nil {
-		return 0, err
-	}
-	after, err := s.meters()
-	if err != nil {
-		return 0, err
-	}
-	// The server has also served the warm-up, which the client does not count; its half second
-	// is taken to have had the same rate.
-	calls := float64(res.Calls) * (1 + 0.5/res.Seconds)
-	return (after.Allocs-before.Allocs)/calls - messageAllocs, nil
+	_, used, err := busyUnary.metered(ctx, b, impl, s)
+	return used.Allocs - messageAllocs, err
 }
 
 // halfPeak is the p99 of an open loop at half the rate grpc-go reaches in a closed one.

@@ -95,11 +95,14 @@ func (s *serverProcess) stop() {
 	_ = s.cmd.Wait()
 }
 
-// meters makes the server collect its garbage and tell what it has used.
-func (s *serverProcess) meters() (m struct {
+// meters is what an echoserver tells of itself.
+type meters struct {
 	CPU    float64 `json:"cpu_us"`
 	Allocs float64 `json:"allocs"`
-}, err error) {
+}
+
+// meters makes the server collect its garbage and tell what it has used.
+func (s *serverProcess) meters() (m meters, err error) {
 	if err := s.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		return m, err
 	}
