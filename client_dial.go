@@ -58,7 +58,7 @@ func (c *clientConfig) dialer() *channel.Dialer {
 	d := &channel.Dialer{
 		NetDial: c.dial,
 		NewConn: func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error) {
-			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{Keepalive: ka, TLS: state})
+			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{Limits: c.limits, Keepalive: ka, TLS: state})
 			if err != nil {
 				return nil, err
 			}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
 // A ServerOption configures a Server, a ClientOption a Client, a CallOption one call. An Option is
@@ -63,6 +65,8 @@ type sharedConfig struct {
 	compressors  []encoding.Compressor
 	compressMin  int
 	registry     *encoding.Registry
+	limits       http2.Limits
+	budgets      abuse.Config
 }
 
 type keepalive struct{ interval, timeout time.Duration }
@@ -91,6 +95,7 @@ func (c *sharedConfig) finish(what string) error {
 		c.errs = append(c.errs, err)
 	}
 	c.registry = registry
+	c.finishLimits(what == "server")
 	if err := errors.Join(c.errs...); err != nil {
 		return fmt.Errorf("naru: new %s: %w", what, err)
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
 type serverConfig struct {
 	sharedConfig
-	limits       http2.Limits
+	maxConns     int // 0: no limit
+	maxPerPeer   int // 0: no limit
 	maxAge       time.Duration
 	maxAgeGrace  time.Duration
 	maxIdle      time.Duration
@@ -41,20 +40,6 @@ func WithMaxConcurrentStreams(n int) ServerOption {
 			return
 		}
 		c.limits.Streams = uint32(n)
-	})
-}
-
-// WithMaxHeaderListSize bounds the header section of a request, in bytes as RFC 9113 §10.5.1 counts
-// them: names, values and 32 for each field. A larger one ends the call with RESOURCE_EXHAUSTED,
-// four times as much the connection. 0: the default, 16 KiB. Negative is a mistake.
-func WithMaxHeaderListSize(bytes int) ServerOption {
-	return serverOption(func(c *serverConfig) {
-		if bytes < 0 || uint64(bytes) > 1<<28 {
-			c.bad("WithMaxHeaderListSize(%d): want 0 to 268435456", bytes)
-			return
-		}
-		c.limits.HeaderList = uint32(bytes)
-		c.limits.HeaderListHard = 4 * uint32(bytes)
 	})
 }
 

@@ -53,8 +53,9 @@ func (s *Server) serveConfig() *serve.Config {
 		},
 		Logger:      c.logger,
 		MaxHandlers: DefaultMaxConcurrentStreams,
-		Methods:     make(map[string]*call.ServerMethod),
-		Services:    make(map[string]bool),
+		MaxConns:    c.maxConns, MaxConnsPerAddress: c.maxPerPeer,
+		Methods:  make(map[string]*call.ServerMethod),
+		Services: make(map[string]bool),
 	}
 	if n := c.limits.Streams; n > 0 {
 		cfg.MaxHandlers = int(n)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,8 @@ type connection struct {
 	// guarded by server.mu
 	transport conn // nil until add; then it stays
 	ended     bool // the connection is gone
+	admitted  bool // counts against the limits of connections
+	addr      netip.Addr
 
 	// atomic
 	running atomic.Int64 // calls dispatched and not finished

@@ -31,6 +31,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 		}
 	}
 	if c.full() {
+		c.server.stats.add("handlers_busy")
 		s.Reset(refusedStream, "handlers_busy")
 		return call.Discard{Stream: s}
 	}

@@ -85,6 +85,10 @@ func (s *Server) removeListener(lis net.Listener) {
 // serveConn serves a connection until it ends.
 func (s *Server) serveConn(nc net.Conn) {
 	c := newConnection(s)
+	if !s.admit(c, nc) {
+		_ = nc.Close() // refused: there is nobody to tell yet
+		return
+	}
 	t := http2.ServeConn(nc, &s.cfg.HTTP2, c)
 	if !s.add(c, t) {
 		t.Close(nil)

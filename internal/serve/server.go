@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +30,8 @@ type Config struct {
 	Logger *slog.Logger
 	// MaxHandlers is how many handlers of one connection may run at a time.
 	MaxHandlers int
+	// MaxConns and MaxConnsPerAddress bound the connections open at a time, 0: not.
+	MaxConns, MaxConnsPerAddress int
 }
 
 // ErrClosed is returned by Serve after Shutdown or Close was called.
@@ -50,12 +53,17 @@ type Server struct {
 	stopped chan struct{} // closed when Shutdown or Close begins
 
 	// atomic
-	open atomic.Int64 // calls dispatched and not finished
+	open     atomic.Int64 // calls dispatched and not finished
+	accepted atomic.Uint64
+
+	stats stats // has a lock of its own
 
 	// guarded by mu
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	conns     map[*connection]struct{}
+	admitted  int                // connections that count against MaxConns
+	byAddr    map[netip.Addr]int // of them, by address
 	stopping  bool
 	empty     chan struct{} // closed when stopping and the last connection is gone; nil: nobody waits
 }
@@ -68,7 +76,9 @@ func New(cfg *Config) *Server {
 		stopped:   make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*connection]struct{}),
+		byAddr:    make(map[netip.Addr]int),
 	}
+	s.cfg.HTTP2.Count = s.count
 	if cfg.HTTP != nil {
 		s.http1 = newHTTP1(cfg.HTTP, cfg.Logger)
 		s.cfg.HTTP2.HTTP1 = s.http1.serve
@@ -119,6 +129,7 @@ func (s *Server) remove(c *connection) {
 	defer s.mu.Unlock()
 	c.ended = true // it may be over before add
 	delete(s.conns, c)
+	s.dischargeLocked(c)
 	s.emptyLocked()
 }
 

@@ -242,7 +242,7 @@ func TestNewPolicy_NamesEveryBadValue(t *testing.T) {
 func TestFault_NamesLimitAndValue(t *testing.T) {
 	b := newBudget(t, Config{ResetsReceived: Rate{Burst: 1, PerSecond: 7}})
 	b.ResetReceived(1)
-	want := "peer exceeded ResetsReceived (1 and 7/s): reset_flood"
+	want := "peer exceeded Limits.ResetsReceived (1 and 7/s): reset_flood"
 	if got := b.ResetReceived(1).Error(); got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}

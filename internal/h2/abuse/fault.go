@@ -36,7 +36,7 @@ type Fault struct {
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("peer exceeded %s (%s): %s", f.Limit, f.Allowed, f.Token)
+	return fmt.Sprintf("peer exceeded Limits.%s (%s): %s", f.Limit, f.Allowed, f.Token)
 }
 
 // fault makes a fault. It is the last thing a connection does, so it may allocate.

@@ -24,6 +24,7 @@ var _ transport.ClientConn = (*ClientConn)(nil)
 // It owns nc: on an error, a *transport.Error, it is closed. ctx bounds the wait only.
 func NewClientConn(ctx context.Context, nc net.Conn, cfg *ClientConfig) (*ClientConn, error) {
 	c := &ClientConn{}
+	c.count = cfg.Count
 	c.init(nc, h2.Client, cfg.resolved(), cfg.Keepalive)
 	c.info.TLS = cfg.TLS
 	if tc, ok := nc.(*tls.Conn); ok {

@@ -9,10 +9,11 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
+	"github.com/naru-rpc/naru/internal/transport"
 )
 
 // Limits on what a peer may make this side do. Zero values take the defaults of
-// withDefaults.
+// withDefaults; a negative duration is none.
 type Limits struct {
 	Streams         uint32        // concurrent streams a peer may open (256)
 	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
@@ -41,9 +42,17 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)
 	orDefault(&l.ZeroWindow, 60*time.Second)
+	for _, d := range []*time.Duration{&l.PrefaceTimeout, &l.HeaderTimeout, &l.WriteStall, &l.ZeroWindow} {
+		if *d < 0 {
+			*d = never
+		}
+	}
 	l.HeaderListHard = max(l.HeaderListHard, l.HeaderList)
 	return &l
 }
+
+// never is far enough away for a time that has no limit, and near enough for arithmetic.
+const never = 100 * 365 * 24 * time.Hour
 
 // Default budgets, shared by all connections. gRFC A8 lets servers ping as they like.
 var (
@@ -87,6 +96,9 @@ type ServerConfig struct {
 	// HTTP1 is given connections that do not speak HTTP/2; nc replays what was read. nil: they
 	// get a short answer and are closed.
 	HTTP1 func(nc net.Conn)
+	// Count, if not nil, is told of every connection that ended and of every stream a rule of
+	// this side's transport ended. It must not block.
+	Count func(*transport.Error)
 
 	once   sync.Once // limits with defaults, shared by all connections
 	limits *Limits
@@ -102,6 +114,8 @@ type ClientConfig struct {
 	Limits    Limits
 	Keepalive Keepalive
 	TLS       *tls.ConnectionState // of the finished handshake; nil: plaintext
+	// Count is as in ServerConfig.
+	Count func(*transport.Error)
 
 	once   sync.Once // limits with defaults
 	limits *Limits

@@ -27,6 +27,7 @@ type conn struct {
 	keep     Keepalive
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
+	count    func(*transport.Error)  // nil: nobody counts
 	done     chan struct{}           // closed by the read loop when everything has ended
 	draining chan struct{}           // closed under mu, once, when no new stream is taken
 
@@ -179,6 +180,13 @@ func (c *conn) drainedLocked() {
 		close(w)
 	}
 	c.slotWait = nil
+}
+
+// counted tells the owner that a rule of this side ended a stream, or that the connection is over.
+func (c *conn) counted(err *transport.Error) {
+	if c.count != nil {
+		c.count(err)
+	}
 }
 
 // protocolError is the transport's view of a fault the peer committed.

@@ -70,6 +70,7 @@ func (c *conn) streamFault(e *h2.Error) *transport.Error {
 	c.h.ResetID(e.StreamID, e.Code)
 	c.updateLocked()
 	c.mu.Unlock()
+	c.counted(te)
 	if st != nil && st.sink != nil {
 		st.sink.Closed(te)
 	}
@@ -82,7 +83,7 @@ func overBudget(f *abuse.Fault) *transport.Error {
 		return nil
 	}
 	e := &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(f.Code), Token: f.Token, Reason: f.Error(),
+		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(f.Code), Token: f.Token, Reason: f.Error() + " (WithLimits)",
 	}
 	if f.Debug != f.Token {
 		e.Reason = f.Debug // gRFC A8 prescribes the text

@@ -24,6 +24,7 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 	if verdict == h2.Refuse {
 		c.h.ResetID(ev.StreamID, frame.RefusedStream)
 		c.mu.Unlock()
+		c.counted(errStreamsOver)
 		return overBudget(c.budget.ResetCaused(c.now))
 	}
 	c.mu.Unlock()
@@ -37,6 +38,12 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 		return c.trailers(s.User.(*stream), ev)
 	}
 	return overBudget(c.budget.Odd(c.now, abuse.OddClosedStream))
+}
+
+// errStreamsOver counts streams beyond the limit that SETTINGS told the peer (RFC 9113 §5.1.2).
+var errStreamsOver = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "streams_over_limit",
+	Reason: "peer opened more streams than it may (WithMaxConcurrentStreams)",
 }
 
 // request opens a stream with its head.
@@ -70,12 +77,14 @@ func (c *conn) oversize(ev *h2.Event) *transport.Error {
 	if !ev.Info.Truncated {
 		return nil
 	}
-	return &transport.Error{
+	err := &transport.Error{
 		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "header_list",
 		Reason: "header list of " + strconv.FormatUint(ev.Info.Size, 10) + " bytes in " + strconv.FormatUint(uint64(ev.Info.Fields), 10) +
 			" fields, the limits are " + strconv.FormatUint(uint64(c.limits.HeaderList), 10) + " bytes and " +
-			strconv.FormatUint(uint64(c.limits.HeaderFields), 10) + " fields (WithMaxHeaderListSize)",
+			strconv.FormatUint(uint64(c.limits.HeaderFields), 10) + " fields (WithMaxHeaderListSize, Limits.HeaderFields)",
 	}
+	c.counted(err)
+	return err
 }
 
 // malformed resets a stream whose header section breaks RFC 9113 §8.1.1.

@@ -204,7 +204,7 @@ func readError(err error) *transport.Error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// fail's wake-up also ends here; its reason stands already.
 		e.Origin, e.Token = transport.OriginLocal, "read_timeout"
-		e.Reason = "peer began a frame or its preface and did not complete it in time (header timeout)"
+		e.Reason = "peer began a frame or its preface and did not complete it in time (Limits.HeaderTimeout and PrefaceTimeout, WithLimits)"
 		e.Cause = nil
 	default:
 		e.Reason = "reading from the peer failed"

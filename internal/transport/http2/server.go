@@ -26,6 +26,7 @@ func ServeConn(nc net.Conn, cfg *ServerConfig, h transport.ServerHandler) *Serve
 	if cfg.TLS != nil {
 		nc = tls.Server(SpillTLS(nc), cfg.TLS)
 	}
+	c.count = cfg.Count
 	c.init(nc, h2.Server, cfg.resolved(), cfg.Keepalive)
 	c.handler = h
 	go c.serve()

@@ -49,9 +49,10 @@ func (c *conn) stallTick() {
 		}
 		s.endErr = &transport.Error{
 			Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.FlowControlError), Token: "zero_window",
-			Reason: "peer gave no window for a finished response for " + c.limits.ZeroWindow.String() + " (zero window timeout)",
+			Reason: "peer gave no window for a finished response for " + c.limits.ZeroWindow.String() + " (Limits.ZeroWindow, WithLimits)",
 		}
 		c.h.Reset(hs, frame.FlowControlError)
+		c.counted(s.endErr)
 		c.owedResets++
 	})
 	if next > 0 {

@@ -40,6 +40,7 @@ func (c *conn) teardown() {
 	}
 	farewell := c.farewellLocked(err)
 	c.mu.Unlock()
+	c.counted(err)
 	for _, st := range open {
 		if st.sink != nil {
 			st.sink.Closed(st.endErr)

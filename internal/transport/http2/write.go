@@ -191,7 +191,7 @@ func (c *conn) writeFailed(err error) {
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e.Origin, e.Token = transport.OriginLocal, "write_stall"
-		e.Reason = "peer did not read for " + c.limits.WriteStall.String() + " (write stall timeout)"
+		e.Reason = "peer did not read for " + c.limits.WriteStall.String() + " (Limits.WriteStall, WithLimits)"
 	}
 	c.failLocked(e)
 	c.flushing = false

@@ -1,0 +1,98 @@
+package serve
+
+import (
+	"maps"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// stats counts what ended, by reason. Reasons are this project's own tokens, so that the map stays small.
+type stats struct {
+	mu    sync.Mutex // a leaf lock
+	ended map[string]uint64
+}
+
+func (s *stats) add(token string) {
+	s.mu.Lock()
+	if s.ended == nil {
+		s.ended = make(map[string]uint64)
+	}
+	s.ended[token]++
+	s.mu.Unlock()
+}
+
+// count is told of ends by the transport.
+func (s *Server) count(err *transport.Error) {
+	s.stats.add(err.Token)
+	if err.Scope == transport.ScopeConn && err.Origin == transport.OriginLocal {
+		// A rule of this side decided: whoever looks for a lost connection wants to read which.
+		s.cfg.Logger.Info("naru: connection ended", "reason", err.Token, "error", err)
+	}
+}
+
+// Ended returns how often each reason ended a connection or, on this side, a stream.
+func (s *Server) Ended() map[string]uint64 {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	m := maps.Clone(s.stats.ended)
+	if m == nil {
+		m = map[string]uint64{}
+	}
+	return m
+}
+
+// Accepted returns how many connections were accepted.
+func (s *Server) Accepted() uint64 { return s.accepted.Load() }
+
+// admit tells whether a connection is within the limits, and counts it under its address.
+func (s *Server) admit(c *connection, nc net.Conn) bool {
+	s.accepted.Add(1)
+	most, perAddr := s.cfg.MaxConns, s.cfg.MaxConnsPerAddress
+	if most <= 0 && perAddr <= 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token := ""
+	switch addr := peerAddr(nc); {
+	case most > 0 && s.admitted >= most:
+		token = "connections_over_limit"
+	case perAddr > 0 && s.byAddr[addr] >= perAddr:
+		token = "connections_per_address_over_limit"
+	default:
+		s.admitted++
+		if perAddr > 0 {
+			s.byAddr[addr]++
+		}
+		c.admitted, c.addr = true, addr
+		return true
+	}
+	s.stats.add(token)
+	return false
+}
+
+// dischargeLocked takes a connection that has ended off the counts.
+func (s *Server) dischargeLocked(c *connection) {
+	if !c.admitted {
+		return
+	}
+	c.admitted = false
+	s.admitted--
+	if s.cfg.MaxConnsPerAddress > 0 {
+		if s.byAddr[c.addr]--; s.byAddr[c.addr] == 0 {
+			delete(s.byAddr, c.addr)
+		}
+	}
+}
+
+// peerAddr is the peer's IP address, without the port; the zero Addr if it has none.
+func peerAddr(nc net.Conn) netip.Addr {
+	a, ok := nc.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap()
+}

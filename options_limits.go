@@ -1,0 +1,159 @@
+package naru
+
+import (
+	"math"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2/abuse"
+)
+
+// A Rate allows Burst events at once and PerSecond more each second after. The zero Rate is the
+// default of its limit.
+type Rate struct {
+	Burst     int // negative: no limit
+	PerSecond int // 0: the burst is all there ever is
+}
+
+// Limits bound what the peer of a connection can make this side do. Each field at zero is the
+// default, and negative is no limit. Whoever exceeds one loses the connection, with GOAWAY naming
+// the limit, unless its text says otherwise; [ServerStats] counts it under the name in brackets.
+// Messages, header lists and streams have options of their own.
+type Limits struct {
+	// ResetsReceived: RST_STREAM frames a client sends (1000, 33/s) [reset_flood].
+	ResetsReceived Rate
+	// ResetsCaused: streams that have to be reset for faults of the peer (1000, 33/s)
+	// [reset_caused_flood].
+	ResetsCaused Rate
+	// OddFrames: legal frames that do nothing: of unknown type, empty or tiny DATA, PRIORITY,
+	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
+	// priority_flood, window_update_flood, closed_stream_flood, empty_continuation_flood].
+	OddFrames Rate
+	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
+	Settings Rate
+	// SettingsEntries: entries of one SETTINGS frame (32) [settings_entries].
+	SettingsEntries int
+	// Pings: PING frames that answer nothing (10, 10/s) [ping_flood].
+	Pings Rate
+	// PingInterval: the least time between PINGs on a server (5 minutes; 2 hours without a stream), gRFC A8.
+	// Clients do not check it.
+	PingInterval time.Duration
+	// PingStrikes: how often a client may fall short of PingInterval (2) [ping_strikes].
+	PingStrikes int
+	// PingWithoutStreams: PingInterval is also for connections without a stream.
+	PingWithoutStreams bool
+	// ControlQueued: answers waiting to be written to a peer that does not read (1000) [control_queue].
+	ControlQueued int
+	// Continuations: CONTINUATION frames of a header block (8) [small_continuation_flood].
+	Continuations int
+	// LargeContinuations: those of a block that fills them (16) [continuation_flood].
+	LargeContinuations int
+	// BlockBytes: bytes of a header block (64 KiB, or the hard limit of header lists if that is
+	// larger) [block_bytes].
+	BlockBytes int
+	// HeaderFields: fields of a header list (128). The call ends with RESOURCE_EXHAUSTED
+	// [header_list], at four times as many the connection [hpack_list_size, hpack_list_fields].
+	HeaderFields int
+	// ReceiveMemory: received bytes of a connection that the program has not taken, at most 2^31-1
+	// (16 MiB). The peer is given no more window. There is no way to say none.
+	ReceiveMemory int
+	// PrefaceTimeout: TLS handshake, preface and first SETTINGS (10 s) [tls_handshake, preface,
+	// read_timeout].
+	PrefaceTimeout time.Duration
+	// HeaderTimeout: a frame or header block that has begun (10 s) [read_timeout].
+	HeaderTimeout time.Duration
+	// WriteStall: a peer that does not read (30 s) [write_stall].
+	WriteStall time.Duration
+	// ZeroWindow: a complete response the peer gives no window for (60 s): the stream is reset, which
+	// ResetsCaused counts [zero_window].
+	ZeroWindow time.Duration
+}
+
+// WithLimits changes limits on what the peer of a connection can make this side do.
+func WithLimits(l Limits) Option {
+	return option{func(c *sharedConfig) {
+		c.budgets = abuse.Config{
+			ResetsReceived: abuse.Rate(l.ResetsReceived), ResetsCaused: abuse.Rate(l.ResetsCaused),
+			OddFrames: abuse.Rate(l.OddFrames), Settings: abuse.Rate(l.Settings), Pings: abuse.Rate(l.Pings),
+			SettingsEntries: l.SettingsEntries, PingInterval: l.PingInterval, PingStrikes: l.PingStrikes,
+			PingWithoutStreams: l.PingWithoutStreams, ControlQueued: l.ControlQueued,
+			Continuations: l.Continuations, LargeContinuations: l.LargeContinuations, BlockBytes: l.BlockBytes,
+		}
+		if l.ReceiveMemory != 0 && (l.ReceiveMemory < 64<<10 || l.ReceiveMemory > math.MaxInt32) {
+			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 2147483647, or 0 for the default", l.ReceiveMemory)
+			return
+		}
+		c.limits.ReceiveMemory = int32(l.ReceiveMemory)
+		c.limits.HeaderFields = fieldLimit(l.HeaderFields)
+		c.limits.PrefaceTimeout, c.limits.HeaderTimeout = l.PrefaceTimeout, l.HeaderTimeout
+		c.limits.WriteStall, c.limits.ZeroWindow = l.WriteStall, l.ZeroWindow
+	}}
+}
+
+// fieldLimit leaves room for the hard limit, four times the soft one.
+func fieldLimit(n int) uint32 {
+	const most = math.MaxUint32 / 4
+	if n < 0 || n > most {
+		return most
+	}
+	return uint32(n)
+}
+
+// WithMaxHeaderListSize bounds a received header section, in bytes as RFC 9113 §10.5.1 counts
+// them: names, values and 32 for each field. A larger one ends the call with RESOURCE_EXHAUSTED,
+// four times as much the connection. 0: the default, 16 KiB. Negative is a mistake.
+func WithMaxHeaderListSize(bytes int) Option {
+	return option{func(c *sharedConfig) {
+		if bytes < 0 || uint64(bytes) > 1<<28 {
+			c.bad("WithMaxHeaderListSize(%d): want 0 to 268435456", bytes)
+			return
+		}
+		c.limits.HeaderList = uint32(bytes)
+		c.limits.HeaderListHard = 4 * uint32(bytes)
+	}}
+}
+
+// WithMaxConnections bounds the open connections of the server; more are closed as they come, and
+// counted as connections_over_limit. 0: no limit, the default. Negative is a mistake.
+func WithMaxConnections(n int) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if n < 0 {
+			c.bad("WithMaxConnections(%d): negative", n)
+		}
+		c.maxConns = n
+	})
+}
+
+// WithMaxConnectionsPerAddress bounds the open connections from one IP address, likewise
+// (connections_per_address_over_limit). All Unix sockets' peers count as one. 0: no limit, the default:
+// many clients may stand behind one address.
+func WithMaxConnectionsPerAddress(n int) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if n < 0 {
+			c.bad("WithMaxConnectionsPerAddress(%d): negative", n)
+		}
+		c.maxPerPeer = n
+	})
+}
+
+// finishLimits compiles the budgets. A limit of blocks that is not set follows the header list's, which would
+// never be reached otherwise.
+func (c *sharedConfig) finishLimits(server bool) {
+	b := &c.budgets
+	if !server {
+		b.PingStrikes = abuse.Unlimited // gRFC A8: servers ping as they like
+	}
+	const block, frames, frame = 64 << 10, 16, 8 << 10
+	if hard := int(c.limits.HeaderListHard); hard > block {
+		if b.BlockBytes == 0 {
+			b.BlockBytes = hard
+		}
+		if b.LargeContinuations == 0 {
+			b.LargeContinuations = max(frames, hard/frame+1)
+		}
+	}
+	policy, err := abuse.NewPolicy(*b)
+	if err != nil {
+		c.bad("WithLimits: %w", err)
+	}
+	c.limits.Abuse = policy
+}

@@ -1,0 +1,28 @@
+package naru
+
+// ServerStats is what a server counts of itself since it began to serve.
+type ServerStats struct {
+	// Connections and OpenCalls are the connections open and the calls running now.
+	Connections, OpenCalls int
+	// Accepted is how many connections were accepted, those refused for a limit included.
+	Accepted uint64
+	// Ended counts, by reason, the connections that have ended, and the streams this side ended or
+	// refused for what the peer did. Reasons are short stable words; those of [Limits] stand
+	// there, others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
+	// "max_age", "max_idle", "server_closed", "http1" (handed over), "goaway".
+	Ended map[string]uint64
+}
+
+// Stats returns the server's counters. The map is the caller's.
+func (s *Server) Stats() ServerStats {
+	s.mu.Lock()
+	core := s.core
+	s.mu.Unlock()
+	if core == nil {
+		return ServerStats{Ended: map[string]uint64{}}
+	}
+	return ServerStats{
+		Connections: core.Connections(), OpenCalls: core.OpenCalls(),
+		Accepted: core.Accepted(), Ended: core.Ended(),
+	}
+}
