@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 )
 
@@ -44,6 +45,12 @@ func Usagef(format string, args ...any) error {
 // Reported returns the error of a verb that has printed its findings by itself: only the code is left.
 func Reported(code int) error { return &Error{Code: code} }
 
+// Bug returns the error for a recovered panic (ExitInternal). Call it where the panic was recovered: the
+// error has the stack.
+func Bug(recovered any) error {
+	return &Error{Code: ExitInternal, Err: fmt.Errorf("a bug in naru: %v\n\n%s", recovered, debug.Stack())}
+}
+
 // WithHint adds what to do about err. A code that err carries stays.
 func WithHint(err error, format string, args ...any) error {
 	if err == nil {
@@ -75,7 +82,11 @@ func PrintError(w io.Writer, color bool, err error) {
 		return
 	}
 	style := NewStyle(color)
-	fmt.Fprintf(w, "%s %s\n", style.Error("error:"), indent(err.Error()))
+	text := err.Error()
+	if Code(err) == ExitInterrupted {
+		text = "interrupted"
+	}
+	fmt.Fprintf(w, "%s %s\n", style.Error("error:"), indent(text))
 	for e := err; errors.As(e, &coded); e = coded.Err {
 		if coded.Hint != "" {
 			fmt.Fprintf(w, "%s %s\n", style.Hint("hint:"), indent(coded.Hint))

@@ -32,6 +32,9 @@ func Print(w io.Writer, style cli.Style, findings []*Diagnostic) error {
 		}
 		writeFinding(&b, style, d.Place, label, d.Message)
 		for _, n := range d.Notes {
+			if n.Place.Name() == "" {
+				b.WriteString("   ")
+			}
 			writeFinding(&b, style, n.Place, style.Hint("note:"), n.Message)
 		}
 		if d.Hint != "" {

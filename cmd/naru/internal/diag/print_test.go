@@ -84,7 +84,7 @@ func TestNotesAndHints(t *testing.T) {
 a.proto:2:1: note: there
     2 | two
       | ^^^
-note: no place
+   note: no place
    hint: do this
          and that
 `

@@ -44,6 +44,9 @@ func (p *planner) plan(generate map[string]bool) (map[string]*goTarget, error) {
 	names := map[string]string{} // import path: package name that an option gave
 	for _, f := range p.result.Files {
 		t, err := p.target(f, generate[f.GetName()])
+		if err == nil {
+			err = p.check(f, t)
+		}
 		if err != nil {
 			return nil, err
 		}

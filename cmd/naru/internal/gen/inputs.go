@@ -37,7 +37,7 @@ func findInputs(env *cli.Env, args []string) (*inputs, error) {
 			if err := in.walk(path); err != nil {
 				return nil, err
 			}
-		case filepath.Ext(path) != ".proto":
+		case filepath.Ext(path) != ".proto", !info.Mode().IsRegular():
 			return nil, cli.Usagef("%s: not a .proto file", arg)
 		default:
 			in.files = append(in.files, path)
@@ -63,7 +63,7 @@ func (in *inputs) walk(root string) error {
 			}
 			return nil
 		}
-		if filepath.Ext(path) == ".proto" && !passedOver(entry.Name()) {
+		if filepath.Ext(path) == ".proto" && !passedOver(entry.Name()) && isFile(path) {
 			in.files = append(in.files, path)
 		}
 		return nil

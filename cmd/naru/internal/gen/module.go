@@ -62,7 +62,7 @@ func (mod goModule) folder(importPath string) (dir string, ok bool) {
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
 
 // packageName returns the name for a package in dir that no option names: that of the Go files already
-// there, else the last part of the import path that is not a major version.
+// there, else the last part of the import path that is not a major version; "" if that is no name.
 func packageName(dir, importPath string) string {
 	files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
 	for _, f := range files {
@@ -76,6 +76,9 @@ func packageName(dir, importPath string) string {
 	name := path.Base(importPath)
 	if parent := path.Dir(importPath); majorVersion.MatchString(name) && parent != "." && isFile(filepath.Join(dir, "go.mod")) {
 		name = path.Base(parent)
+	}
+	if !token.IsIdentifier(name) {
+		return ""
 	}
 	return name
 }

@@ -31,6 +31,8 @@ const (
 // generatedLine marks generated files: https://go.dev/s/generatedcode.
 var generatedLine = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
+var crlf, lf = []byte("\r\n"), []byte("\n")
+
 // compare looks at the disk. It refuses to replace Go code that people wrote.
 func (o *output) compare() (state, error) {
 	old, err := os.ReadFile(o.path)
@@ -41,8 +43,8 @@ func (o *output) compare() (state, error) {
 		return 0, err
 	case o.remove:
 		return leftover, nil
-	case bytes.Equal(old, o.content):
-		return same, nil
+	case bytes.Equal(old, o.content), filepath.Ext(o.path) == ".go" && bytes.Equal(bytes.ReplaceAll(old, crlf, lf), o.content):
+		return same, nil // git may check text out with other line ends
 	case filepath.Ext(o.path) == ".go" && !generatedLine.Match(old):
 		return 0, fmt.Errorf("%s exists and is not generated code: not overwritten", o.path)
 	}

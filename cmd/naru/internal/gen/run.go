@@ -3,6 +3,8 @@ package gen
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,17 +26,41 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 	if err != nil {
 		return err
 	}
-	findings, outputs, err := c.produce(env, groups)
-	if reportErr := report(env, findings); reportErr != nil {
+	p := c.produceUntil(ctx, env, groups)
+	if reportErr := report(env, p.findings); reportErr != nil {
 		return reportErr
 	}
-	if err != nil {
-		return err
+	if p.err != nil {
+		return p.err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	return c.finish(env, append(p.outputs, leftovers(p.outputs)...))
+}
+
+// produced is what produce gives.
+type produced struct {
+	findings *diag.List
+	outputs  []output
+	err      error
+}
+
+// produceUntil is produce, left to itself when ctx ends: the parser cannot be interrupted, and until
+// something is written nothing is lost.
+func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []group) produced {
+	done := make(chan produced, 1) // one answer, wanted or not
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- produced{findings: &diag.List{}, err: cli.Bug(r)}
+			}
+		}()
+		done <- c.produce(env, groups)
+	}()
+	select {
+	case p := <-done:
+		return p
+	case <-ctx.Done():
+		return produced{findings: &diag.List{}, err: ctx.Err()}
 	}
-	return c.finish(env, append(outputs, leftovers(outputs)...))
 }
 
 // groups returns the files with their import folders.
@@ -66,7 +92,7 @@ func (g *group) names(env *cli.Env) ([]string, error) {
 
 // produce returns what is wrong with the files and everything to write. After an error in a group the
 // others are still checked.
-func (c *config) produce(env *cli.Env, groups []group) (*diag.List, []output, error) {
+func (c *config) produce(env *cli.Env, groups []group) produced {
 	findings := &diag.List{}
 	var outputs []output
 	var firstErr error
@@ -75,7 +101,7 @@ func (c *config) produce(env *cli.Env, groups []group) (*diag.List, []output, er
 	for _, g := range groups {
 		names, err := g.names(env)
 		if err != nil {
-			return findings, nil, err
+			return produced{findings: findings, err: err}
 		}
 		warnTwins(env, findings, twins, names, g.files)
 		result := protosrc.Compile(g.roots, names)
@@ -90,17 +116,17 @@ func (c *config) produce(env *cli.Env, groups []group) (*diag.List, []output, er
 		}
 	}
 	if firstErr != nil {
-		return findings, nil, firstErr
+		return produced{findings: findings, err: firstErr}
 	}
 	if c.setOut != "" {
 		data, err := set.marshal()
 		if err != nil {
-			return findings, nil, err
+			return produced{findings: findings, err: err}
 		}
 		outputs = append(outputs, output{path: env.Path(c.setOut), content: data, source: "the descriptor set"})
 	}
 	slices.SortFunc(outputs, func(a, b output) int { return strings.Compare(a.path, b.path) })
-	return findings, outputs, checkTwice(env, outputs)
+	return produced{findings, outputs, checkTwice(env, outputs)}
 }
 
 // generate returns the Go files for one group.
@@ -217,8 +243,31 @@ func (c *config) finish(env *cli.Env, outputs []output) error {
 		return cli.WithHint(fmt.Errorf("%d of %d generated files are not up to date", changed, len(outputs)),
 			"run the same command without --check")
 	}
+	if changed > 0 && !c.quiet && !c.dryRun {
+		nextStep(env, outputs)
+	}
 	if changed == 0 && !c.quiet {
 		fmt.Fprintln(env.Stdout, plural(len(outputs), "file"), "up to date")
 	}
 	return nil
 }
+
+// nextStep tells what lacks before new code compiles: most first runs are in a module that does not require
+// the packages it imports yet.
+func nextStep(env *cli.Env, outputs []output) {
+	for _, o := range outputs {
+		if !strings.HasSuffix(o.path, "_naru.pb.go") || o.remove {
+			continue
+		}
+		mod := modules{}.of(filepath.Dir(o.path))
+		data, err := os.ReadFile(filepath.Join(mod.dir, "go.mod"))
+		if err == nil && !strings.HasPrefix(mod.path+"/", runtimeModule+"/") && !strings.Contains(string(data), runtimeModule) {
+			fmt.Fprintf(env.Stderr, "%s %s does not require %s yet: go get %[3]s@latest\n", cli.NewStyle(env.Color).Hint("hint:"),
+				shown(env, filepath.Join(mod.dir, "go.mod")), runtimeModule)
+		}
+		return
+	}
+}
+
+// runtimeModule is what generated services import.
+const runtimeModule = "github.com/naru-rpc/naru"

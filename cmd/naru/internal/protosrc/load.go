@@ -30,6 +30,8 @@ type source struct {
 	unusable bool
 	// unknownEdition: the file speaks a language that is not known; further findings would be guesses.
 	unknownEdition bool
+	// reports counts what the parser and the linker said about the file.
+	reports int
 	// partial: the file may miss definitions because something it imports is unusable.
 	partial bool
 	// reexports: the file has public imports that are unusable, or have such.

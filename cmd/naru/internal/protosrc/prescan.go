@@ -38,7 +38,7 @@ func prescan(src *diag.Source, list *diag.List) prescanned {
 	s.run()
 	for i, id := range s.order {
 		d := id.diagnostic(src)
-		if i == 0 { // the same for all
+		if i == 0 && d.Hint == "" { // the same for all
 			d.Hint = "give it an ASCII name; comments and strings may say the rest in any script"
 		}
 		list.Add(d)
@@ -98,10 +98,29 @@ func (id *identifier) diagnostic(src *diag.Source) *diag.Diagnostic {
 		Place:   src.Place(first, first+len(id.name)),
 		Message: fmt.Sprintf("identifier %q: only ASCII letters, digits and _ make an identifier", id.name),
 	}
+	if ascii := folded(id.name); ascii != "" {
+		d.Hint = "in ASCII: " + ascii
+	}
 	if more := len(id.places) - 1; more > 0 {
 		d.Notes = append(d.Notes, diag.Note{Message: "used again " + times(more) + ", on " + lines(src, id.places[1:])})
 	}
 	return d
+}
+
+// folded returns an identifier typed in fullwidth letters in ASCII; "" if it has others too.
+func folded(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		switch {
+		case r < utf8.RuneSelf:
+			b.WriteRune(r)
+		case isWord(r) && meant(r) != 0:
+			b.WriteByte(meant(r))
+		default:
+			return ""
+		}
+	}
+	return b.String()
 }
 
 func times(n int) string {
@@ -152,8 +171,5 @@ func meant(r rune) byte {
 
 // isWord tells whether r may be part of an identifier in any script.
 func isWord(r rune) bool {
-	if r >= 0xFF01 && r <= 0xFF5E {
-		return false
-	}
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r)
 }

@@ -37,7 +37,7 @@ func Name(roots []Root, file string) (name, hidden string) {
 		}
 		found := file
 		for _, first := range roots {
-			if info, err := os.Stat(filepath.Join(first.Dir, rel)); err == nil && !info.IsDir() {
+			if info, err := os.Stat(filepath.Join(first.Dir, rel)); err == nil && info.Mode().IsRegular() {
 				found = filepath.Join(first.Dir, rel)
 				break
 			}
@@ -59,13 +59,13 @@ func validName(name string) bool {
 // find returns the root that has name and its text. err is nil and found false if none has it.
 func find(roots []Root, name string) (root Root, text string, found bool, err error) {
 	for _, r := range roots {
+		// Regular files only: reading a pipe would wait for a writer.
+		if info, err := os.Stat(r.file(name)); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		// What is there and cannot be read is an error, no reason to look on.
 		data, err := os.ReadFile(r.file(name))
-		if err == nil {
-			return r, string(data), true, nil
-		}
-		if info, statErr := os.Stat(r.file(name)); statErr == nil && !info.IsDir() {
-			return r, "", true, err // it is there and cannot be read: say so instead of looking on
-		}
+		return r, string(data), true, err
 	}
 	return Root{}, "", false, nil
 }

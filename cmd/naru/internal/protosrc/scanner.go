@@ -56,7 +56,11 @@ func (s *scanner) run() {
 		}
 	}
 	for _, id := range s.order {
-		in := s.standIn(id.name)
+		in := folded(id.name)
+		if in == "" {
+			in = s.standIn(id.name)
+		}
+		in += strings.Repeat(" ", len(id.name)-len(in))
 		for _, start := range id.places {
 			copy(s.out[start:], in)
 		}

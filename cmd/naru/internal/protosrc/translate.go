@@ -25,14 +25,18 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 	if f.partial && unknownName.MatchString(err.Unwrap().Error()) {
 		return // it may be in the file that was not found
 	}
-	if f.unknownEdition {
+	if f.unknownEdition || f.reports > maxReports {
+		return
+	}
+	if f.reports++; f.reports > maxReports {
+		l.list.Add(&diag.Diagnostic{Place: diag.Place{File: f.shown()}, Message: "too many errors; the rest is not shown"})
 		return
 	}
 	// A report about two files may stand in either.
 	if other := l.files[err.Start().Filename]; other != nil && other.src != nil {
 		f = other
 	}
-	d := &diag.Diagnostic{Severity: severity, Place: diag.Place{File: f.name}}
+	d := &diag.Diagnostic{Severity: severity, Place: diag.Place{File: f.shown()}}
 	if f.src != nil {
 		d.Place = f.src.Place(span(err))
 	}
@@ -54,6 +58,17 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 		}
 	}
 	l.list.Add(d)
+}
+
+// maxReports bounds the findings per file. Nobody reads more, and some cost a walk over the file.
+const maxReports = 500
+
+// shown returns the name of f as diagnostics spell it.
+func (f *source) shown() string {
+	if f.src != nil {
+		return f.src.Name
+	}
+	return f.name
 }
 
 // unknownName matches reports of names that were not found.
@@ -96,7 +111,7 @@ var rewrites = []struct {
 	apply   func(l *loader, f *source, d *diag.Diagnostic, m []string) bool
 }{
 	{regexp.MustCompile(`^syntax error: (.*)$`), rewriteSyntax},
-	{regexp.MustCompile(`^symbol "([^"]+)" already defined(| as a package) at (\S+?):(\d+):(\d+)(.*)$`), rewriteSymbol},
+	{regexp.MustCompile(`^symbol "([^"]+)" already defined(| as a package) at (.+?):(\d+):(\d+)(.*)$`), rewriteSymbol},
 	{regexp.MustCompile(`^edition value ("[^"]*") not recognized`), rewriteEdition},
 	{regexp.MustCompile(`^field (\S+): missing field tag number$`), rewriteNoNumber},
 	{regexp.MustCompile(`^message (\S+): field (\S+) is using tag (\d+) which is in reserved range (\d+) to (\d+)$`), rewriteReserved},
@@ -104,14 +119,14 @@ var rewrites = []struct {
 	{regexp.MustCompile(`^encountered end-of-line before end of string literal$`), rewriteOpenString},
 	{regexp.MustCompile(`^message (\S+): fields (\S+) and (\S+) both have the same tag (\d+)$`), rewriteFieldNumber},
 	{regexp.MustCompile(`^enum (\S+): values (\S+) and (\S+) both have the same numeric value (-?\d+);`), rewriteEnumNumber},
-	{regexp.MustCompile(`^extension with tag (\d+) for message (\S+) already defined at (\S+?):(\d+):(\d+)$`), rewriteExtensionNumber},
+	{regexp.MustCompile(`^extension with tag (\d+) for message (\S+) already defined at (.+?):(\d+):(\d+)$`), rewriteExtensionNumber},
 	{regexp.MustCompile(`^tag number (\d+) (?:must be greater|is in disallowed|is higher than)`), rewriteTag},
 	{regexp.MustCompile(`unrecognized extension \S+ of \S+$`), rewriteUnrecognized},
 	{regexp.MustCompile(`^(.*: )?field (\S+) of (\S+) does not exist$`), rewriteNoOption},
 	{regexp.MustCompile(`^(.*)option (\S+): enum (\S+) has no value named (\S+)$`), rewriteNoValue},
 	{regexp.MustCompile(`^(.*)option (\S+): non-repeated option field \S+ already set$`), rewriteSetTwice},
 	{regexp.MustCompile(`unknown (?:extendee type|type|request type|response type) (\S+?)(?:;|$)`), rewriteUnknownType},
-	{regexp.MustCompile(`^(.*?),? ?(?:defined |declared )?at (\S+?):(\d+):(\d+)$`), rewriteAt},
+	{regexp.MustCompile(`^(.*?),? ?(?:defined |declared )?at (.+?):(\d+):(\d+)$`), rewriteAt},
 }
 
 func (l *loader) rewrite(f *source, d *diag.Diagnostic) (keep bool) {

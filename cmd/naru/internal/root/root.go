@@ -3,8 +3,6 @@ package root
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -26,13 +24,16 @@ var verbs = []func(*cli.Env) *cobra.Command{
 func Main(ctx context.Context, env *cli.Env, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(env.Stderr, "error: a bug in naru: %v\n\n%s", r, debug.Stack())
-			code = cli.ExitInternal
+			code = finish(env, cli.Bug(r))
 		}
 	}()
 	cmd := newCommand(env)
 	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
+	return finish(env, cmd.ExecuteContext(ctx))
+}
+
+// finish tells about err, if it is one, and returns its exit code.
+func finish(env *cli.Env, err error) int {
 	if err != nil {
 		cli.PrintError(env.Stderr, env.Color, err)
 	}
