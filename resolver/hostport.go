@@ -10,6 +10,12 @@ import (
 // defaultPort: naming.md of gRPC, "If port is omitted, 443 is used".
 const defaultPort = "443"
 
+// SplitHostPort splits the endpoint of a target as gRPC's naming has it: "host", "host:port", "[v6]:port", "v6" or
+// ":port". The port is 443 and the host localhost where they are missing.
+func SplitHostPort(endpoint string) (host, port string, err error) {
+	return splitHostPort(endpoint, defaultPort)
+}
+
 // splitHostPort splits "host", "host:port", "[v6]:port", "v6" or ":port" and fills in what is missing:
 // localhost and def.
 func splitHostPort(s, def string) (host, port string, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +21,7 @@ type Channel struct {
 	target    resolver.Target
 	res       resolver.Resolver
 	authority string
+	proxy     *url.URL        // that leads to a dns target; nil: none
 	ctx       context.Context // ends with Close; parent of all attempts
 	cancel    context.CancelFunc
 	closed    chan struct{} // closed by Close
@@ -54,6 +57,10 @@ func New(cfg Config) (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy, builder, err := nameProxy(&cfg, target, builder)
+	if err != nil {
+		return nil, fmt.Errorf("client for %q: proxy: %w", target, err)
+	}
 	res, err := builder.Build(target, resolver.Options{
 		ParseServiceConfig: cfg.ParseServiceConfig,
 		Logger:             cfg.Logger,
@@ -65,6 +72,7 @@ func New(cfg Config) (*Channel, error) {
 		cfg:       cfg,
 		target:    target,
 		res:       res,
+		proxy:     proxy,
 		authority: cfg.Authority,
 		closed:    make(chan struct{}),
 		resolved:  make(chan struct{}),
@@ -80,6 +88,48 @@ func New(cfg Config) (*Channel, error) {
 	c.methods.Store(newMethodTable(cfg.ServiceConfig, cfg.MaxAttempts, nil))
 	return c, nil
 }
+
+// nameProxy returns the proxy that leads to a dns target, nil if there is none, and the builder for it: a name that is
+// reached through a proxy is not looked up, because there may be no name server on this side of it (gRFC A1, case 1).
+func nameProxy(cfg *Config, t resolver.Target, b resolver.Builder) (*url.URL, resolver.Builder, error) {
+	if cfg.Proxy == nil || t.Scheme != "dns" || t.Authority != "" {
+		return nil, b, nil
+	}
+	host, port, err := resolver.SplitHostPort(t.Endpoint)
+	if err != nil {
+		return nil, b, nil // the builder says it better
+	}
+	hostport := net.JoinHostPort(host, port)
+	proxy, err := cfg.Proxy(hostport)
+	if err != nil || proxy == nil {
+		return nil, b, err
+	}
+	return proxy, withAuthority{resolver.Static("dns", resolver.EndpointsOf(hostport)...), b}, nil
+}
+
+// destination adds to an address what is the channel's to know. It may call the user's ProxyFunc, and is called outside
+// the event loop.
+func (c *Channel) destination(a resolver.Address) (Destination, error) {
+	d := Destination{Address: a, Proxy: c.proxy}
+	orDefault(&d.ServerName, c.authority)
+	if c.cfg.Proxy == nil || c.target.Scheme == "dns" || d.Network != "" && d.Network != "tcp" {
+		return d, nil
+	}
+	proxy, err := c.cfg.Proxy(a.Addr)
+	if err != nil {
+		return d, proxyFailure(a.Addr, nil, "which proxy to use cannot be told", err)
+	}
+	d.Proxy = proxy
+	return d, nil
+}
+
+// withAuthority is a builder with another's authority.
+type withAuthority struct {
+	resolver.Builder
+	other resolver.Builder
+}
+
+func (w withAuthority) Authority(t resolver.Target) string { return defaultAuthority(w.other, t) }
 
 func defaultAuthority(b resolver.Builder, t resolver.Target) string {
 	if ab, ok := b.(resolver.AuthorityBuilder); ok {

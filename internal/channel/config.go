@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/naru-rpc/naru/balancer"
@@ -15,10 +16,17 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// DialFunc makes a connection that is ready for streams: the peer's first SETTINGS have arrived. addr's
-// ServerName is filled in from the channel's authority if it had none. It leaves no socket behind when it fails; its
-// error is a *connectivity.Failure where the reason is known.
-type DialFunc func(ctx context.Context, addr resolver.Address) (transport.ClientConn, error)
+// Destination is where a connection is to be made to.
+type Destination struct {
+	// Address with the ServerName filled in from the channel's authority if it had none.
+	resolver.Address
+	// Proxy is the HTTP proxy on the way; nil: none.
+	Proxy *url.URL
+}
+
+// DialFunc makes a connection that is ready for streams: the peer's first SETTINGS have arrived. It leaves no socket
+// behind when it fails; its error is a *connectivity.Failure where the reason is known.
+type DialFunc func(ctx context.Context, to Destination) (transport.ClientConn, error)
 
 // Config is what a channel is made from. Zero values mean the defaults.
 type Config struct {
@@ -30,6 +38,11 @@ type Config struct {
 	DefaultScheme string
 	// Dial makes connections. Required.
 	Dial DialFunc
+	// Proxy tells which proxy leads to where (gRFC A1). It is asked with the name of a dns target, which is then not
+	// looked up but left to the proxy; and with the addresses of targets of other schemes. nil: no proxies.
+	Proxy ProxyFunc
+	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings. nil: nobody cares.
+	OnTooManyPings func()
 	// Policy is the balancing policy where the service config has none. nil: pick_first.
 	Policy balancer.Policy
 	// Authority replaces the :authority that follows from the target. "": not.

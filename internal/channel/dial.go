@@ -25,15 +25,20 @@ type Dialer struct {
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Underlay is put between TLS and the socket. nil: nothing.
 	Underlay func(net.Conn) net.Conn
+	// ProxyTLS is the configuration of TLS to proxies whose URL says https. nil: the system's authorities.
+	ProxyTLS *tls.Config
+	// UserTimeout is how long sent data may stay unacknowledged (TCP_USER_TIMEOUT, gRFC A18). 0: the system's.
+	UserTimeout time.Duration
 }
 
 // Dial is a DialFunc. Its errors are *connectivity.Failure; no socket is left open by one.
-func (d *Dialer) Dial(ctx context.Context, addr resolver.Address) (transport.ClientConn, error) {
+func (d *Dialer) Dial(ctx context.Context, to Destination) (transport.ClientConn, error) {
+	addr := to.Address
 	network := addr.Network
 	if network == "" {
 		network = "tcp"
 	}
-	nc, err := d.netDial(ctx, network, addr.Addr)
+	nc, err := d.dialThrough(ctx, network, addr.Addr, to.Proxy)
 	if err != nil {
 		return nil, dialFailure(addr, err)
 	}
@@ -54,7 +59,11 @@ func (d *Dialer) netDial(ctx context.Context, network, addr string) (net.Conn, e
 	if d.NetDial != nil {
 		return d.NetDial(ctx, network, addr)
 	}
-	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, addr)
+	nc, err := (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, addr)
+	if err == nil {
+		setUserTimeout(nc, d.UserTimeout)
+	}
+	return nc, err
 }
 
 func dialFailure(addr resolver.Address, err error) *connectivity.Failure {

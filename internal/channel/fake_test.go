@@ -224,7 +224,7 @@ func (n *fakeNet) set(addr, how string) {
 	n.host[addr] = how
 }
 
-func (n *fakeNet) Dial(ctx context.Context, addr resolver.Address) (transport.ClientConn, error) {
+func (n *fakeNet) Dial(ctx context.Context, addr Destination) (transport.ClientConn, error) {
 	n.mu.Lock()
 	how := n.host[addr.Addr]
 	n.dials = append(n.dials, fmt.Sprintf("%s at %v", addr.Addr, time.Since(n.start)))

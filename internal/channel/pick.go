@@ -33,7 +33,7 @@ func newPick(info *call.PickInfo) *pick {
 		p = &pick{}
 		p.done = p.finish
 	}
-	p.info = balancer.CallInfo{Method: info.FullMethod, Metadata: info.Metadata, Attempt: info.Attempt}
+	p.info = balancer.CallInfo{Method: info.FullMethod, Metadata: info.Metadata, Attempt: info.Attempt, Streaming: info.Streaming}
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru/balancer"
@@ -81,10 +82,12 @@ func (s *subConn) connect() {
 	a.cancel = cancel
 	s.attempt = a
 	s.update()
-	addr := s.addr
-	orDefault(&addr.ServerName, s.ch.authority)
 	s.ch.wg.Go(func() {
-		t, err := s.ch.cfg.Dial(ctx, addr)
+		var t transport.ClientConn
+		to, err := s.ch.destination(s.addr)
+		if err == nil {
+			t, err = s.ch.cfg.Dial(ctx, to)
+		}
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = withTimeout(s.addr, timeout, err)
 		}
@@ -125,9 +128,15 @@ func (s *subConn) attemptFailed(a *attempt, err error) {
 	s.update()
 }
 
+// enhanceYourCalm: RFC 9113 §7.
+const enhanceYourCalm = 0xb
+
 func (s *subConn) failed(f *connectivity.Failure) {
 	s.lastErr = f
 	s.ch.failures.add(f)
+	if f.Reason == connectivity.GoAway && f.Code == enhanceYourCalm && strings.Contains(f.Text, "too_many_pings") && s.ch.cfg.OnTooManyPings != nil {
+		s.ch.cfg.OnTooManyPings() // gRFC A8: "the client should double its keepalive interval"
+	}
 	level, msg := slog.LevelInfo, "connection failed"
 	if f.Reason == connectivity.GoAway && f.Code == 0 {
 		level, msg = slog.LevelDebug, "connection closed by the peer" // NO_ERROR: it restarts, or was there long enough
