@@ -24,10 +24,11 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 	own := *set
 	own.Hooks = &c.hooks
 	toldToo := own.OnPeer
-	own.OnPeer = func(info *transport.ConnInfo) {
-		c.attempt(info)
+	before := c.Attempts()
+	own.OnPeer = func(info *transport.ConnInfo, attempts int) {
+		c.attempt(info, before+attempts)
 		if toldToo != nil {
-			toldToo(info)
+			toldToo(info, attempts)
 		}
 	}
 	return &own, nil

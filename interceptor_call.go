@@ -218,10 +218,10 @@ func (c *Call) countSent(info call.MessageInfo) {
 	c.sent.add(info)
 }
 
-func (c *Call) attempt(info *transport.ConnInfo) {
+func (c *Call) attempt(info *transport.ConnInfo, attempts int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempts++
+	c.attempts = attempts
 	c.peer = peerOf(info)
 }
 

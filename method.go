@@ -75,5 +75,6 @@ func (m *MethodInfo) client() call.ClientMethod {
 		FullMethod:    m.FullMethod,
 		ClientStreams: m.Kind.ClientStreams(),
 		ServerStreams: m.Kind.ServerStreams(),
+		Idempotent:    m.Idempotency != IdempotencyUnknown,
 	}
 }

@@ -57,7 +57,7 @@ func WithTrailer(md *metadata.MD) CallOption {
 // WithPeer stores in *p to whom the call went, when an attempt of it has been sent.
 func WithPeer(p *Peer) CallOption {
 	return callOption(func(c *callConfig) {
-		c.OnPeer = func(info *transport.ConnInfo) { *p = peerOf(info) }
+		c.OnPeer = func(info *transport.ConnInfo, _ int) { *p = peerOf(info) }
 	})
 }
 

@@ -30,6 +30,7 @@ type attempt struct {
 	ended    bool // the response is over, or closed is set
 	dropped  bool // nobody receives any more
 	wanted   bool
+	expired  bool // its own time was up, see expire
 	foreign  bool // the response is not gRPC's: its body is kept as text
 	status   int  // HTTP status
 	head     []transport.Field
@@ -55,7 +56,7 @@ func (a *attempt) reset(limit int) {
 	a.stream = nil
 	a.box = inbox{limit: limit}
 	a.got = 0
-	a.headSeen, a.only, a.ended, a.dropped, a.wanted, a.foreign, a.waiting = false, false, false, false, false, false, false
+	a.headSeen, a.only, a.ended, a.dropped, a.wanted, a.expired, a.foreign, a.waiting = false, false, false, false, false, false, false, false
 	a.status = 0
 	a.head, a.trailers, a.snippet = nil, nil, nil
 	a.problem, a.closed, a.bell = nil, nil, nil

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
@@ -32,10 +33,12 @@ type clientCall struct {
 	pick   PickInfo
 	timer  *time.Timer // for deadlines that ctx does not know; kept when the call is recycled
 
-	sent    time.Time // when the current attempt was opened
-	peer    *transport.ConnInfo
-	refused int // attempts a peer refused without looking at them
-	unsent  int // attempts in a row that did not reach the network
+	sent   time.Time            // when the current attempt was opened
+	conn   transport.ClientConn // of the current attempt
+	peer   *transport.ConnInfo  // of conn
+	opened int                  // attempts that were sent
+	retry  retrying
+	unsent int // attempts in a row that did not reach the network
 }
 
 // prepare computes everything that precedes the first attempt.
@@ -67,6 +70,7 @@ func (c *clientCall) prepare() error {
 		c.pick.WaitForReady = *c.set.WaitForReady
 	}
 	c.pick.Deadline = c.deadline
+	c.retry.policy = c.retryPolicy()
 	codec := c.env.Registry.Codec(c.set.Subtype)
 	if codec == nil {
 		return status.Errorf(codes.Internal, "no codec %q is known to this client (WithCodec)", c.set.Subtype)
@@ -160,6 +164,9 @@ func (c *clientCall) attemptHead(conn *transport.ConnInfo) error {
 		var b [maxTimeoutDigits + 1]byte
 		f = append(f, field(fieldTimeout, string(AppendTimeout(b[:0], time.Until(c.deadline)))))
 	}
+	if c.retry.seen > 0 {
+		f = append(f, field(fieldAttempts, strconv.Itoa(c.retry.seen)))
+	}
 	c.head.Fields = f
 	if len(c.set.Credentials) > 0 {
 		return c.addCredentials(conn)
@@ -178,7 +185,7 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 			body.Free()
 			return nil, err
 		}
-		c.peer = conn.Info()
+		c.conn, c.peer = conn, conn.Info()
 		if err := c.attemptHead(c.peer); err != nil {
 			body.Free()
 			c.gaveUp(done, err)
@@ -188,8 +195,9 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 		if err == nil {
 			c.unsent = 0
 			a.opened(stream)
+			c.opened++
 			if c.set.OnPeer != nil {
-				c.set.OnPeer(c.peer)
+				c.set.OnPeer(c.peer, c.opened)
 			}
 			return done, nil
 		}

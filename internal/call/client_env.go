@@ -26,6 +26,16 @@ type ClientEnv struct {
 type ClientMethod struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
+	// Idempotent methods may be executed more than once without harm.
+	Idempotent bool
+}
+
+// RetryChoice is what a call's options say of repeating it. The zero value: the service config decides, and
+// where it says nothing, what the method's idempotency allows.
+type RetryChoice struct {
+	Never   bool           // transparent retries only
+	Policy  *RetryPolicy   // not nil: this one
+	Hedging *HedgingPolicy // not nil: this one
 }
 
 // Settings are the options of one call, put together from the client's defaults and the call's own.
@@ -41,9 +51,10 @@ type Settings struct {
 	Credentials      []credentials.PerRPC
 
 	Hooks *Hooks // nil: nobody asks
+	Retry RetryChoice
 
 	// where the response's metadata goes; nil: nobody asks
 	Header, Trailer *metadata.MD
-	// OnPeer is told the connection of each attempt; nil: nobody asks.
-	OnPeer func(*transport.ConnInfo)
+	// OnPeer is told the connection of each attempt and how many there were so far; nil: nobody asks.
+	OnPeer func(info *transport.ConnInfo, attempts int)
 }

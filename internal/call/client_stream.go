@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ import (
 // Locks: openMu before mu before attempt.mu.
 type ClientStream struct {
 	clientCall
-	stop   context.CancelFunc // of the deadline that ctx did not have; nil: none
+	stop   context.CancelFunc // of the deadline that ctx did not have
 	unhook func() bool        // ends the watch on ctx; nil: ctx never ends
 
 	// atomic
@@ -31,6 +32,7 @@ type ClientStream struct {
 	replay     []*mem.Buf // copies of what was sent, while another attempt is possible
 	replayed   int        // bytes of replay
 	committed  bool       // there will be no other attempt
+	judged     *attempt   // the last one that again has decided about
 	halfClosed bool
 
 	// guarded by mu
@@ -71,13 +73,20 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 		s.keep(first)
 		s.halfClosed = true
 	}
-	if d, ok := ctx.Deadline(); !s.deadline.IsZero() && (!ok || s.deadline.Before(d)) {
-		s.ctx, s.stop = context.WithDeadline(ctx, s.deadline)
+	s.ctx, s.stop = s.boundContext()
+	var err error
+	if h := s.hedgingPolicy(); h != nil && first != nil {
+		err = s.beginHedged(h, first)
+	} else {
+		err = s.begin(first, func() (*mem.Buf, error) {
+			if len(s.replay) == 1 {
+				return clone(s.replay[0]), nil
+			}
+			return s.out.encode(req)
+		})
 	}
-	if err := s.begin(first, func() (*mem.Buf, error) { return s.out.encode(req) }); err != nil {
-		if s.stop != nil {
-			s.stop()
-		}
+	if err != nil {
+		s.stop()
 		s.dropReplay()
 		return nil, err
 	}
@@ -85,6 +94,21 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 		s.watch()
 	}
 	return s, nil
+}
+
+// beginHedged sends the request under a hedging policy and waits for the first answer, whose attempt is
+// the stream's.
+func (s *ClientStream) beginHedged(p *HedgingPolicy, first *mem.Buf) error {
+	h := &hedge{call: &s.clientCall, policy: p, body: slices.Clone(first.B), head: true}
+	first.Free()
+	r, err := h.run()
+	if err != nil {
+		return err
+	}
+	h.tellPeer(r)
+	s.commit()
+	s.attempt, s.done, s.sent, s.conn = r.attempt, r.done, r.sent, r.conn
+	return nil
 }
 
 // watch ends the stream with its context, also when nobody sends or receives.
@@ -132,6 +156,7 @@ func (s *ClientStream) begin(first *mem.Buf, again func() (*mem.Buf, error)) err
 	s.mu.Lock()
 	s.sent = time.Now()
 	s.attempt, s.done = a, done
+	s.limitAttempt(a)
 	over, final := s.over, s.final
 	s.mu.Unlock()
 	if over {
@@ -188,10 +213,22 @@ func (s *ClientStream) replace(a *attempt) (bool, error) {
 	if cur, over := s.current(); over || cur != a {
 		return !over, nil
 	}
-	if s.committed || a.headSeen && !a.only || !s.repeat(a) {
+	if s.committed || s.judged == a {
 		return false, nil
 	}
-	s.attemptDone(a, a.outcome(s.set.Subtype).Err())
+	s.judged = a
+	err := a.outcome(s.set.Subtype).Err()
+	if err == nil {
+		return false, nil
+	}
+	pause, again := s.again(a, err)
+	if !again {
+		return false, nil
+	}
+	s.attemptDone(a, err)
+	if err := s.pauseOpen(pause, err); err != nil {
+		return false, err
+	}
 	if !s.method.ClientStreams && s.halfClosed && len(s.replay) == 1 {
 		again := func() (*mem.Buf, error) { return clone(s.replay[0]), nil }
 		return true, s.begin(clone(s.replay[0]), again)
@@ -209,6 +246,21 @@ func (s *ClientStream) replace(a *attempt) (bool, error) {
 		_ = cur.stream.Send(nil, true) // as above
 	}
 	return true, nil
+}
+
+// pauseOpen is pauseFor of a stream, which Close may end.
+func (s *ClientStream) pauseOpen(d time.Duration, last error) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.Ended(): // watch ends the stream with its context
+		return last
+	}
 }
 
 func (s *ClientStream) attemptDone(a *attempt, err error) {
@@ -260,6 +312,9 @@ func (s *ClientStream) put(a *attempt, buf *mem.Buf) bool {
 		buf.Free()
 		s.end(status.Error(codes.Internal, "send: CloseSend was called before"), true)
 		return true
+	}
+	if !s.committed && a.responding() {
+		s.commit()
 	}
 	s.keep(buf)
 	// If the stream has ended meanwhile the next operation finds out; the message is kept for another
@@ -320,9 +375,7 @@ func (s *ClientStream) end(err error, reset bool) {
 	if unhook != nil {
 		unhook()
 	}
-	if s.stop != nil {
-		s.stop()
-	}
+	s.stop()
 	if reset {
 		a.cancel("canceled")
 	}

@@ -54,12 +54,15 @@ func (s *ClientStream) recv(m any) error {
 		if ended {
 			again, err := s.replace(a)
 			if err == nil && !again {
-				err = s.explain(a.outcome(s.set.Subtype)).Err()
+				err = s.withAttempts(s.explain(a.outcome(s.set.Subtype)).Err())
 				if err == nil && !s.method.ServerStreams {
 					err = status.Error(codes.Unimplemented, "server sent no message to a call that has one response")
 				}
 			}
 			if err != nil || !again {
+				if err == nil {
+					s.env.Channel.Throttle().Success()
+				}
 				s.end(err, true)
 				return s.outcome()
 			}
@@ -76,6 +79,7 @@ func (s *ClientStream) deliver(a *attempt, f frame, m any) error {
 		return s.outcome()
 	}
 	if !s.method.ServerStreams {
+		s.env.Channel.Throttle().Success()
 		s.end(nil, false)
 	}
 	return nil
@@ -102,7 +106,7 @@ func (a *attempt) credit(n int) {
 func (s *ClientStream) refill(a *attempt) (ended bool, err error) {
 	a.mu.Lock()
 	for !s.readyLocked(a) {
-		if a.problem != nil {
+		if a.problem != nil && !a.expired {
 			defer a.mu.Unlock()
 			return false, status.Error(a.problem.code, a.problem.text)
 		}
@@ -142,7 +146,7 @@ func (s *ClientStream) singleLocked(a *attempt) error {
 		return nil
 	}
 	if st := a.outcome(s.set.Subtype); st != nil {
-		return s.explain(st).Err()
+		return s.withAttempts(s.explain(st).Err())
 	}
 	if a.box.count > 1 {
 		return status.Error(codes.Unimplemented, "server sent more than one message to a call that has one response")

@@ -121,3 +121,21 @@ func round(d time.Duration) string {
 	}
 	return d.Round(time.Microsecond).String()
 }
+
+// plural returns "1 attempt" or "3 attempts".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// boundContext returns the call's context with the call's deadline.
+func (c *clientCall) boundContext() (context.Context, context.CancelFunc) {
+	if d, ok := c.ctx.Deadline(); !c.deadline.IsZero() && (!ok || c.deadline.Before(d)) {
+		return context.WithDeadline(c.ctx, c.deadline)
+	}
+	return c.ctx, nothing
+}
+
+func nothing() {}

@@ -51,6 +51,44 @@ type RetryPolicy struct {
 	PerAttemptTimeout time.Duration
 }
 
+// idempotentRetry holds for methods whose idempotency_level allows it where neither the service config nor
+// the call says otherwise: enough for a server that restarts, too little to make an outage worse.
+var idempotentRetry = &RetryPolicy{
+	MaxAttempts:       4,
+	InitialBackoff:    25 * time.Millisecond,
+	MaxBackoff:        time.Second,
+	BackoffMultiplier: 2,
+	Retryable:         Codes(codes.Unavailable),
+}
+
+// retryPolicy is the policy that holds for the call, nil for none.
+func (c *clientCall) retryPolicy() *RetryPolicy {
+	switch r := &c.set.Retry; {
+	case r.Never || r.Hedging != nil:
+		return nil
+	case r.Policy != nil:
+		return r.Policy
+	}
+	if c.config != nil && (c.config.Retry != nil || c.config.Hedging != nil) {
+		return c.config.Retry
+	}
+	if c.method.Idempotent {
+		return idempotentRetry
+	}
+	return nil
+}
+
+// hedgingPolicy is the policy that holds for the call, nil for none.
+func (c *clientCall) hedgingPolicy() *HedgingPolicy {
+	switch r := &c.set.Retry; {
+	case r.Hedging != nil:
+		return r.Hedging
+	case r.Never || r.Policy != nil || c.config == nil:
+		return nil
+	}
+	return c.config.Hedging
+}
+
 // A HedgingPolicy starts further attempts before the first has failed (gRFC A6, hedgingPolicy).
 // Immutable in use.
 type HedgingPolicy struct {

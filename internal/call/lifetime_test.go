@@ -121,7 +121,7 @@ func TestContextChildren(t *testing.T) {
 		defer cancel()
 		timed, cancelTimed := context.WithTimeout(c, time.Hour)
 		defer cancelTimed()
-		grand, cancelGrand := context.WithCancelCause(context.WithValue(child, "key", "value")) //nolint:staticcheck // a string is enough here
+		grand, cancelGrand := context.WithCancelCause(context.WithValue(child, baseKey{}, "value"))
 		defer cancelGrand(nil)
 		called := make(chan struct{})
 		context.AfterFunc(c, func() { close(called) })
@@ -188,7 +188,7 @@ func TestContextValues(t *testing.T) {
 	if c.inner != nil {
 		t.Error("looking up a value made a context")
 	}
-	derived := context.WithValue(c, "x", "y") //nolint:staticcheck // as above
+	derived := context.WithValue(c, baseKey{}, "y")
 	if ServerCallFrom(derived) != c || ServerCallFrom(context.Background()) != nil {
 		t.Error("ServerCallFrom")
 	}

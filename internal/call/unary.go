@@ -15,6 +15,7 @@ type unary struct {
 	clientCall
 	req, res any
 	attempt  *attempt
+	encoded  *mem.Buf                 // a copy for further attempts; nil: req is encoded anew
 	again    func() (*mem.Buf, error) // u.body, bound once
 }
 
@@ -39,10 +40,9 @@ func Invoke(ctx context.Context, env *ClientEnv, m ClientMethod, set *Settings, 
 
 // recycle drops what belongs to the caller, and keeps the rest for another call if it may.
 func (u *unary) recycle() {
-	u.attempt.mu.Lock()
-	free := u.attempt.ended || u.attempt.stream == nil
-	u.attempt.mu.Unlock()
-	if !free {
+	u.encoded.Free()
+	u.encoded = nil
+	if !u.attempt.free() {
 		return // a callback may be on its way still
 	}
 	timer, pool := u.timer, &u.env.unaries
@@ -52,36 +52,79 @@ func (u *unary) recycle() {
 	pool.Put(u)
 }
 
-func (u *unary) body() (*mem.Buf, error) { return u.out.encode(u.req) }
+// free tells whether nobody will call the sink any more.
+func (a *attempt) free() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return (a.ended || a.stream == nil) && !a.expired
+}
+
+// body encodes the request. Messages that hooks have seen are not shown to them again.
+func (u *unary) body() (*mem.Buf, error) {
+	if u.encoded != nil {
+		return clone(u.encoded), nil
+	}
+	buf, err := u.out.encode(u.req)
+	if err == nil && u.out.hooks != nil {
+		u.encoded = clone(buf)
+	}
+	return buf, err
+}
 
 func (u *unary) run() error {
 	if err := u.prepare(); err != nil {
 		return err
 	}
+	if h := u.hedgingPolicy(); h != nil {
+		return u.runHedged(h)
+	}
 	for {
-		err, again := u.try()
+		err, pause, again := u.try()
 		if !again {
-			return err
+			return u.withAttempts(err)
+		}
+		if ended := u.pauseFor(pause, err); ended != nil {
+			return u.withAttempts(ended)
 		}
 	}
 }
 
-// try makes one attempt. again: it failed in a way that another may not.
-func (u *unary) try() (err error, again bool) {
+// try makes one attempt. again: there is to be another, after a pause.
+func (u *unary) try() (err error, pause time.Duration, again bool) {
 	body, err := u.body()
 	if err != nil {
-		return err, false
+		return err, 0, false
+	}
+	if !u.attempt.free() {
+		u.attempt = new(attempt)
 	}
 	a := u.attempt
 	a.reset(u.maxReceive)
 	a.single = true
 	done, err := u.open(a, body, true, u.again)
 	if err != nil {
-		return err, false
+		return err, 0, false
 	}
 	u.sent = time.Now()
+	stop := u.limitAttempt(a)
+	err = u.finish(a)
+	stop()
+	if err == nil {
+		u.env.Channel.Throttle().Success()
+	} else {
+		pause, again = u.clientCall.again(a, err)
+	}
+	if done != nil {
+		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
+	}
+	a.release()
+	return err, pause, again
+}
+
+// finish waits for the response and takes it apart.
+func (u *unary) finish(a *attempt) error {
 	a.mu.Lock()
-	err = u.awaitLocked(a)
+	err := u.awaitLocked(a)
 	ended := a.ended
 	a.mu.Unlock()
 	if err == nil {
@@ -91,12 +134,7 @@ func (u *unary) try() (err error, again bool) {
 		err = u.result(a)
 	}
 	u.export(a)
-	again = err != nil && u.repeat(a)
-	if done != nil {
-		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
-	}
-	a.release()
-	return err, again
+	return err
 }
 
 // result is the status error of a complete attempt; for OK the response is decoded.
@@ -134,16 +172,4 @@ func (u *unary) export(a *attempt) {
 	if u.set.Trailer != nil {
 		*u.set.Trailer = a.trailerMD()
 	}
-}
-
-// repeat decides on a transparent retry, gRFC A6: without limit if the request never left, once if
-// a peer refused it unseen.
-func (c *clientCall) repeat(a *attempt) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed == nil || !a.closed.Unprocessed {
-		return false
-	}
-	c.refused++
-	return c.refused <= 1
 }

@@ -21,7 +21,6 @@ import (
 // rawCall is a request of a test, byte by byte, and what came back.
 type rawCall struct {
 	mu       sync.Mutex
-	stream   transport.ClientStream
 	status   int
 	head     map[string]string
 	body     []byte

@@ -1,0 +1,158 @@
+package call
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/status"
+)
+
+// retrying is what a call knows of its attempts (gRFC A6).
+type retrying struct {
+	policy  *RetryPolicy // nil: transparent retries only
+	seen    int          // attempts that a server may have acted on
+	step    int          // failures since the beginning or the last pushback: the backoff's exponent
+	refused int          // attempts a server's library refused without looking at them
+}
+
+// again decides about an attempt that has ended with err, not nil: whether there is to be another, and
+// after which pause. A status error that is not that of an attempt is nobody's to repeat.
+func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bool) {
+	if a.unprocessed() {
+		// "If the RPC reaches the gRPC server library, but has never been seen by the server application
+		// logic ... the client library will immediately retry the RPC once."
+		if c.retry.refused++; c.retry.refused == 1 {
+			return 0, true
+		}
+	}
+	c.retry.seen++
+	c.pick.Avoid = append(c.pick.Avoid, c.conn)
+	p := c.retry.policy
+	if p == nil || a.committed() {
+		return 0, false
+	}
+	push, pushed, stop := pushback(a.lastFields())
+	if !stop && !a.expired && !p.Retryable.Has(status.Code(err)) {
+		return 0, false
+	}
+	// Counted before anything else is asked: the budget is for all calls of the channel.
+	if allowed := c.env.Channel.Throttle().Failure(); stop || !allowed || c.retry.seen >= p.MaxAttempts {
+		return 0, false
+	}
+	if pushed {
+		c.retry.step = 0
+		pause = push
+	} else {
+		pause = p.backoff(c.retry.step)
+		c.retry.step++
+	}
+	pause = max(pause, retryDelay(err))
+	if !c.deadline.IsZero() && time.Until(c.deadline) <= pause {
+		return 0, false // the pause alone would outlast the call: what has happened says more
+	}
+	return pause, true
+}
+
+// backoff before the next attempt: "min(initialBackoff*backoffMultiplier**(n-1), maxBackoff)" with a
+// jitter of 20 % up or down.
+func (p *RetryPolicy) backoff(step int) time.Duration {
+	d := float64(p.InitialBackoff) * math.Pow(p.BackoffMultiplier, float64(step))
+	d = min(d, float64(p.MaxBackoff))
+	return time.Duration(d * (0.8 + 0.4*rand.Float64()))
+}
+
+// pushback reads grpc-retry-pushback-ms: "If the value for pushback is negative or unparseable, then it will be
+// seen as the server asking the client not to retry at all."
+func pushback(trailers []transport.Field) (pause time.Duration, pushed, stop bool) {
+	v := fieldValue(trailers, fieldPushback)
+	if v == "" {
+		return 0, false, false
+	}
+	ms, err := strconv.ParseUint(v, 10, 31)
+	if err != nil {
+		return 0, false, true
+	}
+	return time.Duration(ms) * time.Millisecond, true, false
+}
+
+// unprocessed tells whether the peer is known not to have acted on the attempt.
+func (a *attempt) unprocessed() bool { return a.closed != nil && a.closed.Unprocessed }
+
+// committed tells whether a part of the response is here that another attempt's would contradict:
+// "An RPC is committed when the client receives Response-Headers". A trailers-only response has none.
+func (a *attempt) committed() bool { return a.headSeen && !a.only && !a.foreign }
+
+// responding is committed for an attempt that has not ended.
+func (a *attempt) responding() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.committed()
+}
+
+// lastFields are the trailers, wherever they came.
+func (a *attempt) lastFields() []transport.Field {
+	if a.only {
+		return a.head
+	}
+	return a.trailers
+}
+
+// pauseFor waits between attempts. It returns a status error if the call ended meanwhile.
+func (c *clientCall) pauseFor(d time.Duration, last error) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.timeUp("waiting to try again after " + last.Error())
+	}
+}
+
+// attemptsText is added to the status of a call that was tried more than once.
+func (c *clientCall) withAttempts(err error) error {
+	if c.retry.seen < 2 || err == nil {
+		return err
+	}
+	s := status.Convert(err)
+	return s.WithMessage(fmt.Sprintf("%s (after %d attempts)", s.Message(), c.retry.seen)).Err()
+}
+
+// limitAttempt ends a if it has no response head within PerAttemptTimeout. stop ends that.
+func (c *clientCall) limitAttempt(a *attempt) (stop func() bool) {
+	p := c.retry.policy
+	if p == nil || p.PerAttemptTimeout <= 0 {
+		return noStop
+	}
+	text := fmt.Sprintf("no response from %s within the attempt's time of %s", peerName(c.peer), round(p.PerAttemptTimeout))
+	return time.AfterFunc(p.PerAttemptTimeout, func() { a.expire(text) }).Stop
+}
+
+func noStop() bool { return false }
+
+// expire ends an attempt that has no head, as DEADLINE_EXCEEDED of this attempt alone.
+func (a *attempt) expire(text string) {
+	a.mu.Lock()
+	if a.headSeen || a.ended || a.dropped {
+		a.mu.Unlock()
+		return
+	}
+	a.expired = true
+	a.problem = &problem{codes.DeadlineExceeded, text}
+	a.ended, a.dropped = true, true
+	stream := a.stream
+	a.ringLocked()
+	a.wakeLocked()
+	a.mu.Unlock()
+	if stream != nil {
+		stream.Reset(codeCancel, "attempt_timeout")
+	}
+}

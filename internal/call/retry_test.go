@@ -1,0 +1,396 @@
+package call
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/inproc"
+	"github.com/naru-rpc/naru/status"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// throttled is a channel with a retry budget.
+type throttled struct {
+	SingleConn
+	throttle *Throttle
+}
+
+func (c throttled) Throttle() *Throttle { return c.throttle }
+
+func failure(code codes.Code, trailers ...string) answer {
+	return answer{200, append(append(grpcHead[:2:2], "grpc-status", fmt.Sprint(uint32(code)), "grpc-message", "m"), trailers...), "", nil, false}
+}
+
+func success() answer { return answer{200, grpcHead, str("yes"), []string{"grpc-status", "0"}, false} }
+
+// scripted answers the nth attempt with the nth answer, the last one for ever. It notes when attempts came, and
+// what they said of the ones before.
+type scripted struct {
+	rawServer
+	mu       sync.Mutex
+	start    time.Time
+	attempts []string
+}
+
+func script(answers ...answer) *scripted {
+	s := &scripted{start: time.Now()}
+	s.serve = func(st *rawStream) {
+		s.mu.Lock()
+		line := fmt.Sprint(time.Since(s.start))
+		if v := st.field(fieldAttempts); v != "" {
+			line += " previous " + v
+		}
+		s.attempts = append(s.attempts, line)
+		s.mu.Unlock()
+		answers[min(st.n, len(answers)-1)].to(st)
+	}
+	return s
+}
+
+func (s *scripted) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.attempts, "; ")
+}
+
+// exact is a policy whose pauses have no jitter to speak of: it is rounded away.
+func testPolicy() *RetryPolicy {
+	return &RetryPolicy{
+		MaxAttempts: 4, InitialBackoff: time.Second, MaxBackoff: 3 * time.Second, BackoffMultiplier: 2,
+		Retryable: Codes(codes.Unavailable, codes.Aborted),
+	}
+}
+
+// retryInfo is a google.rpc.Status with a RetryInfo of this many seconds.
+func retryInfo(code codes.Code, seconds uint64) string {
+	d := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), seconds)
+	info := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), d)
+	packed := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "type.googleapis.com/google.rpc.RetryInfo")
+	packed = protowire.AppendBytes(protowire.AppendTag(packed, 2, protowire.BytesType), info)
+	b := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(code))
+	b = protowire.AppendBytes(protowire.AppendTag(b, 3, protowire.BytesType), packed)
+	return base64.RawStdEncoding.EncodeToString(b)
+}
+
+func TestRetryPolicy(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		answers []answer
+		timeout time.Duration
+		tokens  float64
+		change  func(*Settings)
+		want    codes.Code
+		text    string
+		n       int             // attempts
+		pauses  []time.Duration // between them, give or take a fifth
+	}{
+		{name: "first succeeds", answers: []answer{success()}, n: 1},
+		{name: "third succeeds", answers: []answer{failure(codes.Unavailable), failure(codes.Aborted), success()}, n: 3, pauses: []time.Duration{time.Second, 2 * time.Second}},
+		{name: "attempts run out", answers: []answer{failure(codes.Unavailable)}, want: codes.Unavailable, text: "m (after 4 attempts)", n: 4,
+			pauses: []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}},
+		{name: "not retryable", answers: []answer{failure(codes.NotFound)}, want: codes.NotFound, text: "m", n: 1},
+		{name: "not retryable later", answers: []answer{failure(codes.Unavailable), failure(codes.NotFound)}, want: codes.NotFound, text: "m (after 2 attempts)", n: 2},
+		{name: "committed by a header", answers: []answer{{200, grpcHead, "", []string{"grpc-status", "14"}, false}}, want: codes.Unavailable, n: 1},
+		{name: "reset", answers: []answer{{reset: true}, success()}, want: codes.Internal, text: "stream reset by the other side: broken", n: 1},
+		{name: "HTTP status", answers: []answer{{503, nil, "", nil, false}, success()}, n: 2},
+		{name: "pushback", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "10000"), failure(codes.Unavailable), success()}, n: 3,
+			pauses: []time.Duration{10 * time.Second, time.Second}},
+		{name: "pushback 0", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "0"), success()}, n: 2, pauses: []time.Duration{0}},
+		{name: "pushback no more", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "-1"), success()}, want: codes.Unavailable, text: "m", n: 1},
+		{name: "pushback nonsense", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "soon"), success()}, want: codes.Unavailable, text: "m", n: 1},
+		{name: "RetryInfo", answers: []answer{failure(codes.Unavailable, "grpc-status-details-bin", retryInfo(codes.Unavailable, 7)), success()}, n: 2, pauses: []time.Duration{7 * time.Second}},
+		{name: "no time left", answers: []answer{failure(codes.Unavailable), success()}, timeout: 500 * time.Millisecond, want: codes.Unavailable, text: "m", n: 1},
+		{name: "budget", answers: []answer{failure(codes.Unavailable)}, tokens: 5, want: codes.Unavailable, text: "m (after 3 attempts)", n: 3},
+		{name: "switched off", answers: []answer{failure(codes.Unavailable)}, change: func(s *Settings) { s.Retry = RetryChoice{Never: true} }, want: codes.Unavailable, text: "m", n: 1},
+		{name: "attempt's time", answers: []answer{{}, success()}, change: func(s *Settings) { s.Retry.Policy.PerAttemptTimeout = time.Second }, n: 2, pauses: []time.Duration{2 * time.Second}},
+	} {
+		for _, kind := range []string{"unary", "client stream", "server stream"} {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server := script(tt.answers...)
+					if tt.answers[0].status == 0 && !tt.answers[0].reset {
+						serve := server.serve
+						server.serve = func(st *rawStream) {
+							if st.n > 0 {
+								serve(st)
+								return
+							}
+							server.mu.Lock()
+							server.attempts = append(server.attempts, "0s")
+							server.mu.Unlock()
+							<-st.closed // no answer
+						}
+					}
+					conn := inproc.New(server, 0, nil)
+					defer conn.Close(nil)
+					env := testEnv(t, conn)
+					if tt.tokens > 0 {
+						env.Channel = throttled{SingleConn{conn}, NewThrottle(tt.tokens, 0.1)}
+					}
+					set := testSettings()
+					set.Retry.Policy = testPolicy()
+					set.Timeout = tt.timeout
+					if tt.change != nil {
+						tt.change(set)
+					}
+					err := callKind(t, env, set, kind)
+					if s := status.Convert(err); s.Code() != tt.want || s.Message() != tt.text {
+						t.Errorf("got %v, want %v: %s", s, tt.want, tt.text)
+					}
+					checkAttempts(t, server, tt.n, tt.pauses)
+				})
+			})
+		}
+	}
+}
+
+// callKind makes a call and returns how it ended.
+func callKind(t *testing.T, env *ClientEnv, set *Settings, kind string) error {
+	t.Helper()
+	var s *ClientStream
+	var err error
+	switch kind {
+	case "unary":
+		_, err := invoke(t.Context(), env, set, "q")
+		return err
+	case "client stream":
+		if s, err = NewStream(t.Context(), env, rawClient, set); err != nil {
+			return err
+		}
+		_ = s.SendMsg(encoding.RawMessage("q"))
+		_ = s.CloseSend()
+		return s.RecvMsg(new(encoding.RawMessage))
+	}
+	if s, err = NewStreamWith(t.Context(), env, rawServer1, set, encoding.RawMessage("q")); err != nil {
+		return err
+	}
+	for err == nil {
+		err = s.RecvMsg(new(encoding.RawMessage))
+	}
+	if status.Code(err) == codes.Unknown { // io.EOF
+		return nil
+	}
+	return err
+}
+
+// checkAttempts compares the attempts with how many there should be, and their pauses with a jitter of 20 %.
+func checkAttempts(t *testing.T, s *scripted, n int, pauses []time.Duration) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.attempts) != n {
+		t.Fatalf("%d attempts, want %d: %v", len(s.attempts), n, s.attempts)
+	}
+	var last time.Duration
+	for i, a := range s.attempts {
+		when, previous, _ := strings.Cut(a, " previous ")
+		if want := fmt.Sprint(i); i > 0 && previous != want {
+			t.Errorf("attempt %d says %q attempts went before it, want %s", i+1, previous, want)
+		}
+		at, err := time.ParseDuration(when)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pause := at - last; i > 0 && len(pauses) >= i {
+			want := pauses[i-1]
+			if pause < want*8/10 || pause > want*12/10 {
+				t.Errorf("pause %d was %v, want %v give or take a fifth", i, pause, want)
+			}
+		}
+		last = at
+	}
+}
+
+func TestThrottleRefills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := NewThrottle(4, 0.5)
+		var answers []answer
+		for range 4 {
+			answers = append(answers, failure(codes.Unavailable))
+		}
+		server := script(append(answers, success())...)
+		conn := inproc.New(server, 0, nil)
+		defer conn.Close(nil)
+		env := testEnv(t, conn)
+		env.Channel = throttled{SingleConn{conn}, th}
+		set := testSettings()
+		set.Retry.Policy = testPolicy()
+		_, _ = invoke(t.Context(), env, set, "q") // two failures: 2 tokens are left, half
+		if th.Allow() {
+			t.Error("retries are allowed with half of the tokens")
+		}
+		_, _ = invoke(t.Context(), env, set, "q") // one
+		_, _ = invoke(t.Context(), env, set, "q") // none
+		for i := range 5 {
+			if th.Allow() {
+				t.Errorf("retries are allowed after %d successes", i)
+			}
+			if _, err := invoke(t.Context(), env, set, "q"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !th.Allow() {
+			t.Error("retries are not allowed after five successes at half a token each")
+		}
+	})
+}
+
+func TestIdempotentMethodsAreRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, idempotent := range []bool{false, true} {
+			server := script(failure(codes.Unavailable), success())
+			conn := inproc.New(server, 0, nil)
+			m := rawUnary
+			m.Idempotent = idempotent
+			err := Invoke(t.Context(), testEnv(t, conn), m, testSettings(), encoding.RawMessage("q"), new(encoding.RawMessage))
+			if (err == nil) != idempotent {
+				t.Errorf("idempotent %v: %v", idempotent, err)
+			}
+			conn.Close(nil)
+		}
+	})
+}
+
+func TestPauseEndsWithTheCall(t *testing.T) {
+	for _, kind := range []string{"unary", "client stream", "server stream"} {
+		synctest.Test(t, func(t *testing.T) {
+			conn := inproc.New(script(failure(codes.Unavailable, "grpc-retry-pushback-ms", "3600000")), 0, nil)
+			defer conn.Close(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			set := testSettings()
+			set.Retry.Policy = testPolicy()
+			start := time.Now()
+			var err error
+			switch kind {
+			case "unary":
+				_, err = invoke(ctx, testEnv(t, conn), set, "q")
+			default:
+				m := rawClient
+				if kind == "server stream" {
+					m = rawServer1
+				}
+				s, serr := NewStream(ctx, testEnv(t, conn), m, set)
+				if serr != nil {
+					t.Fatal(serr)
+				}
+				_ = s.CloseSend()
+				err = s.RecvMsg(new(encoding.RawMessage))
+			}
+			if status.Code(err) != codes.Canceled || time.Since(start) != time.Second {
+				t.Errorf("%s: %v after %v, want CANCELED after 1s", kind, err, time.Since(start))
+			}
+		})
+	}
+}
+
+func hedging(n int, delay time.Duration) *HedgingPolicy {
+	return &HedgingPolicy{MaxAttempts: n, Delay: delay, NonFatal: Codes(codes.Unavailable)}
+}
+
+// delayed answers attempts after the time given for each.
+func delayed(s *scripted, delays ...time.Duration) *scripted {
+	serve := s.serve
+	s.serve = func(st *rawStream) {
+		d := delays[min(st.n, len(delays)-1)]
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			serve(st)
+		case <-st.closed:
+			s.mu.Lock()
+			s.attempts = append(s.attempts, "cancelled")
+			s.mu.Unlock()
+		}
+	}
+	return s
+}
+
+func TestHedging(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		policy  *HedgingPolicy
+		answers []answer
+		delays  []time.Duration
+		tokens  float64
+		want    codes.Code
+		took    time.Duration
+		sent    int // attempts that reached the server
+	}{
+		{"first is fast", hedging(3, time.Second), []answer{success()}, []time.Duration{500 * time.Millisecond}, 0, codes.OK, 500 * time.Millisecond, 1},
+		{"second is faster", hedging(3, time.Second), []answer{success()}, []time.Duration{time.Hour, 500 * time.Millisecond}, 0, codes.OK, 1500 * time.Millisecond, 2},
+		{"first wins late", hedging(3, time.Second), []answer{success()}, []time.Duration{2500 * time.Millisecond, time.Hour}, 0, codes.OK, 2500 * time.Millisecond, 3},
+		{"all at once", hedging(3, 0), []answer{success()}, []time.Duration{3 * time.Second, 2 * time.Second, time.Second}, 0, codes.OK, time.Second, 3},
+		{"non-fatal starts the next at once", hedging(3, time.Hour), []answer{failure(codes.Unavailable), success()}, []time.Duration{time.Second}, 0, codes.OK, 2 * time.Second, 2},
+		{"fatal ends the call", hedging(3, time.Second), []answer{failure(codes.NotFound)}, []time.Duration{time.Hour, 900 * time.Millisecond}, 0, codes.NotFound, 1900 * time.Millisecond, 2},
+		{"all fail", hedging(3, time.Second), []answer{failure(codes.Unavailable)}, []time.Duration{100 * time.Millisecond}, 0, codes.Unavailable, 300 * time.Millisecond, 3},
+		{"pushback delays", hedging(2, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "5000"), success()}, []time.Duration{0}, 0, codes.OK, 5 * time.Second, 2},
+		{"pushback stops", hedging(3, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "-1"), success()}, []time.Duration{0}, 0, codes.Unavailable, 0, 1},
+		{"budget", hedging(5, time.Hour), []answer{failure(codes.Unavailable)}, []time.Duration{0}, 4, codes.Unavailable, 0, 2},
+	} {
+		for _, kind := range []string{"unary", "server stream"} {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server := delayed(script(tt.answers...), tt.delays...)
+					conn := inproc.New(server, 0, nil)
+					defer conn.Close(nil)
+					env := testEnv(t, conn)
+					if tt.tokens > 0 {
+						env.Channel = throttled{SingleConn{conn}, NewThrottle(tt.tokens, 0.1)}
+					}
+					set := testSettings()
+					set.Retry.Hedging = tt.policy
+					attempts := 0
+					set.OnPeer = func(_ *transport.ConnInfo, n int) { attempts = n }
+					start := time.Now()
+					err := callKind(t, env, set, kind)
+					took := time.Since(start)
+					if status.Code(err) != tt.want || took != tt.took {
+						t.Errorf("got %v after %v, want %v after %v", err, took, tt.want, tt.took)
+					}
+					synctest.Wait()
+					server.rawServer.mu.Lock()
+					sent := len(server.heads)
+					server.rawServer.mu.Unlock()
+					if sent != tt.sent {
+						t.Errorf("%d attempts were sent, want %d", sent, tt.sent)
+					}
+					if tt.want == codes.OK && attempts != sent {
+						t.Errorf("%d attempts were told, want %d", attempts, sent)
+					}
+					if open, _ := conn.Load(); open != 0 {
+						t.Errorf("%d attempts are still open", open)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestHedgingEndsWithTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := inproc.New(delayed(script(success()), time.Hour), 0, nil)
+		defer conn.Close(nil)
+		set := testSettings()
+		set.Retry.Hedging = hedging(3, time.Second)
+		set.Timeout = 5 * time.Second
+		_, err := invoke(t.Context(), testEnv(t, conn), set, "q")
+		if s := status.Convert(err); s.Code() != codes.DeadlineExceeded || !strings.Contains(s.Message(), "hedged over 3 attempts") {
+			t.Errorf("got %v", s)
+		}
+		synctest.Wait()
+		if open, _ := conn.Load(); open != 0 {
+			t.Errorf("%d attempts are still open", open)
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package naru
+
+import (
+	"fmt"
+
+	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/serviceconfig"
+)
+
+// maxCallAttempts bounds what a call's own policy may ask for, as gRFC A6 bounds a service config's.
+const maxCallAttempts = 10
+
+// WithRetry repeats the call by this policy (gRFC A6) in place of what the service config says: only where
+// an attempt failed before the response's header came, and only for the codes named. The policy must make
+// sense as a service config's must; more than 10 attempts are taken for 10. Without any policy, methods whose
+// idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT are tried up to 4 times when UNAVAILABLE, others
+// once. Attempts that no server has looked at are repeated in any case.
+func WithRetry(p serviceconfig.RetryPolicy) CallOption {
+	policy := &call.RetryPolicy{
+		MaxAttempts:       min(p.MaxAttempts, maxCallAttempts),
+		InitialBackoff:    p.InitialBackoff,
+		MaxBackoff:        p.MaxBackoff,
+		BackoffMultiplier: p.BackoffMultiplier,
+		Retryable:         call.Codes(p.RetryableCodes...),
+		PerAttemptTimeout: p.PerAttemptTimeout,
+	}
+	return callOption(func(c *callConfig) {
+		switch {
+		case p.MaxAttempts < 2:
+			c.err = fmt.Errorf("WithRetry: MaxAttempts is %d, want at least 2", p.MaxAttempts)
+		case p.InitialBackoff <= 0 || p.MaxBackoff <= 0 || p.BackoffMultiplier <= 0:
+			c.err = fmt.Errorf("WithRetry: backoff of %v to %v times %v: all must be positive", p.InitialBackoff, p.MaxBackoff, p.BackoffMultiplier)
+		case policy.Retryable == 0 && p.PerAttemptTimeout <= 0:
+			c.err = fmt.Errorf("WithRetry: no codes are retryable")
+		}
+		c.Retry = call.RetryChoice{Policy: policy}
+	})
+}
+
+// WithHedging sends the call to further servers before the first has answered, by this policy (gRFC A6), and
+// takes the first answer: for methods that may be executed more than once. The policy must make sense as a
+// service config's must; more than 10 attempts are taken for 10. It applies to calls whose request is one message;
+// a call with a stream of requests is sent once.
+func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
+	policy := &call.HedgingPolicy{
+		MaxAttempts: min(p.MaxAttempts, maxCallAttempts),
+		Delay:       p.Delay,
+		NonFatal:    call.Codes(p.NonFatalCodes...),
+	}
+	return callOption(func(c *callConfig) {
+		if p.MaxAttempts < 2 || p.Delay < 0 {
+			c.err = fmt.Errorf("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.Delay)
+		}
+		c.Retry = call.RetryChoice{Hedging: policy}
+	})
+}
+
+// WithoutRetry sends the call once, whatever the service config says and the method allows. Attempts that no
+// server has looked at are repeated nevertheless, since they were not the call.
+func WithoutRetry() CallOption {
+	return callOption(func(c *callConfig) { c.Retry = call.RetryChoice{Never: true} })
+}

@@ -1,0 +1,75 @@
+package naru_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/serviceconfig"
+	"github.com/naru-rpc/naru/status"
+)
+
+func TestRetryOptions(t *testing.T) {
+	var n atomic.Int32
+	e := handle(func(_ context.Context, m *text) (*text, error) {
+		if n.Add(1) < 3 {
+			return nil, status.Error(codes.Unavailable, "not yet")
+		}
+		return m, nil
+	})
+	policy := serviceconfig.RetryPolicy{
+		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
+		RetryableCodes: []codes.Code{codes.Unavailable},
+	}
+	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Hour, NonFatalCodes: []codes.Code{codes.Unavailable}}
+	idempotent := &naru.MethodInfo{FullMethod: methodUnary.FullMethod, Idempotency: naru.Idempotent}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		for _, tt := range []struct {
+			name   string
+			method *naru.MethodInfo
+			opts   []naru.CallOption
+			want   string
+		}{
+			{"default", methodUnary, nil, "UNAVAILABLE: not yet"},
+			{"idempotent", idempotent, nil, "OK"},
+			{"idempotent, not wanted", idempotent, []naru.CallOption{naru.WithoutRetry()}, "UNAVAILABLE: not yet"},
+			{"policy", methodUnary, []naru.CallOption{naru.WithRetry(policy)}, "OK"},
+			{"hedging", methodUnary, []naru.CallOption{naru.WithHedging(hedge)}, "OK"},
+			{"the later option wins", methodUnary, []naru.CallOption{naru.WithRetry(policy), naru.WithoutRetry()}, "UNAVAILABLE: not yet"},
+			{"one attempt", methodUnary, []naru.CallOption{naru.WithRetry(serviceconfig.RetryPolicy{MaxAttempts: 1})}, "INTERNAL: WithRetry: MaxAttempts is 1, want at least 2"},
+			{"no backoff", methodUnary, []naru.CallOption{naru.WithRetry(serviceconfig.RetryPolicy{MaxAttempts: 2})}, "INTERNAL: WithRetry: backoff of 0s to 0s times 0: all must be positive"},
+			{"hedging once", methodUnary, []naru.CallOption{naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: 1})}, "INTERNAL: WithHedging: 1 attempts, delay 0s: want at least 2 and no negative delay"},
+		} {
+			n.Store(0)
+			err := p.Invoke(t.Context(), tt.method, str("x"), new(text), tt.opts...)
+			if got := status.Convert(err).String(); got != tt.want {
+				t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+			}
+		}
+	})
+}
+
+// Interceptors and the status say how often a call was sent.
+func TestAttemptsAreSeen(t *testing.T) {
+	e := handle(func(context.Context, *text) (*text, error) { return nil, status.Error(codes.Unavailable, "down") })
+	attempts := 0
+	see := func(ctx context.Context, c *naru.Call, next func(context.Context) error) error {
+		err := next(ctx)
+		attempts = c.Attempts()
+		return err
+	}
+	policy := serviceconfig.RetryPolicy{
+		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
+		RetryableCodes: []codes.Code{codes.Unavailable},
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		_, err := p.unary(t.Context(), "x", naru.WithRetry(policy))
+		wantStatus(t, err, codes.Unavailable, "down (after 3 attempts)")
+		if attempts != 3 {
+			t.Errorf("the interceptor saw %d attempts", attempts)
+		}
+	}, clientOnly{naru.WithInterceptors(see)})
+}
