@@ -4,13 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/channel"
-	"github.com/naru-rpc/naru/internal/transport"
-	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/resolver"
 )
 
@@ -23,21 +19,14 @@ func NewClient(target string, opts ...ClientOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch, err := channel.New(channel.Config{
-		Target:         target,
-		Resolvers:      builtinResolvers().With(cfg.resolvers...),
-		Dial:           cfg.dialer().Dial,
-		Authority:      cfg.authority,
-		Backoff:        cfg.backoff,
-		ConnectTimeout: cfg.connTimeout,
-		IdleTimeout:    cfg.idle,
-		Logger:         cfg.logger,
-	})
+	lease, err := cfg.openChannel(target)
 	if err != nil {
 		return nil, fmt.Errorf("naru: new client: %w", err)
 	}
-	c := newClient(cfg, ch, ch.Authority(), ch)
+	ch, closer := lease.Channel, &clientChannel{lease: lease}
+	c := newClient(cfg, ch, ch.Authority(), closer)
 	c.target = ch
+	closer.watchDropped(c, cfg, target, callerOf(1))
 	return c, nil
 }
 
@@ -50,26 +39,8 @@ func builtinResolvers() resolver.Registry {
 		resolver.UnixAbstract(),
 		resolver.IPv4(),
 		resolver.IPv6(),
+		resolver.File(resolver.FileOptions{}),
 	)
-}
-
-func (c *clientConfig) dialer() *channel.Dialer {
-	ka := http2.Keepalive{Interval: c.keepalive.interval, Timeout: c.keepalive.timeout}
-	d := &channel.Dialer{
-		NetDial: c.dial,
-		NewConn: func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error) {
-			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{Limits: c.limits, Keepalive: ka, TLS: state})
-			if err != nil {
-				return nil, err
-			}
-			return conn, nil
-		},
-	}
-	if !c.tls.plain {
-		d.TLS = clientTLS(c.tls.config)
-		d.Underlay = http2.SpillTLS
-	}
-	return d
 }
 
 func clientTLS(cfg *tls.Config) *tls.Config {

@@ -11,6 +11,7 @@ import (
 
 type clientConfig struct {
 	sharedConfig
+	channelOptions
 	authority   string
 	userAgent   string
 	call        callConfig

@@ -27,6 +27,14 @@ func (r Registry) With(name string, p Parser) Registry {
 	return Registry{m}
 }
 
+// Join returns a copy that also holds, or has replaced, the policies of other.
+func (r Registry) Join(other Registry) Registry {
+	m := make(map[string]Parser, len(r.parsers)+len(other.parsers))
+	maps.Copy(m, r.parsers)
+	maps.Copy(m, other.parsers)
+	return Registry{m}
+}
+
 // ParsePolicy implements serviceconfig.Policies.
 func (r Registry) ParsePolicy(name string, o *serviceconfig.Object) (p serviceconfig.Policy, known bool) {
 	parse := r.parsers[name]

@@ -180,6 +180,11 @@ func TestDeadlineErrorTellsWhatWasWaitedFor(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the error is not context.DeadlineExceeded")
 		}
+		r, ok := status.Local[*connectivity.Report](err)
+		if !ok || r.Target != "test:///x" || r.Connecting != 3*time.Second || r.Resolving+r.Queued != 0 ||
+			r.State != connectivity.TransientFailure || r.Last != f {
+			t.Errorf("report: got %+v, want 3 s of connecting to test:///x and the failure", r)
+		}
 	})
 }
 

@@ -91,7 +91,19 @@ func (w *wait) expired(err error, snap *snapshot) error {
 		msg += "; last failure: " + f.Error()
 		cause = joinCause{err, f}
 	}
-	return status.New(code, msg).WithCause(cause).Err()
+	return w.status(code, msg, cause, snap)
+}
+
+// status is the error of a call that got no connection, with the facts as data beside the words.
+func (w *wait) status(code codes.Code, msg string, cause error, snap *snapshot) error {
+	r := &connectivity.Report{
+		Target: w.ch.cfg.Target, State: snap.state,
+		Resolving: w.spent[phaseResolving], Connecting: w.spent[phaseConnecting], Queued: w.spent[phaseQueued],
+	}
+	if !errors.As(cause, &r.Last) {
+		r.Last = w.ch.failures.last.Load()
+	}
+	return status.New(code, msg).WithCause(cause).WithLocal(r).Err()
 }
 
 // String tells the time spent in each phase.
@@ -130,7 +142,7 @@ func (c *Channel) pickSlow(ctx context.Context, info *call.PickInfo, p *pick) (*
 			continue
 		}
 		p.pick.Reset()
-		if end := c.refused(err, snap, info); end != nil {
+		if end := w.refused(err, snap, info); end != nil {
 			return nil, end
 		}
 		if snap.state == connectivity.Idle {
@@ -153,19 +165,19 @@ func (c *Channel) phase() phase {
 }
 
 // refused turns a picker's error into the one that ends the call, or nil if the call should wait.
-func (c *Channel) refused(err error, snap *snapshot, info *call.PickInfo) error {
+func (w *wait) refused(err error, snap *snapshot, info *call.PickInfo) error {
 	if errors.Is(err, balancer.ErrQueue) {
 		return nil
 	}
 	var drop *balancer.DropError
 	if errors.As(err, &drop) {
-		return status.New(drop.Code, drop.Reason).WithCause(err).Err()
+		return w.status(drop.Code, drop.Reason, err, snap)
 	}
 	if info.WaitForReady {
 		return nil
 	}
-	msg := fmt.Sprintf("no connection to %q: %v", c.cfg.Target, err)
-	return status.New(codes.Unavailable, msg).WithCause(err).Err()
+	msg := fmt.Sprintf("no connection to %q: %v", w.ch.cfg.Target, err)
+	return w.status(codes.Unavailable, msg, err, snap)
 }
 
 // slot takes a slot on the subConn that was picked and waits for one if need be. nil and no error: pick anew.

@@ -1,0 +1,199 @@
+package naru
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"net"
+	"reflect"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/channel"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/serviceconfig"
+)
+
+// openChannel returns the client's share of a channel.
+func (c *clientConfig) openChannel(target string) (*channel.Lease, error) {
+	cfg, err := c.channelConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	if c.pool != nil {
+		return c.pool.pool.Get(c.poolKey(target), func() (*channel.Channel, error) { return channel.New(*cfg) })
+	}
+	ch, err := channel.New(*cfg)
+	if err != nil {
+		return nil, err
+	}
+	return channel.Own(ch), nil
+}
+
+func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
+	policies := balancer.Builtin().Join(c.policies)
+	sc := c.serviceConfig
+	if c.serviceConfigJSON != "" {
+		var err error
+		if sc, err = serviceconfig.Parse(c.serviceConfigJSON, policies); err != nil {
+			return nil, fmt.Errorf("WithServiceConfigJSON: %w", err)
+		}
+	}
+	dialer, slower := c.dialer()
+	return &channel.Config{
+		Target:    target,
+		Resolvers: builtinResolvers().With(c.resolvers...),
+		Dial:      dialer.Dial,
+		Proxy:     c.proxyFunc(),
+		Policy:    c.channelOptions.policy,
+		Authority: c.authority,
+
+		ServiceConfig: sc,
+		ParseServiceConfig: func(text string) (*serviceconfig.Config, error) {
+			return serviceconfig.ParseLenient(text, policies)
+		},
+
+		Backoff:           c.backoff,
+		ConnectTimeout:    c.connTimeout,
+		IdleTimeout:       c.idle,
+		MaxConnections:    c.maxConnections,
+		MaxConnectionsCap: c.maxConnectionsCap,
+		MaxAttempts:       c.maxAttempts,
+		OnTooManyPings:    slower,
+		UserAgent:         c.userAgent,
+		Credentials:       c.call.Credentials,
+		Logger:            c.logger,
+	}, nil
+}
+
+// proxyFunc: a dialer of the user's own knows by itself how to get out.
+func (c *clientConfig) proxyFunc() channel.ProxyFunc {
+	switch {
+	case c.noProxy || c.proxy == nil && c.dial != nil:
+		return nil
+	case c.proxy != nil:
+		return c.proxy
+	}
+	return channel.EnvironmentProxy
+}
+
+// dialer returns what makes connections, and a function that makes later ones ping half as often. gRFC A8: "If a client
+// receives a GOAWAY with error code ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ...
+// double its keepalive time".
+func (c *clientConfig) dialer() (d *channel.Dialer, slower func()) {
+	var factor atomic.Int64
+	factor.Store(1)
+	slower = func() { factor.Store(min(2*factor.Load(), 1<<10)) }
+	ka := c.keepalive
+	d = &channel.Dialer{
+		NetDial:  c.dial,
+		ProxyTLS: c.proxyTLS,
+		NewConn: func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error) {
+			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{
+				Limits:    c.limits,
+				Keepalive: http2.Keepalive{Interval: ka.interval * time.Duration(factor.Load()), Timeout: ka.timeout},
+				TLS:       state,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return conn, nil
+		},
+		UserTimeout: c.tcpUserTimeout(),
+	}
+	if !c.tls.plain {
+		d.TLS = clientTLS(c.tls.config)
+		d.Underlay = http2.SpillTLS
+	}
+	return d, slower
+}
+
+// defaultKeepaliveTimeout is the transport's.
+const defaultKeepaliveTimeout = 20 * time.Second
+
+// tcpUserTimeout: gRFC A18, "if keepalive is enabled, TCP_USER_TIMEOUT is set to the keepalive timeout".
+func (c *clientConfig) tcpUserTimeout() time.Duration {
+	switch {
+	case c.userTimeout != 0:
+		return max(c.userTimeout, 0)
+	case c.keepalive.interval <= 0:
+		return 0
+	case c.keepalive.timeout <= 0:
+		return defaultKeepaliveTimeout
+	}
+	return c.keepalive.timeout
+}
+
+// FailureCounts tells how often resolving and connecting failed and connections were lost since the client was made,
+// by reason. Clients that share a channel share the counts. nil for a client made with InProcess.
+func (c *Client) FailureCounts() map[connectivity.Reason]uint64 {
+	if c.target == nil {
+		return nil
+	}
+	return maps.Clone(c.target.FailureCounts())
+}
+
+// clientChannel closes a client's share of a channel, and knows whether that was done.
+type clientChannel struct {
+	lease   *channel.Lease
+	cleanup runtime.Cleanup
+}
+
+// Close implements io.Closer.
+func (c *clientChannel) Close() error {
+	c.cleanup.Stop()
+	return c.lease.Close()
+}
+
+// watchDropped lets the garbage collector tell of a client that was dropped without Close, once, with the place that
+// made it. Its connections are closed when the last call on them has ended.
+func (c *clientChannel) watchDropped(client *Client, cfg *clientConfig, target, place string) {
+	lease, logger := c.lease, cfg.logger
+	c.cleanup = runtime.AddCleanup(client, func(struct{}) {
+		logger.Warn("client dropped without Close", "target", target, "made", place)
+		lease.Abandon()
+	}, struct{}{})
+}
+
+// callerOf returns the place that called the function skip frames up.
+func callerOf(skip int) string {
+	if _, file, line, ok := runtime.Caller(skip + 1); ok {
+		return fmt.Sprintf("%s:%d", file, line)
+	}
+	return "unknown"
+}
+
+// poolKey stands for everything openChannel makes a channel from. Two clients whose keys are equal may share it.
+func (c *clientConfig) poolKey(target string) any {
+	parts := []any{
+		target, c.authority, c.userAgent, c.tls, c.limits, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
+		identity(c.dial), identity(c.channelOptions.proxy), c.noProxy, c.proxyTLS, c.userTimeout,
+		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
+		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
+	}
+	for _, b := range c.resolvers {
+		parts = append(parts, b)
+	}
+	for _, cr := range c.call.Credentials {
+		parts = append(parts, cr)
+	}
+	var key any
+	for _, p := range parts {
+		if v := reflect.ValueOf(p); v.IsValid() && !v.Comparable() {
+			p = new(byte) // it cannot be told to be equal to anything: this client gets a channel of its own
+		}
+		key = [2]any{key, p}
+	}
+	return key
+}
+
+// identity makes a function comparable: two are equal if they are the same value, variables it closes over included.
+func identity[F any](f F) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&f))
+}
