@@ -25,6 +25,10 @@ type Conn struct {
 
 	// Out holds whole frames that are ready for the socket.
 	Out []byte
+	// Now is the time of the last received bytes in nanoseconds; the shell sets it.
+	Now int64
+	// WantPing asks the shell to measure a round trip (SampleRTT).
+	WantPing bool
 	// Sent counts the HEADERS and DATA frames appended so far.
 	Sent uint64
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
@@ -53,6 +57,7 @@ type Conn struct {
 
 	targets    int64     // sum of the streams' receive targets
 	extras     int64     // sum of what Want added
+	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known
 	capacity   int64     // what the connection's window is when nothing is held; see fitStreams
 	debt       int64     // to be kept back from credit
 	wanting    []*Stream // wait for an extension, first come first served

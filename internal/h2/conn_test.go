@@ -238,8 +238,10 @@ func TestRFC9113_8_1_1_ContentLength(t *testing.T) {
 
 func TestReceiveWindowGrowsForAFastReader(t *testing.T) {
 	c := newTestConn(Config{Role: Server, StreamWindow: 1 << 10, MaxStreamWindow: 4 << 10, ConnWindow: 1 << 20})
+	c.SampleRTT(20e6)
 	s := openStream(t, c, 1, false)
 	for range 40 {
+		c.Now += 15e6
 		n := int(s.recvWindow)
 		if _, err := c.RecvData(1, n, n); err != nil {
 			t.Fatal(err)
@@ -248,6 +250,18 @@ func TestReceiveWindowGrowsForAFastReader(t *testing.T) {
 	}
 	if s.recvTarget != 4<<10 || s.recvWindow != 4<<10 {
 		t.Errorf("window %d of %d, want it grown to 4096", s.recvWindow, s.recvTarget)
+	}
+	slow := openStream(t, c, 3, false)
+	for range 40 {
+		c.Now += 35e6
+		n := int(slow.recvWindow)
+		if _, err := c.RecvData(3, n, n); err != nil {
+			t.Fatal(err)
+		}
+		c.Consumed(slow, int64(n))
+	}
+	if slow.recvTarget != 1<<10 {
+		t.Errorf("window grown to %d for a peer that needs more than a round trip for half of it", slow.recvTarget)
 	}
 }
 
@@ -313,7 +327,7 @@ func TestHalfReceivedMessages(t *testing.T) {
 		}
 	}
 	// Every stream's first window, half the connection's window of extensions, one message on top.
-	if limit := int64(streams*(64<<10) + 1<<19 + 2*size); most > limit {
+	if limit := int64(streams*(65<<10) + 1<<19 + 2*size); most > limit {
 		t.Errorf("held %d bytes at most, want no more than %d", most, limit)
 	}
 }
@@ -329,7 +343,7 @@ func TestUnreadStreamsLeaveRoomOnAClient(t *testing.T) {
 		s.HeadReceived = true
 		open = append(open, s)
 	}
-	for _, s := range open[:999] { // 62 MiB that nobody takes
+	for _, s := range open[:999] { // 63 MiB that nobody takes
 		for s.recvWindow > 0 {
 			n := int(min(s.recvWindow, maxDataFrame))
 			if _, err := c.RecvData(s.ID, n, n); err != nil {
@@ -337,11 +351,11 @@ func TestUnreadStreamsLeaveRoomOnAClient(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.RecvData(open[999].ID, 64<<10, 64<<10); err != nil {
+	if _, err := c.RecvData(open[999].ID, 65<<10, 65<<10); err != nil {
 		t.Errorf("the thousandth stream: %v", err)
 	}
 	for _, s := range open {
-		c.Consumed(s, 64<<10)
+		c.Consumed(s, 65<<10)
 		c.Reset(s, frame.Cancel)
 	}
 	// Windows return to their size as credit is kept back.

@@ -6,16 +6,17 @@ import "github.com/naru-rpc/naru/internal/h2/frame"
 //
 // Credit comes back when the program has taken bytes, or when they were dropped; so a window is
 // the memory the peer may make us hold. A stream's window starts small and doubles while the peer
-// keeps running into it and the program keeps up. All streams' windows together do not grow
-// beyond the connection's, so that slow readers cannot take it from the others.
+// empties it within about a round trip, so that it follows the bandwidth-delay product: a larger
+// one would only fill queues in which the next small message then waits. All streams' windows
+// together do not grow beyond the connection's.
 //
 // A message must be whole before the program can take it, which makes windows a trap: many
 // half-received messages can use up the connection's window, and none of them can give anything
 // back. Two rules keep the way out open:
 //
-//   - Want extends the windows of stream and connection by what a message lacks, while the
+//   - Want extends the windows of stream and connection by what a message lacks, as long as the
 //     extensions of all streams stay below half the connection's window, else first come, first
-//     served; one is always granted.
+//     served; the oldest incomplete message is never refused.
 //   - When the connection's window is nearly used up, the oldest incomplete message gets what it
 //     lacks on top (unstick). Other streams may use that first, but only as far as their own
 //     windows reach: after that it can only be used by the one it is meant for.
@@ -70,18 +71,44 @@ func (c *Conn) Consumed(s *Stream, n int64) {
 	if s.recvHeld < s.recvTarget/2 {
 		return
 	}
-	if s.recvWindow < s.recvTarget/8 && c.mayGrow(s) {
-		c.targets += s.recvTarget
-		s.recvHeld += s.recvTarget
-		s.recvTarget *= 2
-	}
-	c.announce(s, s.recvHeld)
+	c.grow(s)
+	c.announce(s, s.recvHeld+s.grown)
+	s.grown = 0
 	s.recvHeld = 0
 }
 
-// mayGrow tells whether the stream's window may double.
-func (c *Conn) mayGrow(s *Stream) bool {
-	return 2*s.recvTarget <= int64(c.cfg.MaxStreamWindow) && c.targets+s.recvTarget <= int64(c.cfg.ConnWindow)
+// grow doubles the stream's window if half of it was used within a round trip or so: the peer
+// then waits for us more than it sends. It is called once for each half window.
+func (c *Conn) grow(s *Stream) {
+	elapsed := c.Now - s.halfAt
+	s.halfAt = c.Now
+	if 2*s.recvTarget > int64(c.cfg.MaxStreamWindow) || c.targets+s.recvTarget > int64(c.cfg.ConnWindow) {
+		return
+	}
+	if c.rtt == 0 || elapsed*2 > c.rtt*3 {
+		return
+	}
+	if c.Now-c.rttAt > rttFresh {
+		c.WantPing = true // grow on a figure that is not too old
+	}
+	c.targets += s.recvTarget
+	s.grown += s.recvTarget
+	s.recvTarget *= 2
+}
+
+// rttFresh is how long a measured round trip is trusted before another ping is worth it.
+const rttFresh = int64(10e9)
+
+// SampleRTT notes a measured round trip. The least of recent ones is kept: what is above it is
+// somebody's queue.
+func (c *Conn) SampleRTT(ns int64) {
+	if ns <= 0 {
+		return
+	}
+	if c.rtt == 0 || ns < c.rtt || c.Now-c.rttAt > rttFresh {
+		c.rtt = ns
+	}
+	c.rttAt = c.Now
 }
 
 // repay first pays back what Want gave the stream, then refunds the rest.
@@ -105,25 +132,51 @@ func (c *Conn) Want(s *Stream, n int64) {
 		s.assembling = true
 		c.assembling = append(c.assembling, s)
 	}
-	if s.need > s.recvWindow {
-		if len(c.wanting) > 0 || !c.grant(s) {
-			c.wanting = append(c.wanting, s)
-		}
-	}
+	c.ahead(s)
 	c.unstick()
 }
 
-// grant extends the windows for what s needs, unless the extensions are used up.
+// ahead extends the windows for the message being received if it does not fit them.
+func (c *Conn) ahead(s *Stream) {
+	if s.waiting && c.oldest() == s {
+		c.grantNext()
+	}
+	if s.need <= s.recvWindow || s.waiting {
+		return
+	}
+	if len(c.wanting) > 0 || !c.grant(s) {
+		s.waiting = true
+		c.wanting = append(c.wanting, s)
+	}
+}
+
+// grant extends the windows for what s needs, unless the extensions are used up. The oldest
+// message is never refused: it is the one that will free them.
 func (c *Conn) grant(s *Stream) bool {
 	n := s.need - s.recvWindow
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	if c.extras > 0 && c.extras+n > int64(c.cfg.ConnWindow)/2 {
+	if c.extras+n > int64(c.cfg.ConnWindow)/2 && c.oldest() != s {
 		return false
 	}
 	c.extend(s, n)
 	return true
+}
+
+// oldest returns the stream whose message has been incomplete for longest, nil if none is.
+func (c *Conn) oldest() *Stream {
+	for len(c.assembling) > 0 {
+		s := c.assembling[0]
+		if s.need > 0 && !s.Closed && !s.RemoteClosed {
+			return s
+		}
+		s.assembling = false
+		c.assembling[0] = nil
+		c.assembling = c.assembling[1:]
+	}
+	c.assembling = nil
+	return nil
 }
 
 func (c *Conn) extend(s *Stream, n int64) {
@@ -133,9 +186,16 @@ func (c *Conn) extend(s *Stream, n int64) {
 	c.announceConn(n)
 }
 
-// grantNext serves those who wait for an extension.
+// grantNext serves those who wait for an extension, the oldest message before all.
 func (c *Conn) grantNext() {
+	if len(c.wanting) == 0 {
+		return
+	}
+	if s := c.oldest(); s != nil && s.waiting {
+		c.grant(s)
+	}
 	for len(c.wanting) > 0 && c.grant(c.wanting[0]) {
+		c.wanting[0].waiting = false
 		c.wanting[0] = nil
 		c.wanting = c.wanting[1:]
 	}
@@ -157,20 +217,10 @@ func (c *Conn) unstick() {
 			return
 		}
 	}
-	for len(c.assembling) > 0 {
-		s := c.assembling[0]
-		if s.need > 0 && !s.Closed && !s.RemoteClosed {
-			break
-		}
-		s.assembling = false
-		c.assembling[0] = nil
-		c.assembling = c.assembling[1:]
-	}
-	if len(c.assembling) == 0 {
-		c.assembling = nil
+	s := c.oldest()
+	if s == nil {
 		return // the program has whole messages to take: that frees the window
 	}
-	s := c.assembling[0]
 	if n := s.need - s.recvWindow; n > 0 {
 		c.extend(s, n)
 	}

@@ -141,7 +141,11 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 			fmt.Sprintf("DATA of %d bytes with %d left in the stream's window", n, s.recvWindow))
 	}
 	s.recvWindow -= n
-	s.need = max(0, s.need-int64(dataLen))
+	if s.need > 0 {
+		if s.need = max(0, s.need-int64(dataLen)); s.need == 0 {
+			c.grantNext() // another message is the oldest now
+		}
+	}
 	s.dataSeen += int64(dataLen)
 	if s.contentLength >= 0 && s.dataSeen > s.contentLength {
 		c.Refund(n)

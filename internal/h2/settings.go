@@ -26,7 +26,8 @@ type Config struct {
 	Role Role
 	// MaxConcurrentStreams is what we advertise (a server; default 256).
 	MaxConcurrentStreams uint32
-	// StreamWindow is the receive window each stream starts with (default 64 KiB). It grows
+	// StreamWindow is the receive window each stream starts with (default 65 KiB: a message
+	// with a payload of 64 KiB and what goes around it). It grows
 	// to MaxStreamWindow (default 4 MiB) while the program keeps up with the peer.
 	StreamWindow, MaxStreamWindow int32
 	// ConnWindow is the receive window of the connection: the most received bytes the
@@ -41,7 +42,7 @@ type Config struct {
 // WithDefaults fills in the defaults.
 func (c Config) WithDefaults() Config {
 	def(&c.MaxConcurrentStreams, 256)
-	def(&c.StreamWindow, 64<<10)
+	def(&c.StreamWindow, 65<<10)
 	def(&c.MaxStreamWindow, 4<<20)
 	def(&c.ConnWindow, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)

@@ -41,6 +41,9 @@ type Stream struct {
 	recvHeld   int64
 	extra      int64 // what Want added to the windows and has not come back
 	need       int64 // bytes that the message being received lacks
+	waiting    bool  // in the connection's list of those who wait for an extension
+	grown      int64 // what the target grew by and is not announced
+	halfAt     int64 // when half a window was last used
 	assembling bool  // in the connection's list of incomplete messages
 
 	queue    []*mem.Buf // DATA that waits for a window or for its turn

@@ -19,7 +19,7 @@ type Limits struct {
 	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
 	HeaderListHard  uint32        // decoded header list, hard (64 KiB): the connection ends
 	HeaderFields    uint32        // fields in a header list (128)
-	StreamWindow    int32         // first receive window of a stream (64 KiB)
+	StreamWindow    int32         // first receive window of a stream (65 KiB)
 	MaxStreamWindow int32         // what it may grow to (4 MiB)
 	ReceiveMemory   int32         // received bytes the program has not taken, per connection (16 MiB)
 	PrefaceTimeout  time.Duration // TLS handshake, preface and first SETTINGS (10 s)

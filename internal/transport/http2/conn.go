@@ -69,9 +69,11 @@ type conn struct {
 	controls   int         // answers queued since Out was last empty
 	stallTimer *time.Timer // see stall.go
 	stallArmed bool
-	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
-	greeted    bool             // our preface is on its way
-	writeDead  bool             // a write has failed: nothing more can be said
+	owedResets int      // resets that other goroutines sent because of the peer: the read loop charges them
+	greeted    bool     // our preface is on its way
+	writeDead  bool     // a write has failed: nothing more can be said
+	rttData    pingData // of the ping that measures a round trip
+	rttSent    int64
 	drainErr   *transport.Error // why this side drains
 	drainDone  bool             // the final GOAWAY is sent: close with the last stream
 
@@ -104,6 +106,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 func (c *conn) greet() {
 	c.mu.Lock()
 	c.greeted = true
+	c.rttSent = time.Now().UnixNano() // the acknowledgment of our SETTINGS is the first measure
 	c.outBuf = &mem.Buf{B: c.h.Out}
 	c.flushLocked(flushNow)
 }

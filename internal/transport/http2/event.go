@@ -39,6 +39,12 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 	case h2.EventGoAway:
 		return c.goAway(ev)
 	case h2.EventSettingsAck:
+		c.mu.Lock()
+		if c.rttSent != 0 && c.rttData.IsZero() {
+			c.h.SampleRTT(c.now - c.rttSent)
+			c.rttSent = 0
+		}
+		c.mu.Unlock()
 		return nil
 	}
 	return c.odd(ev.Type)

@@ -1,6 +1,8 @@
 package http2
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
@@ -32,6 +34,29 @@ func (c *conn) controlLocked() *transport.Error {
 	return overBudget(c.budget.Control(c.controls))
 }
 
+// measureLocked sends a ping whose answer tells the round trip, if the windows ask for one. Its
+// payload is random: a peer that answers before it has been asked cannot make windows grow.
+func (c *conn) measureLocked() {
+	if !c.h.WantPing || !c.rttData.IsZero() {
+		return
+	}
+	c.h.WantPing = false
+	c.rttData = pingData{rand.Uint64() | 1}
+	c.rttSent = time.Now().UnixNano()
+	c.h.Out = frame.AppendPing(c.h.Out, false, c.rttData.bytes())
+}
+
+// pingData is a random payload; zero: none.
+type pingData struct{ v uint64 }
+
+// IsZero tells whether there is none.
+func (d pingData) IsZero() bool { return d.v == 0 }
+
+func (d pingData) bytes() (b [8]byte) {
+	binary.BigEndian.PutUint64(b[:], d.v)
+	return b
+}
+
 // pong takes the answer to one of our pings.
 func (c *conn) pong(data [8]byte) {
 	c.mu.Lock()
@@ -41,6 +66,11 @@ func (c *conn) pong(data [8]byte) {
 		c.keepPing = false
 	case drainData:
 		finish, c.drainPing = c.drainPing, false
+	case c.rttData.bytes():
+		if !c.rttData.IsZero() {
+			c.h.SampleRTT(c.now - c.rttSent)
+			c.rttData = pingData{}
+		}
 	}
 	c.mu.Unlock()
 	if finish {

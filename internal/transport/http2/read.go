@@ -46,6 +46,7 @@ func (c *conn) batch() *transport.Error {
 	c.rd.Scratch = &c.tmp.Scratch
 	c.mu.Lock()
 	c.inBatch = true
+	c.h.Now = c.now
 	c.mu.Unlock()
 	var fault *transport.Error
 	for fault == nil {
@@ -64,6 +65,7 @@ func (c *conn) batch() *transport.Error {
 	c.lock()
 	c.inBatch = false
 	c.updateLocked()
+	c.measureLocked()
 	for ; c.owedResets > 0 && fault == nil; c.owedResets-- {
 		fault = overBudget(c.budget.ResetCaused(c.now))
 	}
