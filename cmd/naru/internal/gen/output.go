@@ -75,8 +75,12 @@ func (o *output) write() error {
 }
 
 // leftovers returns the service files of earlier runs that this one does not write: their file has no
-// services any more. Left alone, they would not compile.
-func leftovers(outputs []output) []output {
+// services any more. Left alone, they would not compile. A run that does not write services beside messages
+// knows nothing of those that lie there.
+func (c *config) leftovers(outputs []output) []output {
+	if c.only != "" || c.pkg == "own" {
+		return nil
+	}
 	written := map[string]bool{}
 	for _, o := range outputs {
 		written[o.path] = true

@@ -33,7 +33,7 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 	if p.err != nil {
 		return p.err
 	}
-	return c.finish(env, append(p.outputs, leftovers(p.outputs)...))
+	return c.finish(env, append(p.outputs, c.leftovers(p.outputs)...))
 }
 
 // produced is what produce gives.
@@ -46,6 +46,9 @@ type produced struct {
 // produceUntil is produce, left to itself when ctx ends: the parser cannot be interrupted, and until
 // something is written nothing is lost.
 func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []group) produced {
+	if err := ctx.Err(); err != nil {
+		return produced{findings: &diag.List{}, err: err}
+	}
 	done := make(chan produced, 1) // one answer, wanted or not
 	go func() {
 		defer func() {

@@ -1,0 +1,9 @@
+package gen_test
+
+import (
+	"testing"
+
+	"github.com/naru-rpc/naru/narutest"
+)
+
+func TestMain(m *testing.M) { narutest.VerifyTestMain(m) }
