@@ -2,6 +2,7 @@ package call
 
 import (
 	"sync"
+	"time"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -23,6 +24,8 @@ type attempt struct {
 	// guarded by mu
 	mu       sync.Mutex
 	stream   transport.ClientStream // nil until Open has returned
+	peer     *transport.ConnInfo    // whom it was sent to
+	sent     time.Time              // when; zero if nobody will ask
 	box      inbox
 	got      int
 	headSeen bool
@@ -53,7 +56,7 @@ const maxSnippet = 200
 // reset prepares for another stream. Only for an attempt whose sink is not called any more.
 func (a *attempt) reset(limit int) {
 	a.credited, a.checked = 0, false
-	a.stream = nil
+	a.stream, a.peer, a.sent = nil, nil, time.Time{}
 	a.box = inbox{limit: limit}
 	a.got = 0
 	a.headSeen, a.only, a.ended, a.dropped, a.wanted, a.expired, a.foreign, a.waiting = false, false, false, false, false, false, false, false
@@ -72,9 +75,9 @@ func (a *attempt) reset(limit int) {
 }
 
 // opened is told the stream by the goroutine that opened it, after callbacks may have come.
-func (a *attempt) opened(s transport.ClientStream) {
+func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, at time.Time) {
 	a.mu.Lock()
-	a.stream = s
+	a.stream, a.peer, a.sent = s, peer, at
 	if a.wanted {
 		s.Want(a.box.need)
 	}

@@ -33,7 +33,6 @@ type clientCall struct {
 	pick   PickInfo
 	timer  *time.Timer // for deadlines that ctx does not know; kept when the call is recycled
 
-	sent   time.Time            // when the current attempt was opened
 	conn   transport.ClientConn // of the current attempt
 	peer   *transport.ConnInfo  // of conn
 	opened int                  // attempts that were sent
@@ -46,7 +45,9 @@ func (c *clientCall) prepare() error {
 	if c.ctx.Err() != nil {
 		return contextStatus(c.ctx, "call not begun")
 	}
-	c.began = time.Now()
+	if c.ctx.Done() != nil || c.set.Timeout > 0 {
+		c.began = time.Now() // otherwise nobody will ask
+	}
 	if d, ok := c.ctx.Deadline(); ok {
 		c.deadline, c.deadlineBy = d, "the context"
 	}
@@ -88,6 +89,9 @@ func (c *clientCall) prepare() error {
 func (c *clientCall) limitTime(d time.Duration, by string) {
 	if d <= 0 {
 		return
+	}
+	if c.began.IsZero() {
+		c.began = time.Now()
 	}
 	if at := c.began.Add(d); c.deadline.IsZero() || at.Before(c.deadline) {
 		c.deadline, c.deadlineBy = at, by
@@ -194,7 +198,11 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 		stream, err := conn.Open(&c.head, body, end, a)
 		if err == nil {
 			c.unsent = 0
-			a.opened(stream)
+			var now time.Time
+			if !c.began.IsZero() {
+				now = time.Now()
+			}
+			a.opened(stream, c.peer, now)
 			c.opened++
 			if c.set.OnPeer != nil {
 				c.set.OnPeer(c.peer, c.opened)

@@ -107,7 +107,7 @@ func (s *ClientStream) beginHedged(p *HedgingPolicy, first *mem.Buf) error {
 	}
 	h.tellPeer(r)
 	s.commit()
-	s.attempt, s.done, s.sent, s.conn = r.attempt, r.done, r.sent, r.conn
+	s.attempt, s.done, s.conn = r.attempt, r.done, r.conn
 	return nil
 }
 
@@ -117,7 +117,7 @@ func (s *ClientStream) watch() {
 		s.mu.Lock()
 		a := s.attempt
 		s.mu.Unlock()
-		s.end(s.timeUp(s.where(a)), true)
+		s.end(s.timeUp(a.where()), true)
 	})
 	s.mu.Lock()
 	over := s.over
@@ -136,7 +136,7 @@ func (s *ClientStream) checkContext() (ended bool) {
 	}
 	a, over := s.current()
 	if !over {
-		s.end(s.timeUp(s.where(a)), true)
+		s.end(s.timeUp(a.where()), true)
 	}
 	return true
 }
@@ -154,7 +154,6 @@ func (s *ClientStream) begin(first *mem.Buf, again func() (*mem.Buf, error)) err
 		return err
 	}
 	s.mu.Lock()
-	s.sent = time.Now()
 	s.attempt, s.done = a, done
 	s.limitAttempt(a)
 	over, final := s.over, s.final

@@ -33,7 +33,7 @@ func (c *clientCall) awaitLocked(a *attempt) error {
 			}
 		}
 		if over {
-			err := c.timeUp(c.where(a))
+			err := c.timeUp(a.where())
 			a.cancel("canceled")
 			a.mu.Lock()
 			if clock != nil {
@@ -90,18 +90,21 @@ func either(err, otherwise error) error {
 }
 
 // where says what an attempt was waiting for.
-func (c *clientCall) where(a *attempt) string {
+func (a *attempt) where() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	to := peerName(c.peer)
-	ago := round(time.Since(c.sent))
+	to := peerName(a.peer)
+	ago := "just now"
+	if !a.sent.IsZero() {
+		ago = round(time.Since(a.sent)) + " ago"
+	}
 	switch {
 	case a.got > 0:
-		return fmt.Sprintf("sent to %s %s ago, %d bytes of the response received", to, ago, a.got)
+		return fmt.Sprintf("sent to %s %s, %d bytes of the response received", to, ago, a.got)
 	case a.headSeen:
-		return fmt.Sprintf("sent to %s %s ago, only the header of the response received", to, ago)
+		return fmt.Sprintf("sent to %s %s, only the header of the response received", to, ago)
 	}
-	return fmt.Sprintf("sent to %s %s ago, no response received", to, ago)
+	return fmt.Sprintf("sent to %s %s, no response received", to, ago)
 }
 
 func peerName(p *transport.ConnInfo) string {

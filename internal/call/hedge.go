@@ -163,7 +163,7 @@ func (h *hedge) send(r *hedged) error {
 	if err != nil {
 		return err
 	}
-	r.done, r.sent = done, time.Now()
+	r.done = done
 	h.mu.Lock()
 	h.conns = append(h.conns, r.conn)
 	h.mu.Unlock()

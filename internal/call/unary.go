@@ -105,7 +105,6 @@ func (u *unary) try() (err error, pause time.Duration, again bool) {
 	if err != nil {
 		return err, 0, false
 	}
-	u.sent = time.Now()
 	stop := u.limitAttempt(a)
 	err = u.finish(a)
 	stop()
