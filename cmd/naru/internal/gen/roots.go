@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,12 +67,16 @@ func findGroups(env *cli.Env, in *inputs) []group {
 	for _, file := range in.files {
 		f.visit(file)
 	}
+	// Files of one folder belong to one tree.
+	byFolder := map[string]string{}
+	for _, file := range in.files {
+		if dir := filepath.Dir(file); byFolder[dir] == "" {
+			byFolder[dir] = f.primary[file]
+		}
+	}
 	byRoot := map[string][]string{}
 	for _, file := range in.files {
-		root := f.primary[file]
-		if root == "" {
-			root = f.baseOf(file)
-		}
+		root := cmp.Or(f.primary[file], byFolder[filepath.Dir(file)], f.baseOf(file))
 		byRoot[root] = append(byRoot[root], file)
 	}
 	var groups []group

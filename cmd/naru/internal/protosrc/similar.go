@@ -1,6 +1,7 @@
 package protosrc
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,24 +22,21 @@ func (l *loader) similarType(f *source, wanted string) string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	var elsewhere, alike string
+	var qualified, elsewhere, alike string
 	for _, name := range names {
 		for _, declared := range l.files[name].types() {
 			short := declared[strings.LastIndexByte(declared, '.')+1:]
 			switch {
 			case short == base && !imported[name] && elsewhere == "":
 				elsewhere = fmt.Sprintf("%s is in %q: import it", declared, name)
-			case short == base && imported[name] && declared != wanted && alike == "":
-				alike = fmt.Sprintf("did you mean %s?", declared)
-			case imported[name] && alike == "" && distance(strings.ToLower(short), strings.ToLower(base)) <= 1+len(base)/6:
+			case short == base && imported[name] && declared != wanted && qualified == "":
+				qualified = fmt.Sprintf("did you mean %s?", declared)
+			case imported[name] && alike == "" && distance(strings.ToLower(short), strings.ToLower(base)) <= min(len(base)/3, 2):
 				alike = fmt.Sprintf("did you mean %s?", declared)
 			}
 		}
 	}
-	if alike != "" {
-		return alike
-	}
-	return elsewhere
+	return cmp.Or(qualified, elsewhere, alike)
 }
 
 // types lists the full names of the messages and enums that f declares at top level or nested.
