@@ -159,6 +159,25 @@ func TestShortLivedConnectionsBackOff(t *testing.T) {
 	})
 }
 
+// A server that ends connections soon, but not before they were of use, is connected to as often as it likes.
+func TestShortUsefulConnectionsDoNotBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newFakeNet(t)
+		c := newTest(t, n, Config{}, "a:1")
+		for range 10 {
+			conn, done := mustPick(t, c, call.PickInfo{})
+			done(call.DoneInfo{Sent: true, Received: true})
+			after(100 * time.Millisecond)
+			conn.goAway(0, "max_age")
+			conn.Close(nil)
+			synctest.Wait()
+		}
+		if got := len(n.conns); got != 10 {
+			t.Errorf("connections: got %d, want 10", got)
+		}
+	})
+}
+
 func TestDeadlineErrorTellsWhatWasWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)

@@ -14,13 +14,13 @@ type conn struct {
 	sub   *subConn
 	t     transport.ClientConn
 	since time.Time
-	// short is how many connections before this one, in a row, ended soon after they were made.
-	short int
 
 	// atomic. word counts the picks ever made in its upper half and the calls in flight in its lower: one
 	// addition does both. limit is the peer's SETTINGS_MAX_CONCURRENT_STREAMS as last seen.
 	word  atomic.Uint64
 	limit atomic.Uint32
+	// useful: a call got an answer on it.
+	useful atomic.Bool
 	// sides is how many of the calls in flight are the channel's own: they keep nothing from being idle.
 	sides atomic.Int32
 }
@@ -28,7 +28,7 @@ type conn struct {
 const onePick = 1<<32 | 1
 
 func newConn(s *subConn, t transport.ClientConn) *conn {
-	c := &conn{sub: s, t: t, since: time.Now(), short: s.slots.shortLived}
+	c := &conn{sub: s, t: t, since: time.Now()}
 	c.readLimit()
 	return c
 }

@@ -59,6 +59,9 @@ func (p *pick) finish(info call.DoneInfo) {
 	}
 	c := p.conn
 	p.free()
+	if info.Received && !c.useful.Load() {
+		c.useful.Store(true)
+	}
 	c.give()
 }
 

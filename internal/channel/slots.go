@@ -26,7 +26,7 @@ type slots struct {
 	recheck *time.Timer // runs while calls wait
 
 	// owned by the event loop
-	shortLived int // connections in a row that ended soon
+	fruitless int // connections in a row that ended soon, and before a call got an answer
 }
 
 // waiter is a call in the queue.
@@ -81,10 +81,10 @@ func (s *slots) remove(c *conn) bool {
 	if i < 0 {
 		return false
 	}
-	if time.Since(c.since) < s.sub.ch.cfg.Backoff.WithDefaults().BaseDelay {
-		s.shortLived++
+	if !c.useful.Load() && time.Since(c.since) < s.sub.ch.cfg.Backoff.WithDefaults().BaseDelay {
+		s.fruitless++
 	} else {
-		s.shortLived = 0
+		s.fruitless = 0
 	}
 	list := slices.Delete(slices.Clone(s.list()), i, i+1)
 	s.conns.Store(&list)

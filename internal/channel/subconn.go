@@ -164,11 +164,11 @@ func (s *subConn) connLost(c *conn) {
 	if f := c.failure(); f != nil {
 		s.failed(f)
 	}
-	// A peer that accepts and ends connections at once must not be connected to in a loop. The first
-	// connection that was short is taken for bad luck: a server that restarts looks like that.
-	if life := time.Since(c.since); life < s.ch.cfg.Backoff.WithDefaults().BaseDelay && c.short > 0 {
-		s.failures = c.short - 1
-		s.backOff(s.ch.cfg.Backoff.Delay(c.short-1, rand.Float64()) - life)
+	// A peer that accepts connections and ends them at once must not be connected to in a loop. The first one that
+	// came to nothing is taken for bad luck: a server that restarts looks like that.
+	if n := s.slots.fruitless; n > 1 {
+		s.failures = n - 2
+		s.backOff(s.ch.cfg.Backoff.Delay(n-2, rand.Float64()) - time.Since(c.since))
 	}
 	s.tendSides()
 	s.update()

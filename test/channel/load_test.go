@@ -1,0 +1,69 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/naru-rpc/naru"
+)
+
+// load is what came of many calls.
+type load struct {
+	mu     sync.Mutex
+	n      int
+	errs   []error
+	ids    []string // of calls that failed
+	took   []time.Duration
+	answer map[string]int
+}
+
+// run sends calls at a steady rate, whatever becomes of them, for d, and waits for the last one.
+func (l *load) run(t testing.TB, c *naru.Client, m *naru.MethodInfo, rate int, d time.Duration, opts ...naru.CallOption) {
+	t.Helper()
+	l.answer = map[string]int{}
+	var wg sync.WaitGroup
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	end := time.After(d)
+	for {
+		select {
+		case <-tick.C:
+			id := fmt.Sprint("call-", l.n)
+			l.n++
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				res, err := invoke(ctx, c, m, id, opts...)
+				took := time.Since(start)
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.took = append(l.took, took)
+				if err != nil {
+					l.errs = append(l.errs, err)
+					l.ids = append(l.ids, id)
+				}
+				l.answer[res]++
+			})
+		case <-end:
+			wg.Wait()
+			return
+		}
+	}
+}
+
+func (l *load) wantNoErrors(t testing.TB, why string) {
+	t.Helper()
+	if len(l.errs) > 0 {
+		t.Errorf("%d of %d calls failed, want none: %s\nfirst: %v", len(l.errs), l.n, why, l.errs[0])
+	}
+}
+
+func (l *load) quantile(q float64) time.Duration {
+	slices.Sort(l.took)
+	return l.took[int(q*float64(len(l.took)-1))]
+}

@@ -1,0 +1,116 @@
+package channel
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/serviceconfig"
+	"github.com/naru-rpc/naru/status"
+)
+
+func takes(d time.Duration) handler {
+	return func(_ context.Context, req string) (string, error) {
+		<-time.After(d)
+		return req, nil
+	}
+}
+
+func failsHalf(_ context.Context, req string) (string, error) {
+	if rand.IntN(2) == 0 {
+		return "", status.Error(codes.Internal, "broken")
+	}
+	return req, nil
+}
+
+// TestOutlierDetection: a backend that answers 10 times slower, or fails half of its calls, is out within two
+// intervals, and back after it has recovered.
+func TestOutlierDetection(t *testing.T) {
+	const interval = 400 * time.Millisecond
+	for name, bad := range map[string]handler{"slow": takes(20 * time.Millisecond), "failing": failsHalf} {
+		t.Run(name, func(t *testing.T) {
+			good := takes(2 * time.Millisecond)
+			bs := backends3(t, good)
+			c := dial(t, bs, naru.WithBalancer(balancer.OutlierDetection{
+				Interval: interval, BaseEjection: 2 * interval, MaxPercent: 50,
+				FailurePercentage: &balancer.FailurePercentageEjection{Threshold: 30, MinHosts: 3, Volume: 20},
+				Latency:           &balancer.LatencyEjection{},
+			}))
+			run := func(d time.Duration) (badCalls, all int) {
+				before := bs[1].calls.Load()
+				var l load
+				l.run(t, c, plain, 300, d)
+				return int(bs[1].calls.Load() - before), l.n
+			}
+			run(2 * interval)
+			bs[1].setHandler(bad)
+			run(2 * interval)
+			if n, all := run(interval); n > all/100 {
+				t.Errorf("%d of %d calls went to the bad backend after two intervals", n, all)
+			}
+			bs[1].setHandler(good)
+			run(4 * interval)
+			if n, all := run(2 * interval); n < all/5 {
+				t.Errorf("%d of %d calls went to the backend that has recovered, want about a third", n, all)
+			}
+		})
+	}
+}
+
+// TestLeastRequestAlone: with a backend that is 10 times slower p99 stays within twice the healthy one's.
+func TestLeastRequestAlone(t *testing.T) {
+	healthy := func(t *testing.T) []*backend { return backends3(t, takes(10*time.Millisecond)) }
+	p99 := func(t *testing.T, bs []*backend) time.Duration {
+		c := dial(t, bs, naru.WithBalancer(balancer.LeastRequest{}))
+		var warm, l load
+		warm.run(t, c, plain, 300, time.Second)
+		l.run(t, c, plain, 300, underLoad(30*time.Second, 3*time.Second))
+		l.wantNoErrors(t, "nothing fails here")
+		return l.quantile(0.99)
+	}
+	want := 2 * p99(t, healthy(t))
+	bs := healthy(t)
+	bs[1].setHandler(takes(100 * time.Millisecond))
+	if got := p99(t, bs); got > want {
+		t.Errorf("p99 with one slow backend: %v, want at most %v", got, want)
+	}
+}
+
+// TestHedging: with 1 % of calls delayed 100 times p99.9 falls at least 5 times for at most 5 % more calls sent.
+func TestHedging(t *testing.T) {
+	lags := func(_ context.Context, req string) (string, error) {
+		d := 2 * time.Millisecond
+		if rand.IntN(100) == 0 {
+			d = 200 * time.Millisecond
+		}
+		<-time.After(d)
+		return req, nil
+	}
+	run := func(t *testing.T, opts ...naru.ClientOption) (p999 time.Duration, sent, calls int) {
+		bs := backends3(t, lags)
+		c := dial(t, bs, append(opts, naru.WithBalancer(balancer.RoundRobin{}))...)
+		var l load
+		l.run(t, c, idempotent, 400, underLoad(30*time.Second, 4*time.Second))
+		l.wantNoErrors(t, "nothing fails here")
+		for _, b := range bs {
+			sent += int(b.calls.Load())
+		}
+		return l.quantile(0.999), sent, l.n
+	}
+	plainTail, _, _ := run(t)
+	hedge := &serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
+		Names:   []serviceconfig.MethodName{{}},
+		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: 15 * time.Millisecond},
+	}}}
+	tail, sent, calls := run(t, naru.WithServiceConfig(hedge))
+	if tail > plainTail/5 {
+		t.Errorf("p99.9 with hedging: %v, want at most a fifth of %v", tail, plainTail)
+	}
+	if extra := float64(sent-calls) / float64(calls); extra > 0.05 {
+		t.Errorf("%d calls were sent as %d, %.1f %% more, want at most 5 %%", calls, sent, 100*extra)
+	}
+}
