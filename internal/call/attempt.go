@@ -32,7 +32,6 @@ type attempt struct {
 	only     bool // the head was the trailers, too
 	ended    bool // the response is over, or closed is set
 	dropped  bool // nobody receives any more
-	wanted   bool
 	expired  bool // its own time was up, see expire
 	foreign  bool // the response is not gRPC's: its body is kept as text
 	status   int  // HTTP status
@@ -59,7 +58,7 @@ func (a *attempt) reset(limit int) {
 	a.stream, a.peer, a.sent = nil, nil, time.Time{}
 	a.box = inbox{limit: limit}
 	a.got = 0
-	a.headSeen, a.only, a.ended, a.dropped, a.wanted, a.expired, a.foreign, a.waiting = false, false, false, false, false, false, false, false
+	a.headSeen, a.only, a.ended, a.dropped, a.expired, a.foreign, a.waiting = false, false, false, false, false, false, false
 	a.status = 0
 	a.head, a.trailers, a.snippet = nil, nil, nil
 	a.problem, a.closed, a.bell = nil, nil, nil
@@ -78,8 +77,8 @@ func (a *attempt) reset(limit int) {
 func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, at time.Time) {
 	a.mu.Lock()
 	a.stream, a.peer, a.sent = s, peer, at
-	if a.wanted {
-		s.Want(a.box.need)
+	if n := a.box.want(); n > 0 {
+		s.Want(n)
 	}
 	a.mu.Unlock()
 }
@@ -149,12 +148,9 @@ func (a *attempt) addLocked(p []byte) {
 		a.wakeLocked() // whoever waits ends the attempt
 		return
 	}
-	if a.box.need == 0 {
-		a.wanted = false
-	} else if !a.wanted {
-		a.wanted = true
-		if a.stream != nil {
-			a.stream.Want(a.box.need)
+	if a.stream != nil {
+		if n := a.box.want(); n > 0 {
+			a.stream.Want(n)
 		}
 	}
 	if !a.single && a.box.ready() {

@@ -43,6 +43,7 @@ type inbox struct {
 	npre  int        // bytes of pre that have arrived
 	pre   [prefixLen]byte
 	count int // messages completed since the stream began
+	asked int // count when want last told of the message that followed
 
 	// reader half
 	rd    *mem.Buf
@@ -136,6 +137,15 @@ func (in *inbox) room(n int) {
 
 // partial tells whether the stream, if it ended now, would end inside a message.
 func (in *inbox) partial() bool { return in.need > 0 || in.npre > 0 }
+
+// want returns how many bytes are missing of a message that has begun, once for each message.
+func (in *inbox) want() int {
+	if in.need == 0 || in.asked == in.count+1 {
+		return 0
+	}
+	in.asked = in.count + 1
+	return in.need
+}
 
 // ready tells whether take would return a buffer.
 func (in *inbox) ready() bool { return len(in.full) > 0 || in.whole > 0 }

@@ -195,3 +195,35 @@ func FuzzInbox(f *testing.F) {
 		}
 	})
 }
+
+// Each message that is not complete is asked for once, also when it begins in the frame that ends another.
+func TestInboxWants(t *testing.T) {
+	in := inbox{limit: 1000}
+	wire := framed(make([]byte, 100), make([]byte, 200), nil, make([]byte, 300))
+	for _, step := range []struct{ upTo, want int }{
+		{3, 0},     // half a prefix
+		{50, 55},   // 45 of 100 bytes
+		{80, 0},    // asked already
+		{150, 160}, // the first ends, 40 of the second are here
+		{309, 0},   // the second ends, the prefix of the empty one
+		{315, 0},   // and its end; a prefix begins
+		{316, 299}, // one of 300
+		{len(wire), 0},
+	} {
+		have := 0
+		if in.cur != nil {
+			have = len(in.cur.B)
+		}
+		for _, b := range in.full {
+			have += len(b.B)
+		}
+		have += in.npre
+		if pr := in.add(wire[have:step.upTo]); pr != nil {
+			t.Fatal(pr.text)
+		}
+		if got := in.want(); got != step.want {
+			t.Errorf("at byte %d: wants %d, want %d", step.upTo, got, step.want)
+		}
+	}
+	in.drop()
+}

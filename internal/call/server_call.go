@@ -57,7 +57,6 @@ type ServerCall struct {
 	closed     *transport.Error // the stream is gone
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
-	wanted     bool // Want was called for the message being received
 	waiting    bool // a receiver waits for wake
 	wake       chan struct{}
 
@@ -124,13 +123,10 @@ func (c *ServerCall) Data(p []byte, end bool) {
 	}
 	c.got += len(p)
 	c.fail(c.box.add(p))
-	if c.box.need == 0 {
-		c.wanted = false
-	} else if !c.wanted && c.problem == nil {
+	if n := c.box.want(); n > 0 && c.problem == nil {
 		// RFC 9113 §6.9.1 lets a sender wait for ever: a message larger than the window never
 		// becomes complete unless the window grows with it.
-		c.wanted = true
-		c.stream.Want(c.box.need)
+		c.stream.Want(n)
 	}
 	if end {
 		c.endLocked()
