@@ -205,9 +205,10 @@ func TestInboxWants(t *testing.T) {
 		{50, 55},   // 45 of 100 bytes
 		{80, 0},    // asked already
 		{150, 160}, // the first ends, 40 of the second are here
-		{309, 0},   // the second ends, the prefix of the empty one
-		{315, 0},   // and its end; a prefix begins
-		{316, 299}, // one of 300
+		{309, 0},   // one byte is missing
+		{315, 0},   // the second and an empty one have ended
+		{318, 0},   // half a prefix
+		{321, 299}, // one of 300
 		{len(wire), 0},
 	} {
 		have := 0
