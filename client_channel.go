@@ -171,8 +171,10 @@ func callerOf(skip int) string {
 
 // poolKey stands for everything openChannel makes a channel from. Two clients whose keys are equal may share it.
 func (c *clientConfig) poolKey(target string) any {
+	limits := c.limits
+	limits.Abuse = nil // made from the budgets, for each client anew
 	parts := []any{
-		target, c.authority, c.userAgent, c.tls, c.limits, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
+		target, c.authority, c.userAgent, c.tls, limits, c.budgets, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
 		identity(c.dial), identity(c.channelOptions.proxy), c.noProxy, c.proxyTLS, c.userTimeout,
 		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
 		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
