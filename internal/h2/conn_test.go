@@ -274,6 +274,7 @@ func TestWantOpensTheWindowForAMessage(t *testing.T) {
 		if _, err := c.RecvData(1, 1000, 1000); err != nil {
 			t.Fatal(err)
 		}
+		c.Delivered(s, 1000)
 	}
 	c.Consumed(s, 5000)
 	wantOut(t, c, "only the ordinary window is given again", "WINDOW_UPDATE stream=1 len=4 +1000")
@@ -306,6 +307,7 @@ func TestHalfReceivedMessages(t *testing.T) {
 			if _, err := c.RecvData(s.ID, n, n); err != nil {
 				t.Fatal(err)
 			}
+			c.Delivered(s, n)
 			if left[s] == size {
 				c.Want(s, int64(size-n))
 			}

@@ -138,9 +138,6 @@ func (c *Conn) Want(s *Stream, n int64) {
 
 // ahead extends the windows for the message being received if it does not fit them.
 func (c *Conn) ahead(s *Stream) {
-	if s.waiting && c.oldest() == s {
-		c.grantNext()
-	}
 	if s.need <= s.recvWindow || s.waiting {
 		return
 	}

@@ -141,11 +141,6 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 			fmt.Sprintf("DATA of %d bytes with %d left in the stream's window", n, s.recvWindow))
 	}
 	s.recvWindow -= n
-	if s.need > 0 {
-		if s.need = max(0, s.need-int64(dataLen)); s.need == 0 {
-			c.grantNext() // another message is the oldest now
-		}
-	}
 	s.dataSeen += int64(dataLen)
 	if s.contentLength >= 0 && s.dataSeen > s.contentLength {
 		c.Refund(n)
@@ -153,6 +148,16 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 	}
 	c.unstick()
 	return s, nil
+}
+
+// Delivered notes that n bytes of a DATA frame on s go to the program, before they do.
+func (c *Conn) Delivered(s *Stream, n int) {
+	if s.need == 0 {
+		return
+	}
+	if s.need = max(0, s.need-int64(n)); s.need == 0 {
+		c.grantNext() // another message is the oldest now
+	}
 }
 
 func (c *Conn) dataWithoutStream(id uint32, n int64) error {

@@ -120,6 +120,7 @@ func (c *conn) data(ev *h2.Event) *transport.Error {
 	end := st != nil && ev.End && err == nil
 	if st != nil {
 		st.heard = true
+		c.h.Delivered(&st.Stream, len(ev.Data))
 	}
 	if end {
 		c.endRemoteLocked(st)
