@@ -237,3 +237,41 @@ func TestProxyOption(t *testing.T) {
 		t.Errorf("got %v, want the proxy function's error", err)
 	}
 }
+
+// A deadline that passes tells what the time went on, also when a connection was found in the end.
+func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
+	hangs := &echo{unary: func(ctx context.Context, _ *text) (*text, error) {
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}, client: func(s naru.ClientStreamingServer[text, text]) error { return s.SendAndClose(str("x")) }}
+	srv := start(t, "http2", hangs)
+	var peer naru.Peer
+	if s, err := naru.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.WithPeer(&peer)); err != nil {
+		t.Fatal(err)
+	} else if _, err := s.CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+	slow := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case <-time.After(30 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return (&net.Dialer{}).DialContext(ctx, "tcp", peer.Addr.String())
+	}
+	c, err := naru.NewClient("passthrough:///x", naru.WithPlaintext(), naru.WithLogger(quiet), naru.WithDialer(slow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = (&pair{Client: c}).unary(t.Context(), "x", naru.WithTimeout(80*time.Millisecond))
+	r, ok := status.Local[*connectivity.Report](err)
+	if status.Code(err) != codes.DeadlineExceeded || !ok || r.Connecting < 20*time.Millisecond || r.DeadlineBy != "WithTimeout" {
+		t.Errorf("got %v, report %+v, want DEADLINE_EXCEEDED by WithTimeout after 30 ms of connecting", err, r)
+	}
+	for _, want := range []string{"set by WithTimeout", "no response received", "before that: ", "connecting"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not tell %q", err, want)
+		}
+	}
+}

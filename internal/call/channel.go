@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
@@ -37,8 +38,9 @@ type PickInfo struct {
 	Streaming bool
 	// WaitForReady calls queue through transient failure (gRFC docs: wait-for-ready.md).
 	WaitForReady bool
-	// Deadline is the earliest of all deadlines set for the call. Zero: none.
-	Deadline time.Time
+	// Deadline is the earliest of all deadlines set for the call. Zero: none. DeadlineBy names what set it.
+	Deadline   time.Time
+	DeadlineBy string
 	// Metadata is what the call sends, for balancers that hash a header. nil: none. Not to be changed.
 	Metadata metadata.MD
 	// Attempt counts from 1, transparent retries included.
@@ -49,6 +51,8 @@ type PickInfo struct {
 	// Avoid holds connections that attempts of this call run or failed on: retries and hedges go
 	// elsewhere where possible. nil on a first attempt.
 	Avoid []transport.ClientConn
+	// Waited is added to by the callee: what the call had to wait for.
+	Waited connectivity.Waits
 }
 
 // DoneInfo says how an attempt ended.

@@ -70,7 +70,7 @@ func (c *clientCall) prepare() error {
 	if c.set.WaitForReady != nil {
 		c.pick.WaitForReady = *c.set.WaitForReady
 	}
-	c.pick.Deadline = c.deadline
+	c.pick.Deadline, c.pick.DeadlineBy = c.deadline, c.deadlineBy
 	c.retry.policy = c.retryPolicy()
 	codec := c.env.Registry.Codec(c.set.Subtype)
 	if codec == nil {

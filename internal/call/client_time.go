@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -68,6 +69,10 @@ func (c *clientCall) clock() <-chan time.Time {
 
 // timeUp is the status for a context or deadline that has ended the call, with what the call was doing.
 func (c *clientCall) timeUp(doing string) error {
+	report := &connectivity.Report{Waits: c.pick.Waited, Attempts: c.pick.Attempt, DeadlineBy: c.deadlineBy}
+	if w := c.pick.Waited; w.Total() > time.Millisecond {
+		doing += "; before that: " + w.String()
+	}
 	err := c.ctx.Err()
 	late := !c.deadline.IsZero() && !time.Now().Before(c.deadline)
 	if err == context.Canceled || err == nil && !late {
@@ -76,10 +81,10 @@ func (c *clientCall) timeUp(doing string) error {
 		if cause != nil && cause != context.Canceled {
 			text += ": " + cause.Error()
 		}
-		return status.New(codes.Canceled, text).WithCause(either(cause, context.Canceled)).Err()
+		return status.New(codes.Canceled, text).WithCause(either(cause, context.Canceled)).WithLocal(report).Err()
 	}
 	text := fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(c.deadline.Sub(c.began)), c.deadlineBy, doing)
-	return status.New(codes.DeadlineExceeded, text).WithCause(either(err, context.DeadlineExceeded)).Err()
+	return status.New(codes.DeadlineExceeded, text).WithCause(either(err, context.DeadlineExceeded)).WithLocal(report).Err()
 }
 
 func either(err, otherwise error) error {

@@ -183,11 +183,13 @@ func TestDeadlineErrorTellsWhatWasWaitedFor(t *testing.T) {
 		n := newFakeNet(t)
 		n.set("a:1", "refuse")
 		c := newTest(t, n, Config{}, "a:1")
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{WaitForReady: true, Deadline: time.Now().Add(3 * time.Second)})
+		_, _, err := c.Pick(context.Background(), &call.PickInfo{
+			WaitForReady: true, Deadline: time.Now().Add(3 * time.Second), DeadlineBy: "WithTimeout", Attempt: 1,
+		})
 		if status.Code(err) != codes.DeadlineExceeded {
 			t.Fatalf("Pick: got %v, want DEADLINE_EXCEEDED", err)
 		}
-		for _, want := range []string{"3s", "connecting", "a:1", "refused"} {
+		for _, want := range []string{"3s", "connecting", "a:1", "refused", "set by WithTimeout"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("error %q does not tell %q", err, want)
 			}
@@ -201,7 +203,7 @@ func TestDeadlineErrorTellsWhatWasWaitedFor(t *testing.T) {
 		}
 		r, ok := status.Local[*connectivity.Report](err)
 		if !ok || r.Target != "test:///x" || r.Connecting != 3*time.Second || r.Resolving+r.Queued != 0 ||
-			r.State != connectivity.TransientFailure || r.Last != f {
+			r.State != connectivity.TransientFailure || r.Last != f || r.Attempts != 1 || r.DeadlineBy != "WithTimeout" {
 			t.Errorf("report: got %+v, want 3 s of connecting to test:///x and the failure", r)
 		}
 	})

@@ -23,7 +23,8 @@ type wait struct {
 	at    time.Time // when timer fires
 	start time.Time
 	last  time.Time // when the present phase began
-	spent [numPhases]time.Duration
+	spent connectivity.Waits
+	info  *call.PickInfo // nil: it is no pick
 }
 
 // phase is what a call waits for.
@@ -33,10 +34,7 @@ const (
 	phaseResolving phase = iota
 	phaseConnecting
 	phaseQueued
-	numPhases
 )
-
-var phaseNames = [numPhases]string{"resolving", "connecting", "queued for a stream"}
 
 func (c *Channel) newWait(ctx context.Context, deadline time.Time) *wait {
 	now := time.Now()
@@ -51,6 +49,11 @@ func (c *Channel) newWait(ctx context.Context, deadline time.Time) *wait {
 }
 
 func (w *wait) end() {
+	if w.info != nil {
+		w.info.Waited.Resolving += w.spent.Resolving
+		w.info.Waited.Connecting += w.spent.Connecting
+		w.info.Waited.Queued += w.spent.Queued
+	}
 	w.ch.waiting.Add(-1)
 	if w.timer != nil {
 		w.timer.Stop()
@@ -60,8 +63,16 @@ func (w *wait) end() {
 // lap adds the time since the last lap to a phase.
 func (w *wait) lap(ph phase) {
 	now := time.Now()
-	w.spent[ph] += now.Sub(w.last)
+	d := now.Sub(w.last)
 	w.last = now
+	switch ph {
+	case phaseResolving:
+		w.spent.Resolving += d
+	case phaseConnecting:
+		w.spent.Connecting += d
+	case phaseQueued:
+		w.spent.Queued += d
+	}
 }
 
 // until blocks until changed is closed; else it returns the status error that ends the call.
@@ -86,6 +97,9 @@ func (w *wait) expired(err error, snap *snapshot) error {
 		code = codes.DeadlineExceeded
 	}
 	msg := fmt.Sprintf("no connection to %q after %s", w.ch.cfg.Target, w)
+	if code == codes.DeadlineExceeded && w.info != nil && w.info.DeadlineBy != "" {
+		msg = fmt.Sprintf("deadline (set by %s) passed: %s", w.info.DeadlineBy, msg)
+	}
 	cause := err
 	if f := w.ch.lastFailure(snap); f != nil {
 		msg += "; last failure: " + f.Error()
@@ -96,9 +110,12 @@ func (w *wait) expired(err error, snap *snapshot) error {
 
 // status is the error of a call that got no connection, with the facts as data beside the words.
 func (w *wait) status(code codes.Code, msg string, cause error, snap *snapshot) error {
-	r := &connectivity.Report{
-		Target: w.ch.cfg.Target, State: snap.state,
-		Resolving: w.spent[phaseResolving], Connecting: w.spent[phaseConnecting], Queued: w.spent[phaseQueued],
+	r := &connectivity.Report{Target: w.ch.cfg.Target, State: snap.state, Waits: w.spent}
+	if i := w.info; i != nil {
+		r.Attempts, r.DeadlineBy = i.Attempt, i.DeadlineBy
+		r.Resolving += i.Waited.Resolving
+		r.Connecting += i.Waited.Connecting
+		r.Queued += i.Waited.Queued
 	}
 	if !errors.As(cause, &r.Last) {
 		r.Last = w.ch.failures.last.Load()
@@ -106,18 +123,11 @@ func (w *wait) status(code codes.Code, msg string, cause error, snap *snapshot) 
 	return status.New(code, msg).WithCause(cause).WithLocal(r).Err()
 }
 
-// String tells the time spent in each phase.
+// String tells the time spent, and on what.
 func (w *wait) String() string {
 	s := time.Since(w.start).Round(time.Millisecond).String()
-	sep := " ("
-	for ph, d := range w.spent {
-		if d > 0 {
-			s += fmt.Sprintf("%s%s %v", sep, phaseNames[ph], d.Round(time.Millisecond))
-			sep = ", "
-		}
-	}
-	if sep == ", " {
-		s += ")"
+	if on := w.spent.String(); on != "" {
+		s += " (" + on + ")"
 	}
 	return s
 }
@@ -125,6 +135,7 @@ func (w *wait) String() string {
 // pickSlow waits until there is a connection for the call.
 func (c *Channel) pickSlow(ctx context.Context, info *call.PickInfo, p *pick) (*conn, error) {
 	w := c.newWait(ctx, info.Deadline)
+	w.info = info
 	defer w.end()
 	for {
 		if err := ctx.Err(); err != nil {
