@@ -18,7 +18,7 @@ func TestAllocationsPerCall(t *testing.T) {
 		t.Skip("the race detector makes pools forget, which shows as allocations")
 	}
 	const limit = 8
-	addr, _ := serve(t, unmetered)
+	addr, _ := serve(t, false)
 	raw := newRawClient(t, addr)
 	defer raw.nc.Close()
 	server := testing.AllocsPerRun(2000, func() {

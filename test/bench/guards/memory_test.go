@@ -23,7 +23,7 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 		t.Skipf("not enough descriptors for a figure that means anything: %d connections", conns)
 	}
 	socket := bareSocket(t, conns)
-	addr, _ := serve(t, unmetered)
+	addr, _ := serve(t, false)
 	whole := weigh(t, conns, func() net.Conn {
 		c := newRawClient(t, addr)
 		if err := c.call(); err != nil {

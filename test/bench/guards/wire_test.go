@@ -3,11 +3,9 @@ package guards
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,31 +46,6 @@ func (c *meteredConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A rawMeteredConn offers its descriptor too, as a TCP connection does, and counts the
-// writes made through it.
-type rawMeteredConn struct{ *meteredConn }
-
-func (c rawMeteredConn) SyscallConn() (syscall.RawConn, error) {
-	sc, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.New("no descriptor")
-	}
-	raw, err := sc.SyscallConn()
-	return countingRaw{raw, c.meteredConn}, err
-}
-
-type countingRaw struct {
-	syscall.RawConn
-	conn *meteredConn
-}
-
-func (r countingRaw) Write(f func(fd uintptr) bool) error {
-	return r.RawConn.Write(func(fd uintptr) bool {
-		r.conn.writes.Add(1)
-		return f(fd)
-	})
-}
-
 // record forgets what was recorded and goes on recording.
 func (c *meteredConn) record() {
 	c.mu.Lock()
@@ -89,7 +62,6 @@ func (c *meteredConn) recorded() (sent, got []byte) {
 // A meteredListener wraps what it accepts.
 type meteredListener struct {
 	net.Listener
-	raw      bool              // with descriptors
 	accepted chan *meteredConn // room for every connection of a test
 }
 
@@ -100,23 +72,12 @@ func (l *meteredListener) Accept() (net.Conn, error) {
 	}
 	c := &meteredConn{Conn: nc}
 	l.accepted <- c
-	if l.raw {
-		return rawMeteredConn{c}, nil
-	}
 	return c, nil
 }
 
-// How a server's connections are metered.
-type metering int
-
-const (
-	unmetered metering = iota
-	plain              // by meteredConn
-	raw                // by rawMeteredConn
-)
-
-// serve starts an echo server and returns its address.
-func serve(t *testing.T, m metering) (addr string, accepted chan *meteredConn) {
+// serve starts an echo server and returns its address, and its connections if they are to be
+// metered.
+func serve(t *testing.T, metered bool) (addr string, accepted chan *meteredConn) {
 	t.Helper()
 	srv, err := echo.NewServer(echo.Naru, nil)
 	if err != nil {
@@ -128,8 +89,8 @@ func serve(t *testing.T, m metering) (addr string, accepted chan *meteredConn) {
 	}
 	accepted = make(chan *meteredConn, 16)
 	serving := lis
-	if m != unmetered {
-		serving = &meteredListener{lis, m == raw, accepted}
+	if metered {
+		serving = &meteredListener{lis, accepted}
 	}
 	done := make(chan error)
 	go func() { done <- srv.Serve(serving) }()
@@ -143,7 +104,7 @@ func serve(t *testing.T, m metering) (addr string, accepted chan *meteredConn) {
 }
 
 // dialMetered returns a stub on one connection, which is metered.
-func dialMetered(t *testing.T, addr string, m metering) (benchpbnaru.EchoClient, func() *meteredConn) {
+func dialMetered(t *testing.T, addr string) (benchpbnaru.EchoClient, func() *meteredConn) {
 	t.Helper()
 	var conn atomic.Pointer[meteredConn]
 	client, err := naru.NewClient(addr, naru.WithPlaintext(),
@@ -155,9 +116,6 @@ func dialMetered(t *testing.T, addr string, m metering) (benchpbnaru.EchoClient,
 			c := &meteredConn{Conn: nc}
 			if !conn.CompareAndSwap(nil, c) {
 				t.Error("a second connection was made")
-			}
-			if m == raw {
-				return rawMeteredConn{c}, nil
 			}
 			return c, nil
 		}))
@@ -196,8 +154,8 @@ const typeHeaders = 0x1
 func TestBytesOfASteadyCall(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"no deadline": 0, "deadline": 5 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			addr, _ := serve(t, unmetered)
-			stub, conn := dialMetered(t, addr, plain)
+			addr, _ := serve(t, false)
+			stub, conn := dialMetered(t, addr)
 			call := func() {
 				ctx := t.Context()
 				if timeout > 0 {
@@ -223,42 +181,6 @@ func TestBytesOfASteadyCall(t *testing.T) {
 				t.Errorf("response HEADERS of %v bytes, want two of 10 in all at most", response)
 			}
 			t.Logf("request HEADERS %v bytes, response HEADERS %v bytes; %d bytes out, %d in", request, response, out, in)
-		})
-	}
-}
-
-// TestWritesUnderLoad: calls that are ready at the same time share a write, on a socket and on
-// a connection that is none.
-func TestWritesUnderLoad(t *testing.T) {
-	for name, m := range map[string]metering{"plain": plain, "raw": raw} {
-		t.Run(name, func(t *testing.T) {
-			addr, accepted := serve(t, m)
-			stub, conn := dialMetered(t, addr, m)
-			call := func() {
-				if _, err := stub.Unary(t.Context(), &benchpb.Message{Message: "hello"}); err != nil {
-					t.Error(err)
-				}
-			}
-			call()
-			server := <-accepted
-			clientBefore, serverBefore := conn().writes.Load(), server.writes.Load()
-
-			const callers, each = 100, 50
-			var all sync.WaitGroup
-			for range callers {
-				all.Go(func() {
-					for range each {
-						call()
-					}
-				})
-			}
-			all.Wait()
-			perCall := func(now, before int64) float64 { return float64(now-before) / (callers * each) }
-			out, in := perCall(conn().writes.Load(), clientBefore), perCall(server.writes.Load(), serverBefore)
-			if out > 0.5 || in > 0.5 {
-				t.Errorf("client %.3f and server %.3f writes per call, want half a write at most", out, in)
-			}
-			t.Logf("writes per call: client %.3f, server %.3f", out, in)
 		})
 	}
 }
