@@ -2,11 +2,9 @@ package call
 
 import (
 	"context"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
@@ -172,94 +170,11 @@ func clone(b *mem.Buf) *mem.Buf {
 	return c
 }
 
-// keep remembers a message for another attempt, as long as there may be one. openMu is held.
-func (s *ClientStream) keep(b *mem.Buf) {
-	if s.committed {
-		return
-	}
-	if s.replayed += len(b.B); s.replayed > maxReplay {
-		s.commit()
-		return
-	}
-	s.replay = append(s.replay, clone(b))
-}
-
-// commit decides for the current attempt. openMu is held.
-func (s *ClientStream) commit() {
-	s.committed = true
-	s.dropReplay()
-}
-
-func (s *ClientStream) dropReplay() {
-	for _, b := range s.replay {
-		b.Free()
-	}
-	s.replay = nil
-}
-
 // current returns the attempt, or that the call is over.
 func (s *ClientStream) current() (a *attempt, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.attempt, s.over
-}
-
-// replace opens another attempt in place of a, which has ended, if that is allowed. It returns
-// false if not; an error ends the call.
-func (s *ClientStream) replace(a *attempt) (bool, error) {
-	s.openMu.Lock()
-	defer s.openMu.Unlock()
-	if cur, over := s.current(); over || cur != a {
-		return !over, nil
-	}
-	if s.committed || s.judged == a {
-		return false, nil
-	}
-	s.judged = a
-	err := a.outcome(s.set.Subtype).Err()
-	if err == nil {
-		return false, nil
-	}
-	pause, again := s.again(a, err)
-	if !again {
-		return false, nil
-	}
-	s.attemptDone(a, err)
-	if err := s.pauseOpen(pause, err); err != nil {
-		return false, err
-	}
-	if !s.method.ClientStreams && s.halfClosed && len(s.replay) == 1 {
-		again := func() (*mem.Buf, error) { return clone(s.replay[0]), nil }
-		return true, s.begin(clone(s.replay[0]), again)
-	}
-	if err := s.begin(nil, nil); err != nil {
-		return false, err
-	}
-	cur, _ := s.current()
-	for _, b := range s.replay {
-		if cur.stream.Send(clone(b), false) != nil {
-			return true, nil // ended again: whoever waits for it sees that
-		}
-	}
-	if s.halfClosed {
-		_ = cur.stream.Send(nil, true) // as above
-	}
-	return true, nil
-}
-
-// pauseOpen is pauseFor of a stream, which Close may end.
-func (s *ClientStream) pauseOpen(d time.Duration, last error) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-s.Ended(): // watch ends the stream with its context
-		return last
-	}
 }
 
 func (s *ClientStream) attemptDone(a *attempt, err error) {
@@ -270,86 +185,6 @@ func (s *ClientStream) attemptDone(a *attempt, err error) {
 	if done != nil {
 		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
 	}
-}
-
-// SendMsg sends a message. It waits while the server is slow. It does not keep m. io.EOF: the call has
-// ended, RecvMsg tells how.
-func (s *ClientStream) SendMsg(m any) error {
-	buf, err := s.out.encode(m)
-	if err != nil {
-		s.end(err, true)
-		return err
-	}
-	for {
-		s.checkContext()
-		a, over := s.current()
-		if over {
-			buf.Free()
-			return io.EOF
-		}
-		if err := a.stream.AwaitSend(nil); err != nil {
-			if again, err := s.recover(a); !again {
-				buf.Free()
-				return err
-			}
-			continue
-		}
-		if s.put(a, buf) {
-			return nil
-		}
-	}
-}
-
-// put sends buf on a, unless a has been replaced.
-func (s *ClientStream) put(a *attempt, buf *mem.Buf) bool {
-	s.openMu.Lock()
-	defer s.openMu.Unlock()
-	if cur, over := s.current(); cur != a && !over {
-		return false
-	}
-	if s.halfClosed {
-		buf.Free()
-		s.end(status.Error(codes.Internal, "send: CloseSend was called before"), true)
-		return true
-	}
-	if !s.committed && a.responding() {
-		s.commit()
-	}
-	s.keep(buf)
-	// If the stream has ended meanwhile the next operation finds out; the message is kept for another
-	// attempt as if it had been lost on the wire.
-	_ = a.stream.Send(buf, false)
-	return true
-}
-
-// recover tries another attempt after a's sending half has failed.
-func (s *ClientStream) recover(a *attempt) (again bool, err error) {
-	a.mu.Lock()
-	a.awaitLocked(true) // the transport may know more than it has told its sink so far
-	a.mu.Unlock()
-	again, err = s.replace(a)
-	if err != nil {
-		s.end(err, true)
-	}
-	if !again {
-		return false, io.EOF
-	}
-	return true, nil
-}
-
-// CloseSend says that no message follows. It fails only if SendMsg would.
-func (s *ClientStream) CloseSend() error {
-	s.checkContext()
-	s.openMu.Lock()
-	defer s.openMu.Unlock()
-	if s.halfClosed {
-		return nil
-	}
-	s.halfClosed = true
-	if a, over := s.current(); !over {
-		_ = a.stream.Send(nil, true) // RecvMsg tells why not
-	}
-	return nil
 }
 
 // Close cancels the call unless it has ended. It always returns nil.
