@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
@@ -175,7 +174,7 @@ func (c *clientConfig) poolKey(target string) any {
 	limits.Abuse = nil // made from the budgets, for each client anew
 	parts := []any{
 		target, c.authority, c.userAgent, c.tls, limits, c.budgets, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
-		identity(c.dial), identity(c.channelOptions.proxy), c.noProxy, c.proxyTLS, c.userTimeout,
+		c.dialID, c.proxyID, c.noProxy, c.proxyTLS, c.userTimeout,
 		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
 		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
 	}
@@ -193,9 +192,4 @@ func (c *clientConfig) poolKey(target string) any {
 		key = [2]any{key, p}
 	}
 	return key
-}
-
-// identity makes a function comparable: two are equal if they are the same value, variables it closes over included.
-func identity[F any](f F) unsafe.Pointer {
-	return *(*unsafe.Pointer)(unsafe.Pointer(&f))
 }

@@ -61,6 +61,20 @@ func TestBadChannelOptionsAreNamed(t *testing.T) {
 	}
 }
 
+func TestBadPoliciesAreNamed(t *testing.T) {
+	outlier := balancer.OutlierDetection{MaxPercent: 101, Child: balancer.LeastRequest{Choices: 1}}
+	for _, opt := range []naru.ClientOption{
+		naru.WithBalancer(outlier), naru.WithServiceConfig(&serviceconfig.Config{Policy: outlier}),
+	} {
+		_, err := naru.NewClient("passthrough:///x", opt)
+		for _, want := range []string{"outlier_detection_experimental", "MaxPercent 101", "least_request_experimental", "Choices is 1"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+	}
+}
+
 func TestTimeoutOfTheServiceConfig(t *testing.T) {
 	wait := func() *echo {
 		return &echo{unary: func(ctx context.Context, m *text) (*text, error) {
@@ -161,10 +175,11 @@ func TestChannelPool(t *testing.T) {
 		return dial(ctx, network, addr)
 	}
 	var pool naru.ChannelPool
+	dialer := naru.WithDialer(counted)
 	client := func(opts ...naru.ClientOption) *pair {
 		t.Helper()
 		c, err := naru.NewClient("passthrough:///x", append([]naru.ClientOption{
-			naru.WithPlaintext(), naru.WithLogger(quiet), naru.WithDialer(counted), naru.WithChannelPool(&pool)}, opts...)...)
+			naru.WithPlaintext(), naru.WithLogger(quiet), dialer, naru.WithChannelPool(&pool)}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,8 +196,9 @@ func TestChannelPool(t *testing.T) {
 	client(naru.WithIdleTimeout(time.Minute))
 	client(naru.WithBalancer(balancer.RoundRobin{}))
 	client(naru.WithResolvers(resolver.Static("other")))
-	if dials != 4 {
-		t.Errorf("%d connections, want 4: other settings, other connections", dials)
+	client(naru.WithDialer(counted))
+	if dials != 5 {
+		t.Errorf("%d connections, want 5: other settings, other connections", dials)
 	}
 	a.Close()
 	if _, err := b.unary(t.Context(), "x"); err != nil {
@@ -193,8 +209,8 @@ func TestChannelPool(t *testing.T) {
 		t.Errorf("the second client after it was closed: got %v, want CANCELED", err)
 	}
 	client()
-	if dials != 5 {
-		t.Errorf("%d connections, want 5: the shared one was closed by its last user", dials)
+	if dials != 6 {
+		t.Errorf("%d connections, want 6: the shared one was closed by its last user", dials)
 	}
 }
 

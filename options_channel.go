@@ -20,6 +20,7 @@ type channelOptions struct {
 	maxConnectionsCap int
 	maxAttempts       int
 	proxy             channel.ProxyFunc
+	proxyID, dialID   *byte // of the options they came with: functions cannot be compared
 	noProxy           bool
 	proxyTLS          *tls.Config
 	userTimeout       time.Duration
@@ -86,7 +87,8 @@ func WithMaxAttempts(n int) ClientOption {
 // environment. The connection goes through it by CONNECT; a URL with https means TLS to the proxy, user and password in it are sent
 // as basic credentials. A nil function, and with WithDialer: no proxies. It is called by several goroutines at a time.
 func WithProxy(proxy func(hostport string) (*url.URL, error)) ClientOption {
-	return clientOption(func(o *clientConfig) { o.proxy, o.noProxy = proxy, proxy == nil })
+	id := new(byte)
+	return clientOption(func(o *clientConfig) { o.proxy, o.proxyID, o.noProxy = proxy, id, proxy == nil })
 }
 
 // WithProxyTLS configures TLS to proxies. nil: the system's authorities, and the proxy's own name.
@@ -106,8 +108,9 @@ func WithTCPUserTimeout(d time.Duration) ClientOption {
 type ChannelPool struct{ pool channel.Pool }
 
 // WithChannelPool shares connections with the other clients made with this pool whose target and connection settings
-// are equal; the last one to be closed closes them. Settings that are functions, pointers or interfaces are equal if
-// they are the same value. Call options, interceptors and codecs stay each client's own.
+// are equal; the last one to be closed closes them. Pointers are equal if they point to the same, and functions if they
+// were given by the same option value (make it once, use it for all). Call options, interceptors and codecs stay each
+// client's own.
 func WithChannelPool(p *ChannelPool) ClientOption {
 	return clientOption(func(o *clientConfig) { o.pool = p })
 }

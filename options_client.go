@@ -57,7 +57,8 @@ func WithDefaultCallOptions(opts ...CallOption) ClientOption {
 // and an address without names to resolve, and returns the connection below TLS. It is called by
 // several goroutines at a time.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) ClientOption {
-	return clientOption(func(c *clientConfig) { c.dial = dial })
+	id := new(byte) // stands for dial where settings are compared
+	return clientOption(func(c *clientConfig) { c.dial, c.dialID = dial, id })
 }
 
 // WithIdleTimeout gives connections up when there was no call for this time, until the next one. 0: the

@@ -24,6 +24,13 @@ type Sticky interface {
 	Sticky() bool
 }
 
+// Validator is a Policy that can tell what is wrong with it. NewClient asks those it is given.
+type Validator interface {
+	Policy
+	// Validate names what makes no sense.
+	Validate() error
+}
+
 // Update is the input of a balancer.
 type Update struct {
 	// Endpoints to choose from. Kept by the balancer, not changed.

@@ -76,8 +76,8 @@ func parseSlowStart(o *serviceconfig.Object) *SlowStart {
 	return s
 }
 
-// validate names what makes no sense in a value written in Go.
-func (s *SlowStart) validate() error {
+// Validate names what makes no sense. nil is valid.
+func (s *SlowStart) Validate() error {
 	switch {
 	case s == nil:
 		return nil

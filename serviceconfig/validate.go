@@ -16,6 +16,11 @@ func (c *Config) Validate() error {
 		return nil
 	}
 	v := &validator{names: map[MethodName]string{}}
+	if p, ok := c.Policy.(interface{ Validate() error }); ok {
+		if err := p.Validate(); err != nil {
+			v.bad("loadBalancingConfig", "%v", err)
+		}
+	}
 	for i := range c.Methods {
 		v.method(fmt.Sprintf("methodConfig[%d]", i), &c.Methods[i])
 	}

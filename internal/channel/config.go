@@ -139,6 +139,11 @@ func (c *Config) complete() error {
 	if err := c.Backoff.Validate(); err != nil {
 		errs = append(errs, err)
 	}
+	if v, ok := c.Policy.(balancer.Validator); ok {
+		if err := v.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("balancing policy: %w", err))
+		}
+	}
 	if err := c.ServiceConfig.Validate(); err != nil {
 		errs = append(errs, err)
 	}
