@@ -10,9 +10,9 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 	"github.com/naru-rpc/naru/status"
 	"golang.org/x/net/http2"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // inFlight is how many calls run when the peer does what it does.
@@ -29,14 +29,23 @@ func listen(t *testing.T) net.Listener {
 	return lis
 }
 
-// startCalls makes n calls of getOrder at the same moment. The channel gets each one's error.
+// Two methods of the scripted peer: one that must not be executed twice for all that is known, one
+// that may be.
+var (
+	plainMethod      = &naru.MethodInfo{FullMethod: "/peers.Script/call"}
+	idempotentMethod = &naru.MethodInfo{FullMethod: "/peers.Script/look", Idempotency: naru.NoSideEffects}
+)
+
+// startCalls makes n calls of plainMethod at the same moment. The channel gets each one's error.
 func startCalls(ctx context.Context, cc naru.ClientConnInterface, n int) <-chan error {
+	return startCallsOf(ctx, cc, plainMethod, n)
+}
+
+func startCallsOf(ctx context.Context, cc naru.ClientConnInterface, m *naru.MethodInfo, n int) <-chan error {
 	results := make(chan error, n) // room for all: a test that gave up leaves nobody waiting
-	client := newNaruShop(cc)
 	for range n {
 		go func() {
-			_, err := client.getOrder(ctx, "102")
-			results <- err
+			results <- cc.Invoke(ctx, m, wrapperspb.String("x"), new(wrapperspb.StringValue))
 		}()
 	}
 	return results
@@ -70,7 +79,7 @@ func wantCodes(t *testing.T, results <-chan error, want map[codes.Code]int) {
 
 func all(c codes.Code) map[codes.Code]int { return map[codes.Code]int{c: inFlight} }
 
-var anOrder = &ecommerce.Order{Id: "102"}
+var answer = wrapperspb.String("an answer")
 
 // A peer that closes may have acted on every request: none is sent again, all fail.
 func TestInFlightPeerCloses(t *testing.T) {
@@ -85,11 +94,26 @@ func TestInFlightPeerCloses(t *testing.T) {
 	// A later call finds a new connection, and is the first that is seen there.
 	results = startCalls(within(t, wireTimeout), cc, 1)
 	second := acceptWire(t, lis)
-	second.reply(second.awaitEnded(1)[0], anOrder)
+	second.reply(second.awaitEnded(1)[0], answer)
 	wantCodes(t, results, map[codes.Code]int{codes.OK: 1})
 	if got := len(second.open); got != 1 {
 		t.Errorf("%d requests on the second connection, want 1: the first 100 may have been executed", got)
 	}
+}
+
+// Methods that say they have no side effects are sent again all the same.
+func TestInFlightPeerClosesOnIdempotentCalls(t *testing.T) {
+	lis := listen(t)
+	cc := dialNaru(t, lis.Addr().String(), nil)
+	results := startCallsOf(within(t, wireTimeout), cc, idempotentMethod, inFlight)
+	first := acceptWire(t, lis)
+	first.awaitEnded(inFlight)
+	first.conn.Close()
+	second := acceptWire(t, lis)
+	for _, id := range second.awaitEnded(inFlight) {
+		second.reply(id, answer)
+	}
+	wantCodes(t, results, all(codes.OK))
 }
 
 // A GOAWAY names the last stream that was or may be processed: the calls above it are sent again
@@ -111,11 +135,11 @@ func TestInFlightPeerSendsGoAway(t *testing.T) {
 			if processed < inFlight {
 				second := acceptWire(t, lis)
 				for _, id := range second.awaitEnded(inFlight - processed) {
-					second.reply(id, anOrder)
+					second.reply(id, answer)
 				}
 			}
 			for _, id := range ids[:processed] {
-				first.reply(id, anOrder)
+				first.reply(id, answer)
 			}
 			wantCodes(t, results, all(codes.OK))
 			first.awaitClose() // the last stream ended: nothing can happen on it any more
@@ -136,7 +160,7 @@ func TestInFlightPeerSendsGoAwayAndCloses(t *testing.T) {
 	first.conn.Close()
 	second := acceptWire(t, lis)
 	for _, id := range second.awaitEnded(inFlight / 2) {
-		second.reply(id, anOrder)
+		second.reply(id, answer)
 	}
 	wantCodes(t, results, map[codes.Code]int{codes.OK: inFlight / 2, codes.Unavailable: inFlight / 2})
 }
@@ -151,7 +175,7 @@ func TestInFlightPeerRefusesStreams(t *testing.T) {
 		peer.do(peer.fr.WriteRSTStream(id, http2.ErrCodeRefusedStream))
 	}
 	for _, id := range peer.awaitEnded(inFlight) {
-		peer.reply(id, anOrder)
+		peer.reply(id, answer)
 	}
 	wantCodes(t, results, all(codes.OK))
 }
@@ -210,11 +234,11 @@ func TestInFlightPeerClosesHalfWayThroughAnswers(t *testing.T) {
 	peer := acceptWire(t, lis)
 	for i, id := range peer.awaitEnded(inFlight) {
 		if i%2 == 0 {
-			peer.reply(id, anOrder)
+			peer.reply(id, answer)
 			continue
 		}
 		peer.headers(id, false, ":status", "200", "content-type", "application/grpc")
-		peer.do(peer.fr.WriteData(id, false, framed(t, anOrder)[:3]))
+		peer.do(peer.fr.WriteData(id, false, framed(t, answer)[:3]))
 	}
 	peer.conn.Close()
 	wantCodes(t, results, map[codes.Code]int{codes.OK: inFlight / 2, codes.Unavailable: inFlight / 2})
