@@ -26,10 +26,13 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 	toldToo := own.OnPeer
 	before := c.Attempts()
 	own.OnPeer = func(info *transport.ConnInfo, attempts int) {
-		c.attempt(info, before+attempts)
+		c.setPeer(info)
 		if toldToo != nil {
 			toldToo(info, attempts)
 		}
+	}
+	own.OnAttempt = func(a call.AttemptInfo) {
+		c.attempt(Attempt{Number: before + a.Number, Peer: peerOf(a.Conn), Ended: a.Ended, Err: a.Err})
 	}
 	return &own, nil
 }

@@ -68,6 +68,19 @@ type Call struct {
 	header    metadata.MD
 	trailer   metadata.MD
 	opts      []CallOption
+	onAttempt []func(Attempt)
+}
+
+// Attempt is one sending of a call, as a client's interceptor is told of it.
+type Attempt struct {
+	// Number counts from 1.
+	Number int
+	// Peer is the server it was sent to.
+	Peer Peer
+	// Ended is false when the attempt has been sent, and true when it is over, with Err its status error,
+	// nil for OK. An attempt that fails is not the end of the call if another follows.
+	Ended bool
+	Err   error
 }
 
 func newCall(m *MethodInfo, side Side, server *call.ServerCall) *Call {
@@ -158,6 +171,15 @@ func (c *Call) OnSend(f func(m any) (any, error)) {
 	c.onSend = append(c.onSend, f)
 }
 
+// OnAttempt adds a function that is told when an attempt of the call is sent and when it has ended: on a
+// client; without effect on a server. To be called before next. Under a hedging policy attempts run, and
+// functions are called, at the same time.
+func (c *Call) OnAttempt(f func(Attempt)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onAttempt = append(c.onAttempt, f)
+}
+
 // AddOptions adds call options on a client, after those of the program; without effect on a server. To
 // be called before next.
 func (c *Call) AddOptions(opts ...CallOption) {
@@ -218,10 +240,21 @@ func (c *Call) countSent(info call.MessageInfo) {
 	c.sent.add(info)
 }
 
-func (c *Call) attempt(info *transport.ConnInfo, attempts int) {
+func (c *Call) attempt(a Attempt) {
+	c.mu.Lock()
+	if !a.Ended {
+		c.attempts = max(c.attempts, a.Number)
+	}
+	hooks := c.onAttempt
+	c.mu.Unlock()
+	for _, f := range hooks {
+		f(a)
+	}
+}
+
+func (c *Call) setPeer(info *transport.ConnInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempts = attempts
 	c.peer = peerOf(info)
 }
 

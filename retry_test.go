@@ -73,3 +73,59 @@ func TestAttemptsAreSeen(t *testing.T) {
 		}
 	}, clientOnly{naru.WithInterceptors(see)})
 }
+
+// Each attempt is told of twice: when it is sent and when it has ended.
+func TestAttemptHooks(t *testing.T) {
+	var j journal
+	var n atomic.Int32
+	e := func() *echo {
+		fail := func() error {
+			if n.Add(1) == 1 {
+				return status.Error(codes.Unavailable, "not yet")
+			}
+			return nil
+		}
+		return &echo{
+			unary: func(_ context.Context, m *text) (*text, error) { return m, fail() },
+			client: func(s naru.ClientStreamingServer[text, text]) error {
+				if err := fail(); err != nil {
+					return err
+				}
+				return s.SendAndClose(str("x"))
+			},
+		}
+	}
+	see := func(ctx context.Context, c *naru.Call, next func(context.Context) error) error {
+		c.OnAttempt(func(a naru.Attempt) {
+			if !a.Ended {
+				j.add("%d sent", a.Number)
+				return
+			}
+			j.add("%d %v", a.Number, status.Code(a.Err))
+		})
+		return next(ctx)
+	}
+	policy := serviceconfig.RetryPolicy{
+		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
+		RetryableCodes: []codes.Code{codes.Unavailable},
+	}
+	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Hour, NonFatalCodes: []codes.Code{codes.Unavailable}}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		for _, opt := range []naru.CallOption{naru.WithRetry(policy), naru.WithHedging(hedge)} {
+			n.Store(0)
+			if _, err := p.unary(t.Context(), "x", opt); err != nil {
+				t.Fatal(err)
+			}
+			j.want(t, "unary", "1 sent", "1 UNAVAILABLE", "2 sent", "2 OK")
+		}
+		n.Store(0)
+		s, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient, naru.WithRetry(policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.CloseAndRecv(); err != nil {
+			t.Fatal(err)
+		}
+		j.want(t, "client stream", "1 sent", "1 UNAVAILABLE", "2 sent", "2 OK")
+	}, clientOnly{naru.WithInterceptors(see)})
+}

@@ -26,6 +26,7 @@ type attempt struct {
 	stream   transport.ClientStream // nil until Open has returned
 	peer     *transport.ConnInfo    // whom it was sent to
 	sent     time.Time              // when; zero if nobody will ask
+	number   int                    // of this attempt, from 1
 	box      inbox
 	got      int
 	headSeen bool
@@ -74,9 +75,9 @@ func (a *attempt) reset(limit int) {
 }
 
 // opened is told the stream by the goroutine that opened it, after callbacks may have come.
-func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, at time.Time) {
+func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, number int, at time.Time) {
 	a.mu.Lock()
-	a.stream, a.peer, a.sent = s, peer, at
+	a.stream, a.peer, a.number, a.sent = s, peer, number, at
 	if n := a.box.want(); n > 0 {
 		s.Want(n)
 	}

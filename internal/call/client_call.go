@@ -198,14 +198,17 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 		stream, err := conn.Open(&c.head, body, end, a)
 		if err == nil {
 			c.unsent = 0
+			c.opened++
 			var now time.Time
 			if !c.began.IsZero() {
 				now = time.Now()
 			}
-			a.opened(stream, c.peer, now)
-			c.opened++
+			a.opened(stream, c.peer, c.opened, now)
 			if c.set.OnPeer != nil {
 				c.set.OnPeer(c.peer, c.opened)
+			}
+			if c.set.OnAttempt != nil {
+				c.set.OnAttempt(AttemptInfo{Conn: c.peer, Number: c.opened})
 			}
 			return done, nil
 		}
@@ -218,6 +221,19 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 		if body, err = again(); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// attemptEnded tells who asked that an attempt is over.
+func (c *clientCall) attemptEnded(a *attempt, err error) {
+	if c.set.OnAttempt == nil {
+		return
+	}
+	a.mu.Lock()
+	info := AttemptInfo{Conn: a.peer, Number: a.number, Ended: true, Err: err}
+	a.mu.Unlock()
+	if info.Conn != nil {
+		c.set.OnAttempt(info)
 	}
 }
 

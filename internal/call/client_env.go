@@ -55,6 +55,17 @@ type Settings struct {
 
 	// where the response's metadata goes; nil: nobody asks
 	Header, Trailer *metadata.MD
+	// OnAttempt is told when an attempt was sent and when it ended, by several goroutines at once under a
+	// hedging policy; nil: nobody asks.
+	OnAttempt func(AttemptInfo)
 	// OnPeer is told the connection of each attempt and how many there were so far; nil: nobody asks.
 	OnPeer func(info *transport.ConnInfo, attempts int)
+}
+
+// AttemptInfo tells of one attempt.
+type AttemptInfo struct {
+	Conn   *transport.ConnInfo
+	Number int // from 1
+	Ended  bool
+	Err    error // with Ended: the attempt's status error, nil for OK
 }

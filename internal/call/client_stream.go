@@ -37,6 +37,7 @@ type ClientStream struct {
 	mu      sync.Mutex
 	attempt *attempt
 	done    func(DoneInfo)
+	told    *attempt // the last one whose end was reported
 	over    bool
 	final   error         // with over: the status error, nil for OK
 	ended   chan struct{} // closed with over; nil: nobody waits
@@ -179,9 +180,12 @@ func (s *ClientStream) current() (a *attempt, over bool) {
 
 func (s *ClientStream) attemptDone(a *attempt, err error) {
 	s.mu.Lock()
-	done := s.done
-	s.done = nil
+	done, told := s.done, s.told == a
+	s.done, s.told = nil, a
 	s.mu.Unlock()
+	if !told {
+		s.attemptEnded(a, err)
+	}
 	if done != nil {
 		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
 	}

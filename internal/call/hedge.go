@@ -136,6 +136,7 @@ func (h *hedge) start() {
 	r.clientCall = *h.call
 	r.head.Fields = append(r.inline[:0], h.call.head.Fields[:h.call.fixed]...)
 	r.ctx, r.timer = ctx, nil
+	r.opened = h.started
 	r.retry.seen = h.started
 	h.mu.Lock()
 	r.pick.Avoid = slices.Clone(h.conns)
@@ -205,6 +206,7 @@ func (c *clientCall) awaitAnswerLocked(a *attempt, head bool) error {
 func (r *hedged) finish(err error) {
 	r.attempt.cancel("hedge_lost")
 	r.attempt.release()
+	r.attemptEnded(r.attempt, err)
 	if r.done != nil {
 		r.done(DoneInfo{Err: err, Sent: true, Received: r.attempt.headSeen, Trailers: r.attempt.trailers})
 		r.done = nil

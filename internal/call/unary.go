@@ -113,6 +113,7 @@ func (u *unary) try() (err error, pause time.Duration, again bool) {
 	} else {
 		pause, again = u.clientCall.again(a, err)
 	}
+	u.attemptEnded(a, err)
 	if done != nil {
 		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
 	}
