@@ -14,7 +14,8 @@
 // # Goroutines
 //
 //	resolver.Run       started by the loop when the channel leaves idle; ended by its context
-//	connection attempt one per subConn at most; ended by its context (timeout, Shutdown, Close)
+//	connection attempt one per subConn at most, and one more in the dial function; ended by its context
+//	                   (timeout, Shutdown, Close). A dial function that ignores its context is left behind.
 //	connection watch   one per connection; ended by the connection's Done
 //	side call          up to two per subConn (health, load reports); ended by its context, or by its
 //	                   connection's end

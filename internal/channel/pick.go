@@ -45,6 +45,13 @@ func (p *pick) free() {
 	picks.Put(p)
 }
 
+// undo tells those who wait for the end of the attempt that there is none: nothing was sent.
+func (p *pick) undo() {
+	p.end = balancer.DoneInfo{}
+	p.pick.Done(&p.end)
+	p.pick.Reset()
+}
+
 // finish is the done function of a pick.
 func (p *pick) finish(info call.DoneInfo) {
 	if p.conn == nil {
@@ -82,7 +89,8 @@ func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.Clie
 	p := newPick(info)
 	snap := c.snap.Load()
 	if snap.state == connectivity.Ready && info.Full == nil && len(info.Avoid) == 0 {
-		if err := snap.picker.Pick(&p.info, &p.pick); err == nil {
+		err := snap.picker.Pick(&p.info, &p.pick)
+		if err == nil {
 			if t, _ := subConnOf(p.pick.SubConn).slots.take(); t != nil {
 				// The first attempt finds out by Open that the connection has just ended. The ones after it
 				// must not find the same.
@@ -92,6 +100,7 @@ func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.Clie
 				}
 				t.give()
 			}
+			p.undo()
 		}
 		p.pick.Reset()
 	}
@@ -130,8 +139,7 @@ func (c *Channel) choose(snap *snapshot, info *call.PickInfo, p *pick) error {
 		if err != nil || i == repicks || !avoided(p.pick.SubConn, info.Avoid) {
 			return err
 		}
-		p.pick.Done(&balancer.DoneInfo{})
-		p.pick.Reset()
+		p.undo()
 	}
 }
 

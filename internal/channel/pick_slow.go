@@ -145,11 +145,13 @@ func (c *Channel) pickSlow(ctx context.Context, info *call.PickInfo, p *pick) (*
 		err := c.choose(snap, info, p)
 		if err == nil {
 			t, err := c.slot(w, snap, info, p)
-			if t != nil || err != nil {
-				return t, err
+			if t != nil {
+				return t, nil
 			}
-			p.pick.Done(&balancer.DoneInfo{}) // nothing was sent
-			p.pick.Reset()
+			p.undo()
+			if err != nil {
+				return nil, err
+			}
 			continue
 		}
 		p.pick.Reset()

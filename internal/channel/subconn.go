@@ -83,17 +83,52 @@ func (s *subConn) connect() {
 	s.attempt = a
 	s.update()
 	s.ch.wg.Go(func() {
-		var t transport.ClientConn
-		to, err := s.ch.destination(s.addr)
-		if err == nil {
-			t, err = s.ch.cfg.Dial(ctx, to)
-		}
+		t, err := s.dial(ctx)
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = withTimeout(s.addr, timeout, err)
 		}
 		cancel()
 		s.ch.loop.wait(func() { s.dialed(a, t, err) })
 	})
+}
+
+// dialGrace is how long a dial function may take to return after its context has ended.
+const dialGrace = time.Second
+
+var errDialHangs = errors.New("the dial function did not return when its context ended")
+
+// dial calls the dial function, and does not wait for one that ignores its context: neither the address nor Close must
+// hang on it. What it returns in the end is closed.
+func (s *subConn) dial(ctx context.Context) (transport.ClientConn, error) {
+	type result struct {
+		t   transport.ClientConn
+		err error
+	}
+	done := make(chan result, 1) // 1: nobody may be there to receive any more
+	go func() {
+		var t transport.ClientConn
+		to, err := s.ch.destination(s.addr)
+		if err == nil {
+			t, err = s.ch.cfg.Dial(ctx, to)
+		}
+		done <- result{t, err}
+	}()
+	select {
+	case r := <-done:
+		return r.t, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.t, r.err
+	case <-time.After(dialGrace):
+	}
+	go func() {
+		if r := <-done; r.err == nil {
+			r.t.Close(nil)
+		}
+	}()
+	return nil, errDialHangs
 }
 
 func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
@@ -148,6 +183,9 @@ func (s *subConn) failed(f *connectivity.Failure) {
 // backOff keeps the next attempt from being made before d is over.
 func (s *subConn) backOff(d time.Duration) {
 	s.failures++
+	if s.stopBackoff != nil {
+		s.stopBackoff() // of an attempt for a further connection
+	}
 	s.stopBackoff = s.ch.afterFunc(max(d, 0), func() {
 		s.stopBackoff = nil
 		s.update()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if stack := os.Getenv(backendStack); stack != "" {
+		backendMain(stack)
+		return
+	}
 	flag.Parse()
 	narutest.VerifyTestMain(m)
 }
@@ -58,7 +63,8 @@ type backend struct {
 	conns  atomic.Int64 // ever accepted
 	open   atomic.Int64
 
-	make func(*backend) runner
+	make   func(*backend) runner
+	served sync.WaitGroup
 
 	mu  sync.Mutex
 	run runner // nil: stopped
@@ -122,7 +128,7 @@ func (b *backend) up() {
 	b.mu.Lock()
 	b.run = r
 	b.mu.Unlock()
-	go r.serve(countingListener{lis, b})
+	b.served.Go(func() { r.serve(countingListener{lis, b}) })
 }
 
 func (b *backend) port() uint16 { return netip.MustParseAddrPort(b.addr).Port() }
@@ -130,12 +136,14 @@ func (b *backend) port() uint16 { return netip.MustParseAddrPort(b.addr).Port() 
 func (b *backend) drain() {
 	if r := b.take(); r != nil {
 		r.drain()
+		b.served.Wait()
 	}
 }
 
 func (b *backend) kill() {
 	if r := b.take(); r != nil {
 		r.kill()
+		b.served.Wait()
 	}
 }
 
