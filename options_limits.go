@@ -26,7 +26,7 @@ type Limits struct {
 	ResetsCaused Rate
 	// OddFrames: legal frames that do nothing: of unknown type, empty or tiny DATA, PRIORITY,
 	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
-	// priority_flood, window_update_flood, closed_stream_flood, empty_continuation_flood].
+	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
 	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate
@@ -56,6 +56,10 @@ type Limits struct {
 	// ReceiveMemory: received bytes of a connection that the program has not taken, at most 2^31-1
 	// (16 MiB). The peer is given no more window. There is no way to say none.
 	ReceiveMemory int
+	// Backlog: bytes of responses that wait for the client on a connection (256 KiB). Beyond it, when four calls
+	// or more have finished and wait, further calls of the connection are begun only as it takes them, and
+	// SendMsg of streams waits for the client.
+	Backlog int
 	// PrefaceTimeout: TLS handshake, preface and first SETTINGS (10 s) [tls_handshake, preface,
 	// read_timeout].
 	PrefaceTimeout time.Duration
@@ -84,6 +88,7 @@ func WithLimits(l Limits) Option {
 		}
 		c.limits.ReceiveMemory = int32(l.ReceiveMemory)
 		c.limits.HeaderFields = fieldLimit(l.HeaderFields)
+		c.limits.Backlog = l.Backlog
 		c.limits.PrefaceTimeout, c.limits.HeaderTimeout = l.PrefaceTimeout, l.HeaderTimeout
 		c.limits.WriteStall, c.limits.ZeroWindow = l.WriteStall, l.ZeroWindow
 	}}

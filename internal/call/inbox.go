@@ -17,9 +17,9 @@ const prefixLen = 5
 
 // Sizes of the buffers received bytes are kept in.
 const (
-	// A message up to eagerBytes gets its buffer when its prefix is read. A longer one is given
-	// growFactor times what has arrived of it, so that a claim of 4 MiB costs nothing by itself.
-	eagerBytes = 16 << 10
+	// A message that has not arrived whole is given growFactor times what has, and firstBytes at
+	// least, so that a claim of 4 MiB, or thousands of claims of 16 KiB, cost nothing by themselves.
+	firstBytes = 1 << 10
 	growFactor = 4
 	// A buffer that follows a full one nobody has read yet is not smaller than this.
 	backlogBytes = 4 << 10
@@ -108,8 +108,8 @@ func (in *inbox) begin(here int) *problem {
 	}
 	if in.cur == nil {
 		want := max(size, prefixLen+here)
-		if size > eagerBytes {
-			want = min(size, max(eagerBytes, growFactor*here))
+		if prefixLen+here < size {
+			want = min(size, max(firstBytes, growFactor*here))
 		}
 		if len(in.full) > 0 {
 			want = max(want, backlogBytes)
@@ -167,7 +167,7 @@ func (in *inbox) take() *mem.Buf {
 	in.cur = nil
 	if tail := b.B[in.whole:]; len(tail) > 0 {
 		// The beginning of the next message. It is short: a long one would have begun a buffer.
-		in.cur = mem.Get(min(len(tail)+in.need, max(eagerBytes, growFactor*len(tail))))
+		in.cur = mem.Get(min(len(tail)+in.need, max(firstBytes, growFactor*len(tail))))
 		in.cur.B = append(in.cur.B, tail...)
 		b.B = b.B[:in.whole]
 	}

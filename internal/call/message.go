@@ -3,6 +3,7 @@ package call
 import (
 	"encoding/binary"
 	"errors"
+	"runtime"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
@@ -115,22 +116,44 @@ type inbound struct {
 
 // unmarshal makes *m what f holds.
 func (i *inbound) unmarshal(f frame, m any) error {
-	body := f.body
+	size := len(f.body)
+	var err error
 	if f.compressed {
-		big, err := i.decompress(body)
-		if err != nil {
-			return err
-		}
-		defer big.Free()
-		body = big.B
+		size, err = i.inflate(f.body, m)
+	} else {
+		err = i.decode(f.body, m)
 	}
+	if err != nil {
+		return err
+	}
+	if i.hooks != nil && i.hooks.Receive != nil {
+		return i.hooks.Receive(m, MessageInfo{Size: size, WireSize: prefixLen + len(f.body), Compressed: f.compressed})
+	}
+	return nil
+}
+
+func (i *inbound) decode(body []byte, m any) error {
 	if err := i.codec.Unmarshal(body, m); err != nil {
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
-	if i.hooks != nil && i.hooks.Receive != nil {
-		return i.hooks.Receive(m, MessageInfo{Size: len(body), WireSize: prefixLen + len(f.body), Compressed: f.compressed})
-	}
 	return nil
+}
+
+// inflating bounds how many messages are decompressed at a time: it is all computation, so that more
+// of them than processors gain nothing, while each may hold the largest message, which hundreds
+// of streams can ask for with a few KB each.
+var inflating = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// inflate decompresses and decodes a message and returns its size.
+func (i *inbound) inflate(body []byte, m any) (int, error) {
+	inflating <- struct{}{}
+	defer func() { <-inflating }()
+	big, err := i.decompress(body)
+	if err != nil {
+		return 0, err
+	}
+	defer big.Free()
+	return len(big.B), i.decode(big.B, m)
 }
 
 func (i *inbound) decompress(body []byte) (*mem.Buf, error) {

@@ -40,6 +40,8 @@ type ServerMethod struct {
 type Dispatcher interface {
 	// Dispatch makes c.Run be called soon, on another goroutine. It does not block.
 	Dispatch(c *ServerCall)
+	// Postpone is asked by Run before it does anything. true: not now; Run will be called again.
+	Postpone(c *ServerCall) bool
 	// Finished is called once for each dispatched call, when Run has ended.
 	Finished(c *ServerCall)
 }

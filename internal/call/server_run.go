@@ -11,6 +11,9 @@ import (
 
 // Run runs the call to its end. The Dispatcher calls it once, on a goroutine that may block.
 func (c *ServerCall) Run() {
+	if c.runner.Postpone(c) {
+		return
+	}
 	returned := false
 	defer func() {
 		if !returned {

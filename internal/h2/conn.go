@@ -34,6 +34,9 @@ type Conn struct {
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
 	// them Waiting; the shell takes the list and clears it.
 	Wake []*Stream
+	// Unsent counts the bytes in the queues of all streams, UnsentDone those of streams whose sender
+	// is done, and StreamsDone these streams: nobody in the program waits for them.
+	Unsent, UnsentDone, StreamsDone int
 
 	enc     *hpack.Encoder
 	streams map[uint32]*Stream
@@ -55,6 +58,8 @@ type Conn struct {
 	recvWindow int64
 	recvHeld   int64
 
+	connTarget int64     // what recvWindow aims at
+	earned     int64     // taken by the program since connTarget changed
 	targets    int64     // sum of the streams' receive targets
 	extras     int64     // sum of what Want added
 	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known
@@ -95,7 +100,8 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 		peerInitialWindow: initialWindowSize,
 		peerMaxHeaderList: 1<<32 - 1,
 		sendWindow:        initialWindowSize,
-		recvWindow:        int64(cfg.ConnWindow),
+		recvWindow:        int64(cfg.FirstConnWindow),
+		connTarget:        int64(cfg.FirstConnWindow),
 		capacity:          int64(cfg.ConnWindow),
 		mergeEnd:          -1,
 		nextID:            1,
@@ -120,7 +126,7 @@ func (c *Conn) writePreface() {
 		frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(c.cfg.StreamWindow)},
 		frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: c.cfg.MaxHeaderListSize})
 	c.Out = frame.AppendSettings(c.Out, false, settings...)
-	if grow := c.cfg.ConnWindow - initialWindowSize; grow > 0 {
+	if grow := c.cfg.FirstConnWindow - initialWindowSize; grow > 0 {
 		c.Out = frame.AppendWindowUpdate(c.Out, 0, uint32(grow))
 	}
 }
@@ -173,7 +179,9 @@ func (c *Conn) remove(s *Stream) {
 	}
 	s.Closed = true
 	c.unlinkReady(s)
+	dropped := s.queued
 	s.dropQueue()
+	c.unqueued(s, dropped)
 	c.dropCredit(s)
 	if s.Waiting {
 		s.Waiting = false

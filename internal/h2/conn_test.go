@@ -265,6 +265,36 @@ func TestReceiveWindowGrowsForAFastReader(t *testing.T) {
 	}
 }
 
+// A peer that only begins messages stays with the connection's first window; one whose messages are
+// taken has it doubled, up to the limit.
+func TestConnWindowIsEarned(t *testing.T) {
+	c := newTestConn(Config{Role: Server, StreamWindow: 64 << 10, ConnWindow: 4 << 20})
+	held := int64(0)
+	for id := uint32(1); c.recvWindow >= 64<<10; id += 2 {
+		s := openStream(t, c, id, false)
+		if _, err := c.RecvData(id, 64<<10, 64<<10); err != nil {
+			t.Fatal(err)
+		}
+		held += 64 << 10
+		c.Want(s, 1000)
+	}
+	if held > 1<<20 {
+		t.Errorf("%d bytes could be left half sent, want no more than the first window of 1 MiB", held)
+	}
+	c = newTestConn(Config{Role: Server, StreamWindow: 4 << 20, ConnWindow: 4 << 20})
+	s := openStream(t, c, 1, false)
+	for range 20 {
+		n := int(min(s.recvWindow, c.recvWindow))
+		if _, err := c.RecvData(1, n, n); err != nil {
+			t.Fatal(err)
+		}
+		c.Consumed(s, int64(n))
+	}
+	if c.connTarget != 4<<20 || c.recvWindow+c.recvHeld != 4<<20 {
+		t.Errorf("window %d and %d held, aimed at %d, want it grown to the limit of 4 MiB", c.recvWindow, c.recvHeld, c.connTarget)
+	}
+}
+
 func TestWantOpensTheWindowForAMessage(t *testing.T) {
 	c := newTestConn(Config{Role: Server, StreamWindow: 1000, MaxStreamWindow: 1000})
 	s := openStream(t, c, 1, false)
@@ -278,7 +308,7 @@ func TestWantOpensTheWindowForAMessage(t *testing.T) {
 	}
 	c.Consumed(s, 5000)
 	wantOut(t, c, "only the ordinary window is given again", "WINDOW_UPDATE stream=1 len=4 +1000")
-	if c.extras != 0 || c.recvWindow+c.recvHeld != int64(c.cfg.ConnWindow) {
+	if c.extras != 0 || c.recvWindow+c.recvHeld != int64(c.cfg.FirstConnWindow) {
 		t.Errorf("extensions %d, connection's window %d with %d held, want the initial state", c.extras, c.recvWindow, c.recvHeld)
 	}
 }

@@ -12,7 +12,11 @@ import "github.com/naru-rpc/naru/internal/h2/frame"
 //
 // A message must be whole before the program can take it, which makes windows a trap: many
 // half-received messages can use up the connection's window, and none of them can give anything
-// back. Two rules keep the way out open:
+// back. A server's connection starts with a window of its own, Config.FirstConnWindow, and doubles it
+// up to ConnWindow each time the peer has used it up and the program has taken as much: peers
+// that only begin messages do not earn the memory of peers that send them.
+//
+// Two rules keep the way out open:
 //
 //   - Want extends the windows of stream and connection by what a message lacks, as long as the
 //     extensions of all streams stay below half the connection's window, else first come, first
@@ -52,11 +56,25 @@ func (c *Conn) Refund(n int64) {
 	pay := min(n, c.debt)
 	c.debt -= pay
 	c.recvHeld += n - pay
-	if c.recvHeld < int64(c.cfg.ConnWindow)/4 {
+	c.earn(n - pay)
+	if c.recvHeld < c.connTarget/4 {
 		return
 	}
 	c.announceConn(c.recvHeld)
 	c.recvHeld = 0
+}
+
+// earn doubles the connection's window when its worth has been taken and the peer runs into it, or
+// messages wait for an extension.
+func (c *Conn) earn(n int64) {
+	if c.earned += n; c.earned < c.connTarget || c.recvWindow >= c.connTarget/4 && len(c.wanting) == 0 {
+		return
+	}
+	c.earned = 0
+	if add := min(c.connTarget, int64(c.cfg.ConnWindow)-c.connTarget); add > 0 {
+		c.recvHeld += add
+		c.connTarget += add
+	}
 }
 
 // Consumed gives credit back for n bytes of s that the program has taken.
@@ -82,7 +100,7 @@ func (c *Conn) Consumed(s *Stream, n int64) {
 func (c *Conn) grow(s *Stream) {
 	elapsed := c.Now - s.halfAt
 	s.halfAt = c.Now
-	if 2*s.recvTarget > int64(c.cfg.MaxStreamWindow) || c.targets+s.recvTarget > int64(c.cfg.ConnWindow) {
+	if 2*s.recvTarget > int64(c.cfg.MaxStreamWindow) || c.targets+s.recvTarget > c.connTarget {
 		return
 	}
 	if c.rtt == 0 || elapsed*2 > c.rtt*3 {
@@ -116,6 +134,7 @@ func (c *Conn) repay(s *Stream, n int64) {
 	pay := min(n, s.extra)
 	s.extra -= pay
 	c.extras -= pay
+	c.earned += pay
 	c.Refund(n - pay)
 	if pay > 0 {
 		c.grantNext()
@@ -154,7 +173,7 @@ func (c *Conn) grant(s *Stream) bool {
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	if c.extras+n > int64(c.cfg.ConnWindow)/2 && c.oldest() != s {
+	if c.extras+n > c.connTarget/2 && c.oldest() != s {
 		return false
 	}
 	c.extend(s, n)

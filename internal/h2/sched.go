@@ -92,6 +92,7 @@ func (c *Conn) sendTurn(s *Stream) {
 		}
 		s.queueOff += len(p)
 		s.queued -= len(p)
+		c.unqueued(s, len(p))
 		room -= int64(len(p))
 		last := s.queued == 0 && s.endQueued && len(s.trailers) == 0
 		c.appendData(s, p, last)

@@ -110,16 +110,33 @@ func (c *Conn) Send(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) 
 		}
 	}
 	if body != nil {
+		c.Unsent += len(body.B)
 		s.push(body)
 	}
 	if end {
 		s.endQueued = true
+		if s.queued > 0 {
+			c.UnsentDone += s.queued
+			c.StreamsDone++
+		}
 		if len(trailers) > 0 {
 			s.trailers = append([]hpack.Field(nil), trailers...) // lent to us
 		}
 	}
 	if c.canSend(s) {
 		c.pushReady(s)
+	}
+}
+
+// unqueued takes n bytes off the counts of what waits; they are off the stream's queue already.
+func (c *Conn) unqueued(s *Stream, n int) {
+	c.Unsent -= n
+	if !s.endQueued || n == 0 {
+		return
+	}
+	c.UnsentDone -= n
+	if s.queued == 0 {
+		c.StreamsDone--
 	}
 }
 

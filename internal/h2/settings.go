@@ -33,6 +33,9 @@ type Config struct {
 	// ConnWindow is the receive window of the connection: the most received bytes the
 	// program may leave untaken, over all streams (default 16 MiB).
 	ConnWindow int32
+	// FirstConnWindow is what a server's connection starts with (default 1 MiB); a client's starts
+	// with ConnWindow.
+	FirstConnWindow int32
 	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
 	MaxHeaderListSize uint32
 	// HeaderTableSize bounds both dynamic tables (default 4096, the protocol's own).
@@ -47,6 +50,10 @@ func (c Config) WithDefaults() Config {
 	def(&c.ConnWindow, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)
 	def(&c.HeaderTableSize, 4096)
+	def(&c.FirstConnWindow, min(1<<20, c.ConnWindow))
+	if c.Role == Client {
+		c.FirstConnWindow = c.ConnWindow
+	}
 	c.MaxStreamWindow = max(c.MaxStreamWindow, c.StreamWindow)
 	return c
 }

@@ -31,6 +31,7 @@ type connection struct {
 	addr      netip.Addr
 
 	// atomic
+	backlog atomic.Bool  // the peer does not fetch the responses it has asked for
 	running atomic.Int64 // calls dispatched and not finished
 	closing atomic.Bool  // somebody waits in idle
 	refused atomic.Int64
@@ -38,7 +39,8 @@ type connection struct {
 	// guarded by mu
 	mu      sync.Mutex
 	waiting []*call.ServerCall
-	owed    int // calls above the limit that ended before the one that waits was queued
+	parked  []*call.ServerCall // for the end of the backlog
+	owed    int                // calls above the limit that ended before the one that waits was queued
 	quiet   chan struct{}
 }
 
@@ -90,6 +92,36 @@ func (c *connection) startWaiting() {
 	c.waiting = c.waiting[1:]
 	c.mu.Unlock()
 	c.server.workers.Go(next)
+}
+
+// Backlog is told by the transport when finished responses pile up because the peer does not take
+// them, and when it has. Until then no call of the connection is begun: answers nobody fetches
+// are memory a peer can ask for with a few bytes each.
+func (c *connection) Backlog(full bool) {
+	c.mu.Lock()
+	c.backlog.Store(full)
+	var next []*call.ServerCall
+	if !full {
+		next, c.parked = c.parked, nil
+	}
+	c.mu.Unlock()
+	for _, sc := range next {
+		c.server.workers.Go(sc)
+	}
+}
+
+// Postpone implements call.Dispatcher.
+func (c *connection) Postpone(sc *call.ServerCall) bool {
+	if !c.backlog.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.backlog.Load() {
+		return false
+	}
+	c.parked = append(c.parked, sc)
+	return true
 }
 
 // full tells whether the connection has as many calls waiting as may run, and counts.

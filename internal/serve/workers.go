@@ -11,7 +11,7 @@ type Task interface{ Run() }
 // Idle workers are kept because their stacks have grown to what handlers need: a fresh goroutine
 // per call costs a third of the throughput in stack growth and scheduling. Each holds some KiB.
 const (
-	maxIdleWorkers = 512
+	maxIdleWorkers = 32
 	trimInterval   = 10 * time.Second
 )
 

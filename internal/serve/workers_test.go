@@ -82,13 +82,13 @@ func TestIdleWorkersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p workers
 		var barrier sync.WaitGroup
-		barrier.Add(50)
-		for range 50 {
+		barrier.Add(maxIdleWorkers)
+		for range maxIdleWorkers {
 			p.Go(taskFunc(func() { barrier.Done(); barrier.Wait() }))
 		}
 		synctest.Wait()
-		if _, parked := p.counts(); parked != 50 {
-			t.Fatalf("%d parked, want 50", parked)
+		if _, parked := p.counts(); parked != maxIdleWorkers {
+			t.Fatalf("%d parked, want %d", parked, maxIdleWorkers)
 		}
 		// One keeps being used: it stays, the others leave within two intervals.
 		for range 30 {

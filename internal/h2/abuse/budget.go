@@ -62,6 +62,8 @@ const (
 	OddUnknownType  Odd = iota // a type RFC 9113 does not have (CVE-2026-27141)
 	OddPriority                // PRIORITY, deprecated (CVE-2019-9513)
 	OddClosedStream            // a frame for a stream that ended, legal for a while
+	OddAck                     // SETTINGS or PING acknowledgment: few are asked for, and forged ones change nothing
+	OddGoAway                  // GOAWAY from a client, where one or two make sense
 	oddData
 	oddWindowUpdate
 	oddContinuation
@@ -71,6 +73,8 @@ var oddTokens = [...]string{
 	OddUnknownType:  "unknown_frame_flood",
 	OddPriority:     "priority_flood",
 	OddClosedStream: "closed_stream_flood",
+	OddAck:          "ack_flood",
+	OddGoAway:       "goaway_flood",
 	oddData:         "tiny_data_flood",
 	oddWindowUpdate: "window_update_flood",
 	oddContinuation: "empty_continuation_flood",

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"crypto/tls"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ type Limits struct {
 	HeaderTimeout   time.Duration // a header block that has begun (10 s)
 	WriteStall      time.Duration // a write that makes no progress (30 s)
 	ZeroWindow      time.Duration // a finished response the peer gives no window for (60 s)
+	// Backlog is how many bytes of responses may wait for the peer before no new call of its
+	// connection is begun, and streams wait for their own queues to empty (256 KiB).
+	Backlog int
 	// Abuse holds the budgets for what a peer may cause besides its calls. nil: their defaults.
 	Abuse *abuse.Policy
 }
@@ -42,6 +46,9 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)
 	orDefault(&l.ZeroWindow, 60*time.Second)
+	if orDefault(&l.Backlog, 256<<10); l.Backlog < 0 {
+		l.Backlog = math.MaxInt
+	}
 	for _, d := range []*time.Duration{&l.PrefaceTimeout, &l.HeaderTimeout, &l.WriteStall, &l.ZeroWindow} {
 		if *d < 0 {
 			*d = never

@@ -69,6 +69,7 @@ type conn struct {
 	controls   int         // answers queued since Out was last empty
 	stallTimer *time.Timer // see stall.go
 	stallArmed bool
+	backlogged bool     // responses wait, see stall.go
 	owedResets int      // resets that other goroutines sent because of the peer: the read loop charges them
 	greeted    bool     // our preface is on its way
 	writeDead  bool     // a write has failed: nothing more can be said
@@ -209,6 +210,9 @@ func (c *conn) updateLocked() {
 		c.h.Wake[i] = nil
 	}
 	c.h.Wake = c.h.Wake[:0]
+	if c.backlogged || c.h.UnsentDone > c.limits.Backlog {
+		c.backlogLocked()
+	}
 	if len(c.slotWait) > 0 {
 		c.wakeSlotsLocked()
 	}

@@ -35,7 +35,7 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 		return c.ping(ev)
 	case h2.EventPingAck:
 		c.pong([8]byte(ev.Data))
-		return nil
+		return overBudget(c.budget.Odd(c.now, abuse.OddAck))
 	case h2.EventGoAway:
 		return c.goAway(ev)
 	case h2.EventSettingsAck:
@@ -45,7 +45,7 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 			c.rttSent = 0
 		}
 		c.mu.Unlock()
-		return nil
+		return overBudget(c.budget.Odd(c.now, abuse.OddAck))
 	}
 	return c.odd(ev.Type)
 }
@@ -266,7 +266,7 @@ func (c *conn) goAway(ev *h2.Event) *transport.Error {
 		st := s.User.(*stream)
 		st.sink.Closed(st.endErr)
 	}
-	return nil
+	return overBudget(c.budget.Odd(c.now, abuse.OddGoAway))
 }
 
 func goAwayError(code frame.ErrCode, debug string) *transport.Error {

@@ -112,6 +112,7 @@ func (c *ServerConn) http1(first []byte) {
 		c.drainedLocked()
 		c.mu.Unlock()
 		c.h.TakeOut(nil)
+		c.counted(c.err)
 		c.finished()
 		if c.spill != nil {
 			c.spill.started.Store(false) // whoever gets it wants blocking writes

@@ -12,6 +12,26 @@ import (
 // returned, so nobody waits and nobody would notice; the response stays in memory. Such a
 // stream is reset after Limits.ZeroWindow without progress, and the reset is charged.
 
+// backlogStreams is how many finished responses have to wait, besides their bytes, for a backlog: a few
+// large ones on a slow network must not hold back the small calls beside them.
+const backlogStreams = 4
+
+// A backlogger is a ServerHandler that wants to know when more than Limits.Backlog bytes of finished
+// responses wait, and when it is half of that again. Called under the connection's lock.
+type backlogger interface{ Backlog(full bool) }
+
+// backlogLocked tells the handler when the backlog passes a mark.
+func (c *conn) backlogLocked() {
+	full := c.h.UnsentDone > c.limits.Backlog && c.h.StreamsDone >= backlogStreams
+	if full == c.backlogged || c.backlogged && c.h.UnsentDone > c.limits.Backlog/2 && c.h.StreamsDone > backlogStreams/2 {
+		return
+	}
+	c.backlogged = full
+	if b, ok := c.handler.(backlogger); ok {
+		b.Backlog(full)
+	}
+}
+
 // watchLocked notes that a stream's sender is done while data of it still waits.
 func (c *conn) watchLocked(s *stream) {
 	s.waitSince, s.waitQueued = time.Now(), s.Queued()

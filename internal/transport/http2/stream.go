@@ -73,7 +73,7 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 			}
 			return err
 		}
-		if s.Queued() <= h2.SendLowWater {
+		if low := c.lowWaterLocked(); s.Queued() <= low {
 			c.mu.Unlock()
 			return nil
 		}
@@ -89,6 +89,16 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 			return transport.ErrAwaitDone
 		}
 	}
+}
+
+// lowWaterLocked is how much a stream may have queued and take more. When the streams together have
+// much, each waits until its own queue is empty: so that a peer which reads none of
+// hundreds of streams makes this side hold one message for each, not a queue.
+func (c *conn) lowWaterLocked() int {
+	if c.h.Unsent > c.limits.Backlog {
+		return 0
+	}
+	return h2.SendLowWater
 }
 
 // Consumed implements transport.StreamControl.

@@ -1,0 +1,50 @@
+package hostile
+
+import "sync"
+
+// credit is the windows a peer was given, for attacks that keep to them.
+type credit struct {
+	mu      sync.Mutex
+	conn    int64
+	initial int64
+	streams map[uint32]int64 // what was given or taken beyond initial
+	changed chan struct{}    // capacity 1: windows grew
+}
+
+func newCredit() *credit {
+	return &credit{conn: 65535, initial: 65535, streams: make(map[uint32]int64), changed: make(chan struct{}, 1)}
+}
+
+func (c *credit) give(id uint32, n int64) {
+	c.mu.Lock()
+	if id == 0 {
+		c.conn += n
+	} else {
+		c.streams[id] += n
+	}
+	c.mu.Unlock()
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// take takes up to n bytes of window, waiting for some; 0 when the attack is over.
+func (c *credit) take(stop <-chan struct{}, id uint32, n int) int {
+	for {
+		c.mu.Lock()
+		k := min(int64(n), c.conn, c.initial+c.streams[id])
+		if k > 0 {
+			c.conn -= k
+			c.streams[id] -= k
+			c.mu.Unlock()
+			return int(k)
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.changed:
+		case <-stop:
+			return 0
+		}
+	}
+}
