@@ -38,7 +38,7 @@ type connection struct {
 
 	// guarded by mu
 	mu      sync.Mutex
-	waiting []*call.ServerCall
+	waiting []Task
 	parked  []*call.ServerCall // for the end of the backlog
 	owed    int                // calls above the limit that ended before the one that waits was queued
 	quiet   chan struct{}
@@ -49,25 +49,31 @@ func newConnection(s *Server) *connection {
 }
 
 // Dispatch implements call.Dispatcher.
-func (c *connection) Dispatch(sc *call.ServerCall) {
+func (c *connection) Dispatch(sc *call.ServerCall) { c.begin(sc) }
+
+// Finished implements call.Dispatcher.
+func (c *connection) Finished(*call.ServerCall) { c.finished() }
+
+// begin has t run by a worker, now or when fewer tasks of the connection run.
+func (c *connection) begin(t Task) {
 	c.server.open.Add(1)
 	if c.running.Add(1) <= c.limit {
-		c.server.workers.Go(sc)
+		c.server.workers.Go(t)
 		return
 	}
 	c.mu.Lock()
 	if c.owed > 0 {
 		c.owed--
 		c.mu.Unlock()
-		c.server.workers.Go(sc)
+		c.server.workers.Go(t)
 		return
 	}
-	c.waiting = append(c.waiting, sc)
+	c.waiting = append(c.waiting, t)
 	c.mu.Unlock()
 }
 
-// Finished implements call.Dispatcher.
-func (c *connection) Finished(*call.ServerCall) {
+// finished is called when a task that was begun has ended.
+func (c *connection) finished() {
 	c.server.open.Add(-1)
 	left := c.running.Add(-1)
 	if left >= c.limit {

@@ -14,7 +14,7 @@ import (
 func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	subtype, ok := call.ParseContentType(contentType(head))
 	if !ok {
-		return c.server.other(s, head, end)
+		return c.other(s, head, end)
 	}
 	if head.Oversize != nil {
 		return call.Refuse(s, subtype, 200, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
@@ -83,9 +83,13 @@ func shorten(s string) string {
 }
 
 // other serves what is not gRPC.
-func (s *Server) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
-	if s.cfg.HTTP == nil {
+func (c *connection) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	if c.server.cfg.HTTP == nil {
 		return refuseOther(stream, head, end)
 	}
-	return s.serveHTTP(stream, head, end)
+	if c.full() {
+		stream.Reset(refusedStream, "handlers_busy")
+		return call.Discard{Stream: stream}
+	}
+	return c.serveHTTP(stream, head, end)
 }

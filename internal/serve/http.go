@@ -15,7 +15,7 @@ import (
 
 // httpStream is a request that is not gRPC, served by an http.Handler on our own streams.
 type httpStream struct {
-	server *Server
+	conn   *connection
 	stream transport.ServerStream
 	req    *http.Request
 	body   httpBody
@@ -24,12 +24,12 @@ type httpStream struct {
 }
 
 // serveHTTP builds the request on the read loop, where the head is lent, and lets a worker serve it.
-func (s *Server) serveHTTP(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+func (c *connection) serveHTTP(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	target, err := requestURL(head)
 	if err != nil || head.Oversize != nil {
 		return refuseHTTP(stream, head.Oversize != nil)
 	}
-	h := &httpStream{server: s, stream: stream}
+	h := &httpStream{conn: c, stream: stream}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	h.cancel = cancel
 	info := stream.Conn()
@@ -52,8 +52,7 @@ func (s *Server) serveHTTP(stream transport.ServerStream, head *transport.Reques
 	}
 	h.req = req.WithContext(ctx)
 	h.w = responseWriter{stream: stream, header: make(http.Header), head: head.Method == http.MethodHead}
-	s.open.Add(1)
-	s.workers.Go(h)
+	c.begin(h)
 	return h
 }
 
@@ -98,7 +97,7 @@ func (h *httpStream) Run() {
 		// http.ErrAbortHandler is the documented way to end a response without a word.
 		if r := recover(); r != nil {
 			if r != http.ErrAbortHandler {
-				h.server.cfg.Logger.Error("naru: http handler panicked", "path", h.req.URL.Path, "panic", r, "stack", string(debug.Stack()))
+				h.conn.server.cfg.Logger.Error("naru: http handler panicked", "path", h.req.URL.Path, "panic", r, "stack", string(debug.Stack()))
 			}
 		}
 		if !returned {
@@ -106,9 +105,9 @@ func (h *httpStream) Run() {
 		}
 		h.body.finish()
 		h.cancel(nil)
-		h.server.open.Add(-1)
+		h.conn.finished()
 	}()
-	h.server.cfg.HTTP.ServeHTTP(&h.w, h.req)
+	h.conn.server.cfg.HTTP.ServeHTTP(&h.w, h.req)
 	h.w.finish()
 	returned = true
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,4 +204,41 @@ func TestRefusalWaitsForTheRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Requests that are not gRPC count among a connection's handlers.
+func TestHTTPHandlersAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var running, most atomic.Int32
+		s := testServer(t, withHTTP(func(http.ResponseWriter, *http.Request) {
+			most.Store(max(most.Load(), running.Add(1)))
+			<-release
+			running.Add(-1)
+		}), func(c *Config) { c.MaxHandlers = 2 })
+		conn, err := s.InProcess()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(nil)
+		var calls []*rawCall
+		for range 5 {
+			r := newRawCall()
+			if _, err := conn.Open(httpHead("GET", "/"), nil, true, r); err != nil {
+				t.Fatal(err)
+			}
+			calls = append(calls, r)
+			synctest.Wait()
+		}
+		close(release)
+		var got []string
+		for _, r := range calls {
+			<-r.done
+			got = append(got, r.String())
+		}
+		want := "200 ,200 ,200 ,200 ,closed: handlers_busy"
+		if s := strings.Join(got, ","); s != want || most.Load() != 2 {
+			t.Errorf("got %s with %d at a time, want %s with 2", s, most.Load(), want)
+		}
+	})
 }
