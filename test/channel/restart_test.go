@@ -90,6 +90,7 @@ func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.Met
 // TestRollingRestartIdempotent: 3 backends are restarted one after another under 500 calls a second of an idempotent
 // method, drained the one time and killed the other: no call fails.
 func TestRollingRestartIdempotent(t *testing.T) {
+	t.Parallel()
 	t.Run("drained", func(t *testing.T) {
 		var e executions
 		l := underRestarts(t, backends3(t, e.handle), (*backend).drain, idempotent)
@@ -105,6 +106,7 @@ func TestRollingRestartIdempotent(t *testing.T) {
 // TestRollingRestartOnce: of a method that is not idempotent every call is executed at most once. Backends that drain
 // fail none; of those that are killed only calls in flight on them fail.
 func TestRollingRestartOnce(t *testing.T) {
+	t.Parallel()
 	wantOnce := func(t *testing.T, e *executions) {
 		t.Helper()
 		for id, n := range e.n {
@@ -135,6 +137,7 @@ func TestRollingRestartOnce(t *testing.T) {
 
 // TestMaxAge: a server that ends connections after 2 s under 100 calls a second: nobody notices.
 func TestMaxAge(t *testing.T) {
+	t.Parallel()
 	naruOpts, grpcOpts := maxAge(2 * time.Second)
 	if !*long {
 		naruOpts, grpcOpts = maxAge(500 * time.Millisecond)

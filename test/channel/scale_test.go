@@ -15,6 +15,7 @@ import (
 
 // TestScaleByDNS: 2 backends become 4 by DNS, and each serves 15 % within 10 s; they become 2 again, and no call fails.
 func TestScaleByDNS(t *testing.T) {
+	t.Parallel()
 	hosts := []string{"127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"}
 	first := start(t, hosts[0], 0, naruServer(), echo)
 	bs := []*backend{first}
@@ -67,6 +68,7 @@ func TestScaleByDNS(t *testing.T) {
 // TestStreamLimit: a server that allows 10 streams on a connection, and 1000 callers: all proceed, and the connections
 // stay within the bound.
 func TestStreamLimit(t *testing.T) {
+	t.Parallel()
 	slow := func(_ context.Context, req string) (string, error) {
 		<-time.After(5 * time.Millisecond)
 		return req, nil

@@ -27,13 +27,17 @@ func failsHalf(_ context.Context, req string) (string, error) {
 	return req, nil
 }
 
-// TestOutlierDetection: a backend that answers 10 times slower, or fails half of its calls, is out within two
-// intervals, and back after it has recovered.
+// What needs exact times is tested in virtual time, in the root package. Here the other stack is at the other end, and
+// the margins are wide enough for a busy machine.
+
+// TestOutlierDetection: a backend that answers much slower, or fails half of its calls, is out within two intervals, and
+// back after it has recovered.
 func TestOutlierDetection(t *testing.T) {
+	t.Parallel()
 	const interval = 400 * time.Millisecond
-	for name, bad := range map[string]handler{"slow": takes(20 * time.Millisecond), "failing": failsHalf} {
+	for name, bad := range map[string]handler{"slow": takes(150 * time.Millisecond), "failing": failsHalf} {
 		t.Run(name, func(t *testing.T) {
-			good := takes(2 * time.Millisecond)
+			good := takes(5 * time.Millisecond)
 			bs := backends3(t, good)
 			c := dial(t, bs, naru.WithBalancer(balancer.OutlierDetection{
 				Interval: interval, BaseEjection: 2 * interval, MaxPercent: 50,
@@ -61,31 +65,13 @@ func TestOutlierDetection(t *testing.T) {
 	}
 }
 
-// TestLeastRequestAlone: with a backend that is 10 times slower p99 stays within twice the healthy one's.
-func TestLeastRequestAlone(t *testing.T) {
-	healthy := func(t *testing.T) []*backend { return backends3(t, takes(10*time.Millisecond)) }
-	p99 := func(t *testing.T, bs []*backend) time.Duration {
-		c := dial(t, bs, naru.WithBalancer(balancer.LeastRequest{}))
-		var warm, l load
-		warm.run(t, c, plain, 300, time.Second)
-		l.run(t, c, plain, 300, underLoad(30*time.Second, 3*time.Second))
-		l.wantNoErrors(t, "nothing fails here")
-		return l.quantile(0.99)
-	}
-	want := 2 * p99(t, healthy(t))
-	bs := healthy(t)
-	bs[1].setHandler(takes(100 * time.Millisecond))
-	if got := p99(t, bs); got > want {
-		t.Errorf("p99 with one slow backend: %v, want at most %v", got, want)
-	}
-}
-
 // TestHedging: with 1 % of calls delayed 100 times p99.9 falls at least 5 times for at most 5 % more calls sent.
 func TestHedging(t *testing.T) {
+	t.Parallel()
 	lags := func(_ context.Context, req string) (string, error) {
-		d := 2 * time.Millisecond
+		d := 10 * time.Millisecond
 		if rand.IntN(100) == 0 {
-			d = 200 * time.Millisecond
+			d = time.Second
 		}
 		<-time.After(d)
 		return req, nil
@@ -94,7 +80,7 @@ func TestHedging(t *testing.T) {
 		bs := backends3(t, lags)
 		c := dial(t, bs, append(opts, naru.WithBalancer(balancer.RoundRobin{}))...)
 		var l load
-		l.run(t, c, idempotent, 400, underLoad(30*time.Second, 4*time.Second))
+		l.run(t, c, idempotent, 200, underLoad(30*time.Second, 3*time.Second))
 		l.wantNoErrors(t, "nothing fails here")
 		for _, b := range bs {
 			sent += int(b.calls.Load())
@@ -104,7 +90,7 @@ func TestHedging(t *testing.T) {
 	plainTail, _, _ := run(t)
 	hedge := &serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
 		Names:   []serviceconfig.MethodName{{}},
-		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: 15 * time.Millisecond},
+		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: 60 * time.Millisecond},
 	}}}
 	tail, sent, calls := run(t, naru.WithServiceConfig(hedge))
 	if tail > plainTail/5 {
