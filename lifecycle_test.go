@@ -285,3 +285,17 @@ func TestClientClose(t *testing.T) {
 		_ = p.Client.Close()
 	})
 }
+
+// More calls than the server takes at a time wait, as over a network.
+func TestInProcessQueues(t *testing.T) {
+	p := start(t, "inproc", plain(), serverOnly{naru.WithMaxConcurrentStreams(10)})
+	var wg sync.WaitGroup
+	for range 500 {
+		wg.Go(func() {
+			if _, err := p.unary(t.Context(), "x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -56,12 +56,6 @@ func script(answers ...answer) *scripted {
 	return s
 }
 
-func (s *scripted) log() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.attempts, "; ")
-}
-
 // exact is a policy whose pauses have no jitter to speak of: it is rounded away.
 func testPolicy() *RetryPolicy {
 	return &RetryPolicy{

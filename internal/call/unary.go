@@ -79,7 +79,7 @@ func (u *unary) run() error {
 		return u.runHedged(h)
 	}
 	for {
-		err, pause, again := u.try()
+		pause, again, err := u.try()
 		if !again {
 			return u.withAttempts(err)
 		}
@@ -90,10 +90,10 @@ func (u *unary) run() error {
 }
 
 // try makes one attempt. again: there is to be another, after a pause.
-func (u *unary) try() (err error, pause time.Duration, again bool) {
+func (u *unary) try() (pause time.Duration, again bool, err error) {
 	body, err := u.body()
 	if err != nil {
-		return err, 0, false
+		return 0, false, err
 	}
 	if !u.attempt.free() {
 		u.attempt = new(attempt)
@@ -103,7 +103,7 @@ func (u *unary) try() (err error, pause time.Duration, again bool) {
 	a.single = true
 	done, err := u.open(a, body, true, u.again)
 	if err != nil {
-		return err, 0, false
+		return 0, false, err
 	}
 	stop := u.limitAttempt(a)
 	err = u.finish(a)
@@ -118,7 +118,7 @@ func (u *unary) try() (err error, pause time.Duration, again bool) {
 		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
 	}
 	a.release()
-	return err, pause, again
+	return pause, again, err
 }
 
 // finish waits for the response and takes it apart.

@@ -102,7 +102,7 @@ func (s *Server) Connections() int {
 // InProcess returns a new connection to this server without a network.
 func (s *Server) InProcess() (*inproc.Conn, error) {
 	c := newConnection(s)
-	in := inproc.New(c, 0, c.ConnDone)
+	in := inproc.New(c, uint32(s.cfg.MaxHandlers), c.ConnDone)
 	if !s.add(c, in) {
 		in.Close(nil)
 		return nil, ErrClosed
