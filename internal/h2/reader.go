@@ -58,8 +58,9 @@ type ReaderConfig struct {
 
 // Scratch is what events are built in.
 type Scratch struct {
-	Fields []hpack.Field // header sections are decoded into it
-	ev     Event
+	Strings hpack.Interner // survives Clear: it is a cache
+	Fields  []hpack.Field  // header sections are decoded into it
+	ev      Event
 }
 
 // Clear forgets what the last events referred to.

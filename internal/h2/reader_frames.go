@@ -114,7 +114,9 @@ func (r *Reader) continuation(h frame.Header, p []byte) error {
 // section decodes a complete block. That happens whatever becomes of its stream, as the
 // decoder must stay in step (§4.3).
 func (r *Reader) section(id uint32, end bool, block []byte) error {
+	r.dec.Lend(&r.Scratch.Strings)
 	fields, info, err := r.dec.Decode(r.Scratch.Fields[:0], block, &r.cfg.Limits)
+	r.dec.Lend(nil)
 	r.Scratch.Fields = fields
 	if err != nil {
 		return connError(frame.ErrCode(err.Code), err.Token, "%s", err.Reason)

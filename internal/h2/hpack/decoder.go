@@ -39,7 +39,7 @@ type Decoder struct {
 	// the size update that follows its reduction.
 	allowed    uint32
 	wantUpdate bool
-	strings    *interner // nil until the first literal
+	strings    *Interner // lent; nil: one of its own from the first literal on
 	scratch    []byte
 }
 
@@ -49,6 +49,11 @@ type Decoder struct {
 func NewDecoder(maxTable uint32) *Decoder {
 	return &Decoder{table: table{max: maxTable}, allowed: maxTable}
 }
+
+// Lend gives the decoder a cache of strings to use until the next call, so that connections
+// that are idle need not hold one each. Equal bytes give equal strings, whoever sent them first:
+// sharing shows nothing of one peer to another. nil takes it back.
+func (d *Decoder) Lend(strings *Interner) { d.strings = strings }
 
 // SetMaxTableSize makes n the largest table size the peer may choose. Call it when the peer
 // has acknowledged a SETTINGS_HEADER_TABLE_SIZE of n; for an increase it may be called when
@@ -196,7 +201,7 @@ func (s *section) literal(n uint, add, never bool) *Error {
 		return nil // nobody will read it: make no strings
 	}
 	if d.strings == nil {
-		d.strings = new(interner)
+		d.strings = new(Interner)
 	}
 	f := Field{Name: known, Value: d.strings.get(value), Sensitive: never}
 	if known == "" {

@@ -187,7 +187,7 @@ func TestTable_RingWraps(t *testing.T) {
 }
 
 func TestInterner_KeepsRepeatedAmongUnique(t *testing.T) {
-	c := new(interner)
+	c := new(Interner)
 	first := c.get([]byte("999963u"))
 	c.get([]byte("999963u"))
 	for i := range 10_000 {
@@ -233,7 +233,7 @@ func TestDecode_Allocs(t *testing.T) {
 }
 
 func TestDecoder_Memory(t *testing.T) {
-	if n := unsafe.Sizeof(Decoder{}) + unsafe.Sizeof(interner{}); n > 768 {
+	if n := unsafe.Sizeof(Decoder{}) + unsafe.Sizeof(Interner{}); n > 768 {
 		t.Errorf("an active decoder takes %d bytes besides its strings, want at most 768", n)
 	}
 	d := NewDecoder(4096)

@@ -14,15 +14,15 @@ const (
 	internMaxLen = 128
 )
 
-// An interner returns equal strings for equal bytes without allocating, if it met them
+// An Interner is a cache of strings that a decoder is lent ([Decoder.Lend]). It returns equal strings for equal bytes without allocating, if it met them
 // recently. In each set a string moves one place to the front whenever it is asked for again.
 // A new one takes a free place or else starts in the middle and pushes out the last, so that
 // no stream of unique values flushes what is repeated.
-type interner struct {
+type Interner struct {
 	sets [internSets][internWays]string
 }
 
-func (c *interner) get(p []byte) string {
+func (c *Interner) get(p []byte) string {
 	if len(p) == 0 {
 		return ""
 	}
@@ -49,8 +49,8 @@ func (c *interner) get(p []byte) string {
 	return s
 }
 
-// hashBytes hashes a short string. Collisions cost the peer that provokes them its own cache
-// and nothing else, so it needs no seed.
+// hashBytes hashes a short string. Collisions push strings out of a cache and do nothing else,
+// so it needs no seed.
 func hashBytes(p []byte) uint64 {
 	h := uint64(len(p)) * hashMul
 	for len(p) > 8 {

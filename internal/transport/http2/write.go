@@ -64,8 +64,9 @@ func (c *conn) flushLocked(mode flushMode) {
 	}
 	c.flushing = true
 	if c.raw == nil && c.spill == nil || mode == flushLater {
+		yield := mode == flushYield && c.h.Open() > 1
 		c.mu.Unlock()
-		go c.writeLoop(nil)
+		go c.writeLater(yield)
 		return
 	}
 	if mode == flushYield && c.h.Open() > 1 {
@@ -131,6 +132,14 @@ func (c *conn) takeLocked() *mem.Buf {
 	// Follow the size of writes, slowly down: the next buffer is right from the start.
 	c.outHint = max(len(w.B)+len(w.B)/4, c.outHint-c.outHint/8)
 	return w
+}
+
+// writeLater is the writer goroutine of a flush that its caller did not do itself.
+func (c *conn) writeLater(yield bool) {
+	if yield {
+		runtime.Gosched()
+	}
+	c.writeLoop(nil)
 }
 
 // writeLoop writes first (nil: nothing yet) and then what is queued until nothing is. It may block.
