@@ -103,10 +103,11 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("naru: listen on %q: %w", addr, err)
 	}
-	return s.serveUntil(ctx, lis)
+	return s.serveUntil(ctx, lis, func() {})
 }
 
-func (s *Server) serveUntil(ctx context.Context, lis net.Listener) error {
+// serveUntil serves until ctx ends, calls draining, and drains.
+func (s *Server) serveUntil(ctx context.Context, lis net.Listener, draining func()) error {
 	served := make(chan error, 1) // capacity 1: Serve may outlive the interest in its result
 	go func() { served <- s.Serve(lis) }()
 	select {
@@ -114,6 +115,7 @@ func (s *Server) serveUntil(ctx context.Context, lis net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	draining()
 	drain, cancel := context.WithoutCancel(ctx), context.CancelFunc(func() {})
 	if s.cfg.drain > 0 {
 		drain, cancel = context.WithTimeout(drain, s.cfg.drain)

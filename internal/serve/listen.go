@@ -26,7 +26,7 @@ func Listen(addr string) (net.Listener, error) {
 // frees them but connections that end, so that the loop waits and tries again for ever.
 const (
 	firstPause = 5 * time.Millisecond
-	longPause  = time.Second
+	longPause  = 200 * time.Millisecond
 )
 
 // Serve accepts connections until the server stops, which returns ErrClosed, or lis is closed by
