@@ -113,7 +113,7 @@ func TestHTTPBodyIsReadAsItComes(t *testing.T) {
 				t.Errorf("cause %v", err)
 			}
 		}))
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestRefusalWaitsForTheRequest(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := testServer(t)
-			conn, err := s.InProcess()
+			conn, err := dial(s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +216,7 @@ func TestHTTPHandlersAreLimited(t *testing.T) {
 			<-release
 			running.Add(-1)
 		}), func(c *Config) { c.MaxHandlers = 2 })
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}

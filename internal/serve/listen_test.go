@@ -159,7 +159,7 @@ func TestShutdown(t *testing.T) {
 				return nil
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestShutdownWaitsForHandlersOfResetCalls(t *testing.T) {
 				return nil
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +237,7 @@ func TestShutdownGivesUp(t *testing.T) {
 				return nil
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}

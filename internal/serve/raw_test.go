@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/inproc"
 )
 
 // rawCall is a request of a test, byte by byte, and what came back.
@@ -181,7 +182,7 @@ func sendBytes(c *call.ServerCall) error {
 // exchange sends a request in the given pieces of body and waits for the answer.
 func exchange(t *testing.T, s *Server, head *transport.RequestHead, pieces ...string) *rawCall {
 	t.Helper()
-	conn, err := s.InProcess()
+	conn, err := dial(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +318,7 @@ func TestResetBeforeRunIsNotRun(t *testing.T) {
 				return sc.Reply(m)
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,7 +361,7 @@ func TestHandlersFlood(t *testing.T) {
 				return context.Canceled
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -403,7 +404,7 @@ func TestAuthenticatorRunsBeforeTheBody(t *testing.T) {
 				return nil, nil
 			}
 		})
-		conn, err := s.InProcess()
+		conn, err := dial(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -433,4 +434,14 @@ func bufOf(s string) *mem.Buf {
 	b := mem.Get(len(s))
 	b.B = append(b.B, s...)
 	return b
+}
+
+// dial is InProcess without a limit of streams: a peer that does not heed any.
+func dial(s *Server) (*inproc.Conn, error) {
+	c := newConnection(s)
+	in := inproc.New(c, 0, c.ConnDone)
+	if !s.add(c, in) {
+		return nil, ErrClosed
+	}
+	return in, nil
 }
