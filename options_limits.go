@@ -26,7 +26,7 @@ type Limits struct {
 	ResetsCaused Rate
 	// OddFrames: legal frames that do nothing: of unknown type, empty or tiny DATA, PRIORITY,
 	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
-	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, goaway_flood, empty_continuation_flood].
+	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
 	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate

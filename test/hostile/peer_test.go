@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -262,10 +261,4 @@ func eventually(t *testing.T, what string, cond func() bool) {
 			return
 		}
 	}
-}
-
-// isTimeout tells whether a read or write met its deadline.
-func isTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
 }

@@ -63,6 +63,7 @@ const (
 	OddPriority                // PRIORITY, deprecated (CVE-2019-9513)
 	OddClosedStream            // a frame for a stream that ended, legal for a while
 	OddAck                     // SETTINGS or PING acknowledgment: few are asked for, and forged ones change nothing
+	OddInterim                 // 1xx responses: one or two make sense
 	OddGoAway                  // GOAWAY from a client, where one or two make sense
 	oddData
 	oddWindowUpdate
@@ -74,6 +75,7 @@ var oddTokens = [...]string{
 	OddPriority:     "priority_flood",
 	OddClosedStream: "closed_stream_flood",
 	OddAck:          "ack_flood",
+	OddInterim:      "interim_flood",
 	OddGoAway:       "goaway_flood",
 	oddData:         "tiny_data_flood",
 	oddWindowUpdate: "window_update_flood",

@@ -48,6 +48,7 @@ func TestBudget_Rates(t *testing.T) {
 		{"unknown_frame_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddUnknownType) }},
 		{"priority_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddPriority) }},
 		{"ack_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddAck) }},
+		{"interim_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddInterim) }},
 		{"goaway_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddGoAway) }},
 		{"closed_stream_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddClosedStream) }},
 		{"tiny_data_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Data(now, 0, false) }},

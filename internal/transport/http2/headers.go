@@ -106,7 +106,10 @@ func (c *conn) responseHeaders(ev *h2.Event) *transport.Error {
 	case h2.Trailers:
 		return c.trailers(s.User.(*stream), ev)
 	}
-	return nil
+	if s == nil {
+		return nil // late, for a call this side has cancelled: nothing to hold against the peer
+	}
+	return overBudget(c.budget.Odd(c.now, abuse.OddInterim))
 }
 
 // informational tells whether the section is an interim response (RFC 9110 §15.2).
