@@ -17,4 +17,10 @@
 // # Time and chance
 //
 // come from the Host, so that every policy can be tested without waiting.
+//
+// # Known limitations
+//
+// A policy around another (random_subsetting, outlier_detection) replaces its child at once when the child's name
+// changes; only the channel's own policy hands over when the new one is of use. Latency is measured from pick to end
+// and leaves streams out.
 package balancer

@@ -14,4 +14,9 @@
 //
 // The channel runs [Resolver.Run] on one goroutine, ends it by its context, and waits for
 // it when the channel closes. Resolvers of this package start none of their own.
+//
+// # Known limitations
+//
+// The time to live of DNS records is not known to net.Resolver and not looked at; names are polled. Of SRV records only
+// the best priority that resolves is used: there is no failing over to the next by health.
 package resolver

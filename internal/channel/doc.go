@@ -27,4 +27,9 @@
 //
 // serial.mu is held only to queue an event, subConn.mu only around the queue of waiting calls; neither is held
 // while the other, or anything outside this package, is called.
+//
+// # Known limitations
+//
+// The peer's limit of concurrent streams is read again when calls wait and when the transport refuses a stream, not when
+// it changes. A dial function that ignores its context is left behind rather than waited for.
 package channel
