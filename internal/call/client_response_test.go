@@ -49,8 +49,8 @@ func TestResponses(t *testing.T) {
 		{"429", answer{429, nil, "", nil, false}, codes.Unavailable, `response is not gRPC: HTTP status 429 (Too Many Requests), content-type ""`},
 		{"503 long body", answer{503, nil, strings.Repeat("x", 5000), nil, false}, codes.Unavailable, `response is not gRPC: HTTP status 503 (Service Unavailable), content-type "", body begins "` + strings.Repeat("x", 200) + `"`},
 		{"418", answer{418, nil, "", nil, false}, codes.Unknown, `response is not gRPC: HTTP status 418 (I'm a teapot), content-type ""`},
-		{"reset", answer{0, nil, "", nil, true}, codes.Internal, "stream reset by the other side: broken"},
-		{"reset after the head", answer{200, grpcHead, str("yes"), nil, true}, codes.Internal, "stream reset by the other side: broken"},
+		{"reset", answer{0, nil, "", nil, true}, codes.Internal, "inproc: stream reset by the other side: broken"},
+		{"reset after the head", answer{200, grpcHead, str("yes"), nil, true}, codes.Internal, "inproc: stream reset by the other side: broken"},
 		{"contradiction", answer{200, grpcHead, "", []string{"grpc-status", "3", "grpc-status-details-bin", "CAc"}, false}, codes.Internal, `peer contradicts itself: grpc-status is INVALID_ARGUMENT (""), grpc-status-details-bin says PERMISSION_DENIED`},
 		{"malformed details", answer{200, grpcHead, "", []string{"grpc-status", "3", "grpc-message", "m", "grpc-status-details-bin", "!!"}, false}, codes.InvalidArgument, "m"},
 	} {

@@ -59,7 +59,8 @@ func (a *attempt) outcome(subtype string) *status.Status {
 		return a.notGRPC(fieldValue(a.head, fieldContentType))
 	}
 	if a.closed != nil {
-		return clientStatus(a.closed)
+		s := clientStatus(a.closed)
+		return s.WithMessage(peerName(a.peer) + ": " + s.Message())
 	}
 	if a.problem != nil {
 		return status.New(a.problem.code, a.problem.text)

@@ -94,7 +94,7 @@ func TestRetryPolicy(t *testing.T) {
 		{name: "not retryable", answers: []answer{failure(codes.NotFound)}, want: codes.NotFound, text: "m", n: 1},
 		{name: "not retryable later", answers: []answer{failure(codes.Unavailable), failure(codes.NotFound)}, want: codes.NotFound, text: "m (after 2 attempts)", n: 2},
 		{name: "committed by a header", answers: []answer{{200, grpcHead, "", []string{"grpc-status", "14"}, false}}, want: codes.Unavailable, n: 1},
-		{name: "reset", answers: []answer{{reset: true}, success()}, want: codes.Internal, text: "stream reset by the other side: broken", n: 1},
+		{name: "reset", answers: []answer{{reset: true}, success()}, want: codes.Internal, text: "inproc: stream reset by the other side: broken", n: 1},
 		{name: "HTTP status", answers: []answer{{503, nil, "", nil, false}, success()}, n: 2},
 		{name: "pushback", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "10000"), failure(codes.Unavailable), success()}, n: 3,
 			pauses: []time.Duration{10 * time.Second, time.Second}},

@@ -1,0 +1,171 @@
+package naru_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
+)
+
+// What a handler leaves running must fail, not harm: its stream and context stay safe to use for ever.
+func TestUseAfterTheHandlerReturned(t *testing.T) {
+	type left struct {
+		recv, send, header error
+		ctx                error
+		md                 metadata.MD
+	}
+	results := make(chan left, 1)
+	e := func() *echo {
+		return &echo{bidi: func(s naru.BidiStreamingServer[text, text]) error {
+			first, err := s.Recv()
+			if err != nil {
+				return err
+			}
+			receiving := make(chan struct{})
+			go func() {
+				var l left
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					close(receiving)
+					for l.recv == nil {
+						_, l.recv = s.Recv()
+					}
+				})
+				for l.send == nil {
+					l.send = s.Send(first)
+				}
+				<-s.Context().Done()
+				wg.Wait()
+				_, again := s.Recv()
+				if again == nil {
+					l.recv = nil
+				}
+				l.header = s.SetHeader(metadata.Pairs("a", "b"))
+				s.SetTrailer(metadata.Pairs("a", "b"))
+				l.ctx = s.Context().Err()
+				l.md, _ = metadata.FromIncomingContext(s.Context())
+				results <- l
+			}()
+			<-receiving
+			return nil
+		}}
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		for range 20 {
+			s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithMetadata("k", "v"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				_ = s.Send(str("some message")) // the call may end meanwhile
+			}
+			for err == nil {
+				_, err = s.Recv()
+			}
+			if err != io.EOF {
+				t.Errorf("the call ended with %v", err)
+			}
+			l := <-results
+			if status.Code(l.recv) != codes.Canceled || status.Code(l.send) != codes.Canceled || l.header == nil {
+				t.Errorf("after the handler: Recv %v, Send %v, SetHeader %v", l.recv, l.send, l.header)
+			}
+			if l.ctx != context.Canceled || l.md.First("k") != "v" {
+				t.Errorf("after the handler: context %v, metadata %v", l.ctx, l.md)
+			}
+		}
+	})
+}
+
+// Messages that a handler keeps are its own.
+func TestKeptMessagesStayIntact(t *testing.T) {
+	var mu sync.Mutex
+	kept := make(map[string]*text)
+	e := handle(func(_ context.Context, m *text) (*text, error) {
+		mu.Lock()
+		kept[m.Value] = m
+		mu.Unlock()
+		return m, nil
+	})
+	overAll(t, e, func(t *testing.T, p *pair) {
+		for i := range 200 {
+			want := string(rune('a'+i%26)) + "-kept"
+			if got, err := p.unary(t.Context(), want); err != nil || got != want {
+				t.Fatal(got, err)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for want, m := range kept {
+			if m.Value != want {
+				t.Errorf("a message kept as %q is now %q", want, m.Value)
+			}
+		}
+	})
+}
+
+func TestIterationEndsWithTheError(t *testing.T) {
+	e := func() *echo {
+		return &echo{server: func(_ *text, s naru.ServerStreamingServer[text]) error {
+			if err := s.Send(str("one")); err != nil {
+				return err
+			}
+			return status.Error(codes.DataLoss, "broken")
+		}}
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last error
+		n := 0
+		for m, err := range s.All() {
+			if last = err; err == nil && m.Value == "one" {
+				n++
+			}
+		}
+		if n != 1 || status.Code(last) != codes.DataLoss {
+			t.Errorf("%d messages, then %v", n, last)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Recv(); status.Code(err) != codes.DataLoss {
+			t.Errorf("Recv after the end: %v", err)
+		}
+	})
+}
+
+func TestNilMessages(t *testing.T) {
+	e := func() *echo {
+		return &echo{bidi: func(s naru.BidiStreamingServer[text, text]) error { return s.Send(nil) }}
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(nil); status.Code(err) != codes.Internal {
+			t.Errorf("Send(nil): %v", err)
+		}
+		if _, err := s.Recv(); status.Code(err) != codes.Internal {
+			t.Errorf("the handler's Send(nil): %v", err)
+		}
+		var none *text
+		if err := p.Invoke(t.Context(), methodUnary, none, new(text)); err != nil {
+			t.Errorf("a nil message of a type encodes as an empty one: %v", err)
+		}
+		if err := p.Invoke(t.Context(), methodUnary, "not a message", new(text)); status.Code(err) != codes.Internal {
+			t.Errorf("a string as message: %v", err)
+		}
+		if err := p.Invoke(t.Context(), methodUnary, errors.New("x"), new(text)); status.Code(err) != codes.Internal {
+			t.Errorf("an error as message: %v", err)
+		}
+	})
+}
