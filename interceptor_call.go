@@ -77,10 +77,11 @@ type Attempt struct {
 	Number int
 	// Peer is the server it was sent to.
 	Peer Peer
-	// Ended is false when the attempt has been sent, and true when it is over, with Err its status error,
-	// nil for OK. An attempt that fails is not the end of the call if another follows.
+	// Ended is false when the attempt has been sent, and true when it is over. An attempt that fails is not the
+	// end of the call if another follows.
 	Ended bool
-	Err   error
+	// Err is the attempt's status error when it is over, nil for OK.
+	Err error
 }
 
 func newCall(m *MethodInfo, side Side, server *call.ServerCall) *Call {
