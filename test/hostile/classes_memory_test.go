@@ -51,7 +51,7 @@ var memoryClasses = []class{
 		attack: func(p *peer) { half(p, 1, 4<<20-1000, 4<<20-2000) },
 	},
 	{
-		name:     "large answers, windows held at zero",
+		name: "large answers, windows held at zero", heap: 64 << 20,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
@@ -61,7 +61,8 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		name: "large answers to peers that do not read", deaf: true,
+		// Calls that had begun before the first answer had to wait are not called back.
+		name: "large answers to peers that do not read", deaf: true, heap: 64 << 20,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)

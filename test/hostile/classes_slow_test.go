@@ -80,7 +80,7 @@ var slowClasses = []class{
 		ends: "zero_window",
 	},
 	{
-		name: "a peer that does not read", deaf: true,
+		name: "a peer that does not read", deaf: true, heap: 96 << 20,
 		opts:     []naru.ServerOption{hasty},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {

@@ -211,11 +211,7 @@ func (p *peer) awaitRequest() error {
 		if _, err := io.ReadFull(p.nc, payload); err != nil {
 			return err
 		}
-		if h.Type == frame.TypeWindowUpdate {
-			if inc, err := frame.ParseWindowUpdate(h, payload); err == nil {
-				p.credit.give(h.StreamID, int64(inc))
-			}
-		}
+		p.credit.frame(h, payload)
 		if h.Type == frame.TypeData && h.Flags.Has(frame.FlagEndStream) {
 			return nil
 		}

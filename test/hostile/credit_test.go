@@ -1,6 +1,10 @@
 package hostile
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+)
 
 // credit is the windows a peer was given, for attacks that keep to them.
 type credit struct {
@@ -26,6 +30,26 @@ func (c *credit) give(id uint32, n int64) {
 	select {
 	case c.changed <- struct{}{}:
 	default:
+	}
+}
+
+// frame takes note of what a received frame says of windows.
+func (c *credit) frame(h frame.Header, b []byte) {
+	switch {
+	case h.Type == frame.TypeWindowUpdate:
+		if inc, err := frame.ParseWindowUpdate(h, b); err == nil {
+			c.give(h.StreamID, int64(inc))
+		}
+	case h.Type == frame.TypeSettings && !h.Flags.Has(frame.FlagAck):
+		st := frame.Settings(b)
+		for i := range st.Len() {
+			if s := st.At(i); s.ID == frame.SettingInitialWindowSize {
+				c.mu.Lock()
+				c.initial = int64(s.Value)
+				c.mu.Unlock()
+				c.give(0, 0)
+			}
+		}
 	}
 }
 

@@ -84,13 +84,10 @@ func (p *peer) readFrames() {
 		if _, err := io.ReadFull(p.nc, b); err != nil {
 			return
 		}
+		p.credit.frame(h, b)
 		switch h.Type {
 		case frame.TypeRSTStream:
 			p.resets.Add(1)
-		case frame.TypeWindowUpdate:
-			if inc, err := frame.ParseWindowUpdate(h, b); err == nil {
-				p.credit.give(h.StreamID, int64(inc))
-			}
 		case frame.TypeGoAway:
 			g := frame.ParseGoAway(b)
 			p.mu.Lock()
