@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-// H2Spec runs h2spec against the h2server program, in plaintext and over TLS.
+// H2Spec runs h2spec against the h2server program: in plaintext, over TLS, and with the cases that
+// h2spec itself calls strict.
 func H2Spec(ctx context.Context, t *Tree) []*Result {
 	return []*Result{
 		t.h2spec(ctx, "naru server, plaintext", nil, nil),
 		t.h2spec(ctx, "naru server, TLS", []string{"--tls"}, []string{"--tls", "--insecure"}),
+		t.h2spec(ctx, "naru server, plaintext, strict", nil, []string{"--strict"}),
 	}
 }
 

@@ -44,6 +44,11 @@ func (t *Tree) startCommand(ctx context.Context, name string, env []string, argv
 	if err != nil {
 		return nil, err
 	}
+	return t.startOn(ctx, port, name, env, argv...)
+}
+
+// startOn is startCommand with the port chosen already.
+func (t *Tree) startOn(ctx context.Context, port int, name string, env []string, argv ...string) (*Process, error) {
 	p := &Process{Port: port, name: name, ended: make(chan struct{})}
 	for i, a := range argv {
 		argv[i] = strings.ReplaceAll(a, "{port}", strconv.Itoa(port))
