@@ -18,6 +18,7 @@ import (
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
+	"github.com/naru-rpc/naru/test/internal/faultnet"
 )
 
 func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
@@ -54,12 +55,12 @@ type world struct {
 	echo  benchpbnaru.EchoClient
 	ran   atomic.Int64
 	mu    sync.Mutex
-	first *faulty // guarded by mu
-	dials int     // guarded by mu
-	every bool    // the rule is for all connections
+	first *faultnet.Conn // guarded by mu
+	dials int            // guarded by mu
+	every bool           // the rule is for all connections
 }
 
-func run(t *testing.T, r rule, every bool, test func(t *testing.T, w *world)) {
+func run(t *testing.T, r faultnet.Rule, every bool, test func(t *testing.T, w *world)) {
 	t.Helper()
 	quiet := naru.WithLogger(slog.New(slog.DiscardHandler))
 	w := &world{every: every}
@@ -95,21 +96,19 @@ func run(t *testing.T, r rule, every bool, test func(t *testing.T, w *world)) {
 	}
 }
 
-func (w *world) spoil(nc net.Conn, r rule) net.Conn {
+func (w *world) spoil(nc net.Conn, r faultnet.Rule) net.Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dials++
 	if w.dials > 1 && !w.every {
 		return nc
 	}
-	f := &faulty{Conn: nc, rule: r}
+	f := faultnet.New(nc, r)
 	if w.first == nil {
 		w.first = f
 	}
 	return f
 }
-
-var never = rule{cutRead: -1, cutWrite: -1}
 
 // TestCutAtEveryByte records how many bytes a call takes and then makes it again with the connection
 // cut after each of them, in both directions. The call succeeds (on another connection), or says
@@ -117,9 +116,9 @@ var never = rule{cutRead: -1, cutWrite: -1}
 func TestCutAtEveryByte(t *testing.T) {
 	var read, written int
 	synctest.Test(t, func(t *testing.T) {
-		run(t, never, false, func(t *testing.T, w *world) {
+		run(t, faultnet.Good, false, func(t *testing.T, w *world) {
 			call(t, w)
-			read, written = w.first.counts()
+			read, written = w.first.Counts()
 		})
 	})
 	if read < 50 || written < 100 {
@@ -128,10 +127,10 @@ func TestCutAtEveryByte(t *testing.T) {
 	t.Logf("%d bytes read, %d written", read, written)
 	outcomes := make(map[codes.Code]int)
 	for n := range read {
-		cutOnce(t, rule{cutRead: n, cutWrite: -1}, outcomes)
+		cutOnce(t, faultnet.Rule{CutRead: n, CutWrite: -1}, outcomes)
 	}
 	for n := range written {
-		cutOnce(t, rule{cutRead: -1, cutWrite: n}, outcomes)
+		cutOnce(t, faultnet.Rule{CutRead: -1, CutWrite: n}, outcomes)
 	}
 	t.Logf("outcomes of %d calls: %v", read+written, outcomes)
 	if outcomes[codes.Unavailable] == 0 || outcomes[codes.OK] == 0 {
@@ -139,7 +138,7 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
-func cutOnce(t *testing.T, r rule, outcomes map[codes.Code]int) {
+func cutOnce(t *testing.T, r faultnet.Rule, outcomes map[codes.Code]int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		run(t, r, false, func(t *testing.T, w *world) {
@@ -177,11 +176,11 @@ func call(t *testing.T, w *world) error {
 
 // TestPoorNetworks: calls and streams work over connections that give little at a time, late.
 func TestPoorNetworks(t *testing.T) {
-	for name, r := range map[string]rule{
-		"one byte at a time":   {cutRead: -1, cutWrite: -1, piece: 1},
-		"seven bytes":          {cutRead: -1, cutWrite: -1, piece: 7},
-		"a second late":        {cutRead: -1, cutWrite: -1, delay: time.Second},
-		"slow, in small parts": {cutRead: -1, cutWrite: -1, piece: 1000, delay: 10 * time.Millisecond},
+	for name, r := range map[string]faultnet.Rule{
+		"one byte at a time":   {CutRead: -1, CutWrite: -1, Piece: 1},
+		"seven bytes":          {CutRead: -1, CutWrite: -1, Piece: 7},
+		"a second late":        {CutRead: -1, CutWrite: -1, Delay: time.Second},
+		"slow, in small parts": {CutRead: -1, CutWrite: -1, Piece: 1000, Delay: 10 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -255,7 +254,7 @@ func TestMillionMessages(t *testing.T) {
 	if testing.Short() {
 		n = 100_000
 	}
-	run(t, never, false, func(t *testing.T, w *world) {
+	run(t, faultnet.Good, false, func(t *testing.T, w *world) {
 		s, err := w.echo.Bidi(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,357 @@
+package sim
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/leak"
+	"github.com/naru-rpc/naru/internal/memnet"
+	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/test/bench/benchpb"
+	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
+	"github.com/naru-rpc/naru/test/internal/faultnet"
+)
+
+var (
+	seeds = flag.Int("seeds", 200, "how many lives to simulate")
+	seed  = flag.Uint64("seed", 0, "the one seed to run; 0: the first -seeds of them")
+	runs  = flag.Int("runs", 1, "how often to run each seed")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	leak.VerifyTestMain(m)
+}
+
+func TestLives(t *testing.T) {
+	first, last := uint64(1), uint64(*seeds)
+	if *seed != 0 {
+		first, last = *seed, *seed
+	}
+	total := make(map[codes.Code]int)
+	for s := first; s <= last; s++ {
+		for range *runs {
+			synctest.Test(t, func(t *testing.T) { newLife(t, s).run(total) })
+			if t.Failed() {
+				t.Fatalf("run it again: cd test && go test -count=1 -v ./sim -args -seed %d -runs 20", s)
+			}
+		}
+	}
+	t.Logf("%d lives; calls by status: %v", last-first+1, total)
+	for _, c := range []codes.Code{codes.OK, codes.Unavailable, codes.Canceled, codes.DeadlineExceeded} {
+		if *seed == 0 && *seeds >= 100 && total[c] == 0 {
+			t.Errorf("no call ended with %v: the faults do not do what they should", c)
+		}
+	}
+}
+
+// A life is one simulation.
+type life struct {
+	t       *testing.T
+	seed    uint64
+	network *memnet.Network
+	client  *naru.Client
+	echo    benchpbnaru.EchoClient
+	end     chan struct{} // closed when the calls have ended
+
+	mu     sync.Mutex
+	rng    *rand.Rand         // guarded by mu
+	ran    map[int64]int      // how often the call of this number ran; guarded by mu
+	got    map[int64]int64    // messages the server's side of a stream received; guarded by mu
+	ends   map[codes.Code]int // guarded by mu
+	conns  []net.Conn         // guarded by mu
+	server *naru.Server       // guarded by mu
+	wg     sync.WaitGroup     // servers
+}
+
+func newLife(t *testing.T, seed uint64) *life {
+	return &life{
+		t: t, seed: seed, network: &memnet.Network{}, end: make(chan struct{}),
+		rng: rand.New(rand.NewPCG(seed, 1)), ran: make(map[int64]int), got: make(map[int64]int64), ends: make(map[codes.Code]int),
+	}
+}
+
+// n draws a number below most.
+func (l *life) n(most int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rng.IntN(most)
+}
+
+// pause draws a time up to most and waits for it.
+func (l *life) pause(most time.Duration) { <-time.After(time.Duration(l.n(int(most)))) }
+
+var quiet = naru.WithLogger(slog.New(slog.DiscardHandler))
+
+const lifetime = 30 * time.Second
+
+func (l *life) run(total map[codes.Code]int) {
+	l.startServer()
+	var err error
+	l.client, err = naru.NewClient("passthrough:///server", naru.WithPlaintext(), quiet, naru.WithDialer(l.dial),
+		naru.WithBackoff(connectivity.Backoff{BaseDelay: 100 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: time.Second}))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.echo = benchpbnaru.NewEchoClient(l.client)
+	var faults sync.WaitGroup
+	faults.Add(1)
+	go func() { defer faults.Done(); l.mischief() }()
+	var calls sync.WaitGroup
+	for caller := range 2 + l.n(8) {
+		calls.Add(1)
+		go func() {
+			defer calls.Done()
+			for i := range 1 + l.n(10) {
+				l.pause(500 * time.Millisecond)
+				l.call(int64(caller*1000 + i + 1))
+			}
+		}()
+	}
+	calls.Wait()
+	close(l.end)
+	faults.Wait()
+	_ = l.client.Close()
+	l.stopServer(time.Second)
+	l.wg.Wait()
+	<-time.After(time.Second) // handlers of calls that were cut off see it and return
+	if n := l.server.OpenCalls(); n != 0 {
+		l.t.Errorf("seed %d: the server still counts %d calls", l.seed, n)
+	}
+	l.check(total)
+}
+
+// check looks at what must hold of every life.
+func (l *life) check(total map[codes.Code]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, n := range l.ran {
+		if n > 1 {
+			l.t.Errorf("seed %d: call %d ran %d times, and no policy retried it", l.seed, id, n)
+		}
+	}
+	for c, n := range l.ends {
+		total[c] += n
+	}
+}
+
+func (l *life) startServer() {
+	srv, err := naru.NewServer(quiet)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	benchpbnaru.RegisterEchoServer(srv, handlers{l: l})
+	lis, err := l.network.Listen("server")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.mu.Lock()
+	l.server = srv
+	l.mu.Unlock()
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		if err := srv.Serve(lis); err != nil {
+			l.t.Errorf("seed %d: Serve: %v", l.seed, err)
+		}
+	}()
+}
+
+func (l *life) stopServer(patience time.Duration) {
+	l.mu.Lock()
+	srv := l.server
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	begun := time.Now()
+	_ = srv.Shutdown(ctx) // an incomplete drain is one of the faults
+	if took := time.Since(begun); took > patience+time.Second {
+		l.t.Errorf("seed %d: Shutdown took %v, its context ended after %v", l.seed, took, patience)
+	}
+}
+
+// dial makes a connection that may turn out badly.
+func (l *life) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	nc, err := l.network.Dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	r := faultnet.Good
+	switch l.n(6) {
+	case 0:
+		r.CutRead = l.n(5000)
+	case 1:
+		r.CutWrite = l.n(5000)
+	case 2:
+		r.Piece = 1 + l.n(50)
+	case 3:
+		r.Delay = time.Duration(l.n(int(300 * time.Millisecond)))
+	}
+	f := faultnet.New(nc, r)
+	l.mu.Lock()
+	l.conns = append(l.conns, nc)
+	l.mu.Unlock()
+	return f, nil
+}
+
+// mischief cuts connections and restarts the server, until the calls have ended.
+func (l *life) mischief() {
+	for {
+		select {
+		case <-l.end:
+			return
+		case <-time.After(time.Duration(l.n(int(2 * time.Second)))):
+		}
+		switch l.n(4) {
+		case 0:
+			l.cut()
+		case 1:
+			l.stopServer(time.Duration(l.n(int(2 * time.Second))))
+			l.pause(time.Second)
+			l.startServer()
+		}
+	}
+}
+
+// cut breaks one of the connections, both ways at once.
+func (l *life) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.conns) > 0 {
+		i := l.rng.IntN(len(l.conns))
+		if c, ok := l.conns[i].(*memnet.Conn); ok {
+			c.Abort()
+		}
+	}
+}
+
+// ended notes the end of a call, which has to be one that such faults can bring.
+func (l *life) ended(what string, id int64, begun time.Time, err error) {
+	code := status.Code(err)
+	switch code {
+	case codes.OK, codes.Unavailable, codes.Canceled, codes.DeadlineExceeded:
+	default:
+		l.t.Errorf("seed %d: %s %d ended with %v", l.seed, what, id, err)
+	}
+	if took := time.Since(begun); took > lifetime+time.Second {
+		l.t.Errorf("seed %d: %s %d took %v, past its deadline: %v", l.seed, what, id, took, err)
+	}
+	l.mu.Lock()
+	l.ends[code]++
+	l.mu.Unlock()
+}
+
+func (l *life) call(id int64) {
+	limit := lifetime
+	if l.n(4) == 0 {
+		limit = time.Duration(l.n(int(2 * time.Second)))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if l.n(6) == 0 {
+		defer time.AfterFunc(time.Duration(l.n(int(time.Second))), cancel).Stop()
+	}
+	begun := time.Now()
+	if l.n(3) == 0 {
+		l.ended("stream", id, begun, l.stream(ctx, id))
+		return
+	}
+	m := &benchpb.Message{Id: id, Payload: make([]byte, l.n(3000))}
+	if l.n(10) == 0 {
+		m.Payload = make([]byte, 200_000)
+	}
+	got, err := l.echo.Unary(ctx, m, naru.WaitForReady(l.n(2) == 0))
+	if err == nil && (got.GetId() != id || len(got.GetPayload()) != len(m.GetPayload())) {
+		l.t.Errorf("seed %d: call %d got the answer of %d", l.seed, id, got.GetId())
+	}
+	l.mu.Lock()
+	ran := l.ran[id]
+	l.mu.Unlock()
+	if err == nil && ran != 1 {
+		l.t.Errorf("seed %d: call %d succeeded and ran %d times", l.seed, id, ran)
+	}
+	l.ended("call", id, begun, err)
+}
+
+// stream sends numbered messages and takes them back; a stream that ends with OK has lost none.
+func (l *life) stream(ctx context.Context, id int64) error {
+	s, err := l.echo.Bidi(ctx, naru.WaitForReady(true))
+	if err != nil {
+		return err
+	}
+	n := int64(1 + l.n(30))
+	sent := make(chan struct{}) // closed when the sender is done
+	go func() {
+		defer close(sent)
+		for i := range n {
+			if s.Send(&benchpb.Message{Id: i + 1, Message: fmt.Sprint(id), Payload: make([]byte, l.n(2000))}) != nil {
+				return
+			}
+		}
+		_ = s.CloseSend() // Recv tells how the stream ended
+	}()
+	defer func() { <-sent }()
+	for got := int64(0); ; got++ {
+		m, err := s.Recv()
+		if err == io.EOF {
+			if got != n {
+				l.t.Errorf("seed %d: stream %d ended with OK after %d of %d messages", l.seed, id, got, n)
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if m.GetId() != got+1 {
+			l.t.Errorf("seed %d: stream %d received message %d as its %d.", l.seed, id, m.GetId(), got+1)
+		}
+	}
+}
+
+// handlers take their time.
+type handlers struct {
+	benchpbnaru.UnimplementedEchoServer
+	l *life
+}
+
+func (h handlers) Unary(ctx context.Context, m *benchpb.Message) (*benchpb.Message, error) {
+	h.l.mu.Lock()
+	h.l.ran[m.GetId()]++
+	h.l.mu.Unlock()
+	select {
+	case <-time.After(time.Duration(h.l.n(int(300 * time.Millisecond)))):
+		return m, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (h handlers) Bidi(s naru.BidiStreamingServer[benchpb.Message, benchpb.Message]) error {
+	for {
+		m, err := s.Recv()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.l.n(4) == 0 {
+			h.l.pause(50 * time.Millisecond)
+		}
+		if err := s.Send(m); err != nil {
+			return err
+		}
+	}
+}
