@@ -41,8 +41,13 @@ func Get(n int) *Buf {
 		return &Buf{B: make([]byte, 0, n)}
 	}
 	c := classFor(n)
-	if v := pools[c].Get(); v != nil {
-		b := v.(*Buf)
+	b := shelves[c].take()
+	if b == nil {
+		if v := pools[c].Get(); v != nil {
+			b = v.(*Buf)
+		}
+	}
+	if b != nil {
 		b.B = b.B[:0]
 		b.freed = false
 		return b
@@ -62,5 +67,7 @@ func (b *Buf) Free() {
 	}
 	// The class whose size is at most cap(B), so that Get's promise on capacity holds.
 	c := (bits.Len(uint(n)) - 1 - minShift) / 2
-	pools[c].Put(b)
+	if !shelves[c].put(b) {
+		pools[c].Put(b)
+	}
 }
