@@ -47,6 +47,19 @@ bin/staticcheck: tools/go.mod tools/go.sum
 conformance: ## connectrpc conformance, h2spec and grpc-go interop, both directions
 	scripts/conformance
 
+.PHONY: hostile
+hostile: ## hostile peers for seconds each, with bounds on others' latency and on garbage (8 minutes)
+	cd test && go test -count=1 -timeout 20m -v ./hostile -args -attack 4s -latency
+
+.PHONY: sim
+sim: ## three thousand simulated lives of client, servers and network (2 minutes)
+	cd test && go test -count=1 -timeout 20m -v ./sim -args -seeds 3000
+
+SOAK ?= 5m
+.PHONY: soak
+soak: ## calls, faults and churn for SOAK (5m); nothing may grow
+	cd test && go run ./cmd/soak -for $(SOAK)
+
 .PHONY: ci
 ci: ## what continuous integration runs
 	.ci/run
