@@ -256,9 +256,11 @@ func TestProxyOption(t *testing.T) {
 
 // A deadline that passes tells what the time went on, also when a connection was found in the end.
 func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
-	hangs := &echo{unary: func(ctx context.Context, _ *text) (*text, error) {
-		<-ctx.Done()
-		return nil, status.FromContextError(ctx.Err()).Err()
+	release := make(chan struct{})
+	defer close(release)
+	hangs := &echo{unary: func(context.Context, *text) (*text, error) {
+		<-release
+		return nil, status.Error(codes.Internal, "too late")
 	}, client: func(s naru.ClientStreamingServer[text, text]) error { return s.SendAndClose(str("x")) }}
 	srv := start(t, "http2", hangs)
 	var peer naru.Peer
