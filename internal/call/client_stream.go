@@ -22,6 +22,8 @@ type ClientStream struct {
 	unhook func() bool        // ends the watch on ctx; nil: ctx never ends
 
 	// atomic
+	hedge *streamHedge // nil: there is one attempt at a time. Immutable.
+
 	receiver atomic.Int32 // who may touch the reader half of the attempt's inbox, as in ServerCall
 
 	// openMu is held while an attempt is replaced and while a message is put on one, so that a new
@@ -74,9 +76,13 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 	}
 	s.ctx, s.stop = s.boundContext()
 	var err error
-	if h := s.hedgingPolicy(); h != nil && first != nil {
+	switch h := s.hedgingPolicy(); {
+	case h != nil && first != nil:
 		err = s.beginHedged(h, first)
-	} else {
+	case h != nil:
+		s.hedge = newStreamHedge(s, h)
+		go s.hedge.run()
+	default:
 		err = s.begin(first, func() (*mem.Buf, error) {
 			if len(s.replay) == 1 {
 				return clone(s.replay[0]), nil
@@ -208,12 +214,19 @@ func (s *ClientStream) end(err error, reset bool) {
 	if s.ended != nil {
 		defer close(s.ended) // last: who waits for it looks at what is set below
 	}
-	a, unhook := s.attempt, s.unhook
+	a, unhook := s.attempt, s.unhook // a is nil while a hedge has not chosen one
+	if s.hedge != nil && s.hedge.winner != nil {
+		defer s.hedge.winner.stop()
+	}
 	s.mu.Unlock()
 	if unhook != nil {
 		unhook()
 	}
 	s.stop()
+	if a == nil {
+		s.receiver.Store(receiverClosed)
+		return
+	}
 	if reset {
 		a.cancel("canceled")
 	}
@@ -246,6 +259,9 @@ func (s *ClientStream) Err() error {
 // ResponseHeader is the header of a call that is over, as far as it came.
 func (s *ClientStream) ResponseHeader() metadata.MD {
 	a, _ := s.current()
+	if a == nil {
+		return metadata.MD{}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.headerMD()
@@ -256,8 +272,14 @@ func (s *ClientStream) Context() context.Context { return s.ctx }
 
 // Header waits for the response's header. If the call fails without one, the error is the call's.
 func (s *ClientStream) Header() (metadata.MD, error) {
+	if s.hedge != nil {
+		s.hedge.await()
+	}
 	for {
 		a, over := s.current()
+		if a == nil {
+			return s.noHeader()
+		}
 		a.mu.Lock()
 		a.awaitLocked(false)
 		seen, ended := a.headSeen, a.ended
@@ -281,7 +303,7 @@ func (s *ClientStream) Header() (metadata.MD, error) {
 func (s *ClientStream) noHeader() (metadata.MD, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over && s.final != nil && !s.attempt.only {
+	if s.over && s.final != nil && (s.attempt == nil || !s.attempt.only) {
 		return nil, s.final
 	}
 	return metadata.MD{}, nil
@@ -290,6 +312,9 @@ func (s *ClientStream) noHeader() (metadata.MD, error) {
 // Trailer returns the response's trailer. Valid after RecvMsg has returned an error or io.EOF.
 func (s *ClientStream) Trailer() metadata.MD {
 	a, _ := s.current()
+	if a == nil {
+		return metadata.MD{}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.ended {

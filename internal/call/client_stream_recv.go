@@ -16,10 +16,14 @@ func (s *ClientStream) RecvMsg(m any) error {
 		}
 		return s.outcome()
 	}
+	if s.hedge != nil {
+		s.hedge.await()
+	}
 	err := s.recv(m)
 	if !s.receiver.CompareAndSwap(receiverBusy, receiverIdle) {
-		a, _ := s.current()
-		a.release()
+		if a, _ := s.current(); a != nil {
+			a.release()
+		}
 	}
 	return err
 }

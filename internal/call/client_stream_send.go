@@ -18,10 +18,18 @@ func (s *ClientStream) SendMsg(m any) error {
 	}
 	for {
 		s.checkContext()
+		if s.hedge != nil && s.hedge.put(buf) {
+			return nil
+		}
 		a, over := s.current()
 		if over {
 			buf.Free()
 			return io.EOF
+		}
+		if a == nil {
+			buf.Free() // put did not take it: nothing may follow CloseSend
+			s.end(errSendAfterClose, true)
+			return nil
 		}
 		if err := a.stream.AwaitSend(nil); err != nil {
 			if again, err := s.recover(a); !again {
@@ -36,6 +44,8 @@ func (s *ClientStream) SendMsg(m any) error {
 	}
 }
 
+var errSendAfterClose = status.Error(codes.Internal, "send: CloseSend was called before")
+
 // put sends buf on a, unless a has been replaced.
 func (s *ClientStream) put(a *attempt, buf *mem.Buf) bool {
 	s.openMu.Lock()
@@ -45,7 +55,7 @@ func (s *ClientStream) put(a *attempt, buf *mem.Buf) bool {
 	}
 	if s.halfClosed {
 		buf.Free()
-		s.end(status.Error(codes.Internal, "send: CloseSend was called before"), true)
+		s.end(errSendAfterClose, true)
 		return true
 	}
 	if !s.committed && a.responding() {
@@ -82,6 +92,10 @@ func (s *ClientStream) CloseSend() error {
 		return nil
 	}
 	s.halfClosed = true
+	if s.hedge != nil && !s.hedge.over {
+		s.hedge.closeSend()
+		return nil
+	}
 	if a, over := s.current(); !over {
 		_ = a.stream.Send(nil, true) // RecvMsg tells why not
 	}

@@ -96,6 +96,9 @@ func either(err, otherwise error) error {
 
 // where says what an attempt was waiting for.
 func (a *attempt) where() string {
+	if a == nil {
+		return "no attempt has answered"
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	to := peerName(a.peer)

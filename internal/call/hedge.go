@@ -22,9 +22,14 @@ type hedge struct {
 	// head: an attempt has answered when its head is here; else when it is complete.
 	head bool
 
+	// launch makes an attempt and waits for its answer: send, for a request that is complete. lost tells of an
+	// attempt that has failed whether it is to be ended.
+	launch func(*hedged) error
+	lost   func(*hedged) bool
+
 	// owned by the deciding goroutine
 	results chan *hedged // capacity MaxAttempts: no attempt waits to report
-	cancels []context.CancelFunc
+	all     []*hedged
 	started int
 	running int
 	stopped bool // a server asked for no more, or the budget is used up
@@ -38,14 +43,17 @@ type hedge struct {
 type hedged struct {
 	clientCall
 	attempt *attempt
+	stop    context.CancelFunc
 	done    func(DoneInfo)
 	err     error // status error; nil: an answer that commits
+	picked  bool  // a stream goes on with it, see streamHedge; guarded by the stream's openMu
 }
 
 // run returns the attempt that answered, or the status error of the call. The attempt's done is the caller's
 // to call; all others are cancelled.
 func (h *hedge) run() (*hedged, error) {
 	h.results = make(chan *hedged, h.policy.MaxAttempts)
+	h.launch, h.lost = h.send, func(*hedged) bool { return true }
 	defer h.cancelAll()
 	timer := time.NewTimer(h.policy.Delay)
 	defer timer.Stop()
@@ -142,12 +150,13 @@ func (h *hedge) start() {
 	r.pick.Avoid = slices.Clone(h.conns)
 	h.mu.Unlock()
 	r.set.OnPeer = nil // told of the winner alone
-	h.cancels = append(h.cancels, cancel)
+	r.stop = cancel
+	h.all = append(h.all, r)
 	h.started++
 	h.running++
 	go func() {
-		r.err = h.send(r)
-		if r.err != nil {
+		r.err = h.launch(r)
+		if r.err != nil && h.lost(r) {
 			r.finish(r.err)
 		}
 		h.results <- r
@@ -164,18 +173,29 @@ func (h *hedge) send(r *hedged) error {
 	if err != nil {
 		return err
 	}
+	h.sent(r, done)
+	return r.answer(h.head)
+}
+
+// sent notes where an attempt went.
+func (h *hedge) sent(r *hedged, done func(DoneInfo)) {
 	r.done = done
 	h.mu.Lock()
 	h.conns = append(h.conns, r.conn)
 	h.mu.Unlock()
+}
+
+// answer waits for an attempt's answer: its head, or all of it.
+func (r *hedged) answer(head bool) error {
+	a := r.attempt
 	a.mu.Lock()
-	err = r.awaitAnswerLocked(a, h.head)
+	err := r.awaitAnswerLocked(a, head)
 	committed := a.committed()
 	a.mu.Unlock()
 	switch {
 	case err != nil:
 		return err
-	case h.head && committed:
+	case head && committed:
 		return nil
 	}
 	if !a.free() {
@@ -215,8 +235,8 @@ func (r *hedged) finish(err error) {
 
 // cancelAll ends the contexts of all attempts: the winner does not need its any more.
 func (h *hedge) cancelAll() {
-	for _, cancel := range h.cancels {
-		cancel()
+	for _, r := range h.all {
+		r.stop()
 	}
 	if h.running > 0 {
 		go h.sweep(h.running)

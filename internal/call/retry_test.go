@@ -12,7 +12,6 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -285,106 +284,4 @@ func TestPauseEndsWithTheCall(t *testing.T) {
 			}
 		})
 	}
-}
-
-func hedging(n int, delay time.Duration) *HedgingPolicy {
-	return &HedgingPolicy{MaxAttempts: n, Delay: delay, NonFatal: Codes(codes.Unavailable)}
-}
-
-// delayed answers attempts after the time given for each.
-func delayed(s *scripted, delays ...time.Duration) *scripted {
-	serve := s.serve
-	s.serve = func(st *rawStream) {
-		d := delays[min(st.n, len(delays)-1)]
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			serve(st)
-		case <-st.closed:
-			s.mu.Lock()
-			s.attempts = append(s.attempts, "cancelled")
-			s.mu.Unlock()
-		}
-	}
-	return s
-}
-
-func TestHedging(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		policy  *HedgingPolicy
-		answers []answer
-		delays  []time.Duration
-		tokens  float64
-		want    codes.Code
-		took    time.Duration
-		sent    int // attempts that reached the server
-	}{
-		{"first is fast", hedging(3, time.Second), []answer{success()}, []time.Duration{500 * time.Millisecond}, 0, codes.OK, 500 * time.Millisecond, 1},
-		{"second is faster", hedging(3, time.Second), []answer{success()}, []time.Duration{time.Hour, 500 * time.Millisecond}, 0, codes.OK, 1500 * time.Millisecond, 2},
-		{"first wins late", hedging(3, time.Second), []answer{success()}, []time.Duration{2500 * time.Millisecond, time.Hour}, 0, codes.OK, 2500 * time.Millisecond, 3},
-		{"all at once", hedging(3, 0), []answer{success()}, []time.Duration{3 * time.Second, 2 * time.Second, time.Second}, 0, codes.OK, time.Second, 3},
-		{"non-fatal starts the next at once", hedging(3, time.Hour), []answer{failure(codes.Unavailable), success()}, []time.Duration{time.Second}, 0, codes.OK, 2 * time.Second, 2},
-		{"fatal ends the call", hedging(3, time.Second), []answer{failure(codes.NotFound)}, []time.Duration{time.Hour, 900 * time.Millisecond}, 0, codes.NotFound, 1900 * time.Millisecond, 2},
-		{"all fail", hedging(3, time.Second), []answer{failure(codes.Unavailable)}, []time.Duration{100 * time.Millisecond}, 0, codes.Unavailable, 300 * time.Millisecond, 3},
-		{"pushback delays", hedging(2, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "5000"), success()}, []time.Duration{0}, 0, codes.OK, 5 * time.Second, 2},
-		{"pushback stops", hedging(3, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "-1"), success()}, []time.Duration{0}, 0, codes.Unavailable, 0, 1},
-		{"budget", hedging(5, time.Hour), []answer{failure(codes.Unavailable)}, []time.Duration{0}, 4, codes.Unavailable, 0, 2},
-	} {
-		for _, kind := range []string{"unary", "server stream"} {
-			t.Run(tt.name+"/"+kind, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					server := delayed(script(tt.answers...), tt.delays...)
-					conn := inproc.New(server, 0, nil)
-					defer conn.Close(nil)
-					env := testEnv(t, conn)
-					if tt.tokens > 0 {
-						env.Channel = throttled{SingleConn{conn}, NewThrottle(tt.tokens, 0.1)}
-					}
-					set := testSettings()
-					set.Retry.Hedging = tt.policy
-					attempts := 0
-					set.OnPeer = func(_ *transport.ConnInfo, n int) { attempts = n }
-					start := time.Now()
-					err := callKind(t, env, set, kind)
-					took := time.Since(start)
-					if status.Code(err) != tt.want || took != tt.took {
-						t.Errorf("got %v after %v, want %v after %v", err, took, tt.want, tt.took)
-					}
-					synctest.Wait()
-					server.rawServer.mu.Lock()
-					sent := len(server.heads)
-					server.rawServer.mu.Unlock()
-					if sent != tt.sent {
-						t.Errorf("%d attempts were sent, want %d", sent, tt.sent)
-					}
-					if tt.want == codes.OK && attempts != sent {
-						t.Errorf("%d attempts were told, want %d", attempts, sent)
-					}
-					if open, _ := conn.Load(); open != 0 {
-						t.Errorf("%d attempts are still open", open)
-					}
-				})
-			})
-		}
-	}
-}
-
-func TestHedgingEndsWithTheDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn := inproc.New(delayed(script(success()), time.Hour), 0, nil)
-		defer conn.Close(nil)
-		set := testSettings()
-		set.Retry.Hedging = hedging(3, time.Second)
-		set.Timeout = 5 * time.Second
-		_, err := invoke(t.Context(), testEnv(t, conn), set, "q")
-		if s := status.Convert(err); s.Code() != codes.DeadlineExceeded || !strings.Contains(s.Message(), "hedged over 3 attempts") {
-			t.Errorf("got %v", s)
-		}
-		synctest.Wait()
-		if open, _ := conn.Load(); open != 0 {
-			t.Errorf("%d attempts are still open", open)
-		}
-	})
 }
