@@ -59,7 +59,8 @@ type Conn struct {
 	recvHeld   int64
 
 	connTarget int64     // what recvWindow aims at
-	earned     int64     // taken by the program since connTarget changed
+	earned     int64     // taken by the program since connHalfAt
+	connHalfAt int64     // when the program had last taken half a window of the connection
 	targets    int64     // sum of the streams' receive targets
 	extras     int64     // sum of what Want added
 	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known

@@ -282,8 +282,10 @@ func TestConnWindowIsEarned(t *testing.T) {
 		t.Errorf("%d bytes could be left half sent, want no more than the first window of 1 MiB", held)
 	}
 	c = newTestConn(Config{Role: Server, StreamWindow: 4 << 20, ConnWindow: 4 << 20})
+	c.SampleRTT(20e6)
 	s := openStream(t, c, 1, false)
 	for range 20 {
+		c.Now += 15e6
 		n := int(min(s.recvWindow, c.recvWindow))
 		if _, err := c.RecvData(1, n, n); err != nil {
 			t.Fatal(err)

@@ -13,8 +13,8 @@ import "github.com/naru-rpc/naru/internal/h2/frame"
 // A message must be whole before the program can take it, which makes windows a trap: many
 // half-received messages can use up the connection's window, and none of them can give anything
 // back. A server's connection starts with a window of its own, Config.FirstConnWindow, and doubles it
-// up to ConnWindow each time the peer has used it up and the program has taken as much: peers
-// that only begin messages do not earn the memory of peers that send them.
+// up to ConnWindow while the program takes what comes as fast as round trips let it come: peers that
+// only begin messages, or send more than is taken, do not earn the memory of others.
 //
 // Two rules keep the way out open:
 //
@@ -64,13 +64,22 @@ func (c *Conn) Refund(n int64) {
 	c.recvHeld = 0
 }
 
-// earn doubles the connection's window when its worth has been taken and the peer runs into it, or
-// messages wait for an extension.
+// earn grows the connection's window as grow does a stream's: when half of it was taken by the program
+// within a round trip or so. It also grows while the program takes messages and others wait for an
+// extension.
 func (c *Conn) earn(n int64) {
-	if c.earned += n; c.earned < c.connTarget || c.recvWindow >= c.connTarget/4 && len(c.wanting) == 0 {
+	if c.earned += n; c.earned < c.connTarget/2 {
 		return
 	}
-	c.earned = 0
+	elapsed := c.Now - c.connHalfAt
+	c.connHalfAt, c.earned = c.Now, 0
+	if len(c.wanting) > 0 || c.rtt != 0 && elapsed*2 <= c.rtt*3 {
+		c.growConn()
+	}
+}
+
+// growConn doubles what the connection's window aims at, up to the limit.
+func (c *Conn) growConn() {
 	if add := min(c.connTarget, int64(c.cfg.ConnWindow)-c.connTarget); add > 0 {
 		c.recvHeld += add
 		c.connTarget += add
@@ -100,10 +109,13 @@ func (c *Conn) Consumed(s *Stream, n int64) {
 func (c *Conn) grow(s *Stream) {
 	elapsed := c.Now - s.halfAt
 	s.halfAt = c.Now
-	if 2*s.recvTarget > int64(c.cfg.MaxStreamWindow) || c.targets+s.recvTarget > c.connTarget {
+	if 2*s.recvTarget > int64(c.cfg.MaxStreamWindow) || c.rtt == 0 || elapsed*2 > c.rtt*3 {
 		return
 	}
-	if c.rtt == 0 || elapsed*2 > c.rtt*3 {
+	if c.targets+s.recvTarget > c.connTarget {
+		c.growConn() // a stream that needs more than the connection has, and keeps up
+	}
+	if c.targets+s.recvTarget > c.connTarget {
 		return
 	}
 	if c.Now-c.rttAt > rttFresh {
