@@ -1,6 +1,6 @@
 // Command outside runs other projects' suites against naru and prints what they found: connectrpc
-// conformance, h2spec, grpc-go's interop programs, grpcurl and, if asked for, gRPC in Python, Node and
-// C++, and load balancers in between. It needs a checkout with its go.work and, the first time, the module proxy. It exits with 1 if
+// conformance, h2spec, grpc-go's interop programs, grpcurl and, if asked for, gRPC in Python, Node, C++
+// and Java, and load balancers in between. It needs a checkout with its go.work and, the first time, the module proxy. It exits with 1 if
 // any case failed or any suite could not be run, else with 0.
 package main
 
@@ -32,6 +32,7 @@ var suites = []suite{
 	{"python", outside.Python, false},
 	{"node", outside.Node, false},
 	{"cpp", outside.CPP, false},
+	{"java", outside.Java, false},
 	{"proxies", outside.Proxies, false},
 }
 

@@ -25,6 +25,8 @@ type language struct {
 	prepare func(ctx context.Context, t *Tree, f *foreign) error
 	// command returns a program's command line, "client" or "server", and its environment's additions.
 	command func(t *Tree, f *foreign, program string) (argv, env []string)
+	// onlyPlaintext leaves TLS out.
+	onlyPlaintext bool
 }
 
 // foreign is what the languages share while they are tested.
@@ -61,6 +63,9 @@ func runLanguage(ctx context.Context, t *Tree, l language) []*Result {
 	}
 	var results []*Result
 	for _, tls := range []bool{false, true} {
+		if tls && l.onlyPlaintext {
+			break
+		}
 		results = append(results, t.foreignClient(ctx, l, f, tls), t.foreignServer(ctx, l, f, tls))
 	}
 	return results

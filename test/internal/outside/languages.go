@@ -81,6 +81,38 @@ func CPP(ctx context.Context, t *Tree) []*Result {
 	})
 }
 
+// Java runs the suites with grpc-java on Netty.
+func Java(ctx context.Context, t *Tree) []*Result {
+	// Where Debian puts jars. Both folders of -cp: what is compiled here comes first.
+	const jars = "/usr/share/java/*"
+	return runLanguage(ctx, t, language{
+		suite: "grpc-java",
+		// Debian's Netty finds no ALPN in current JDKs, and gRPC needs it.
+		onlyPlaintext: true,
+		needs: "a JDK and Debian's libgrpc-java, libnetty-java, libprotobuf-java, libperfmark-java, libgoogle-gson-java, " +
+			"libgeronimo-annotation-1.3-spec-java, protobuf-compiler and protobuf-compiler-grpc-java-plugin",
+		prepare: func(ctx context.Context, t *Tree, f *foreign) error {
+			plugin, err := exec.LookPath("grpc_java_plugin")
+			if err != nil {
+				return err
+			}
+			if err := f.protoc(ctx, "--java_out="+f.dir, "--grpc-java_out="+f.dir, "--plugin=protoc-gen-grpc-java="+plugin); err != nil {
+				return err
+			}
+			sources, err := filesBelow(f.dir, ".java")
+			if err != nil {
+				return err
+			}
+			own := filepath.Join(t.Root, "test", "foreign", "java")
+			sources = append(sources, filepath.Join(own, "client.java"), filepath.Join(own, "server.java"))
+			return runIn(ctx, f.dir, "javac", append([]string{"-nowarn", "-cp", jars, "-d", "."}, sources...)...)
+		},
+		command: func(t *Tree, f *foreign, program string) (argv, env []string) {
+			return []string{"java", "-cp", f.dir + ":" + jars, program}, nil
+		},
+	})
+}
+
 // protoc runs protoc on the shop's descriptors.
 func (f *foreign) protoc(ctx context.Context, args ...string) error {
 	args = append(args, "--descriptor_set_in="+f.descriptors)
@@ -89,13 +121,7 @@ func (f *foreign) protoc(ctx context.Context, args ...string) error {
 
 // compileCPP compiles what protoc generated, once, and links client and server with it.
 func (f *foreign) compileCPP(ctx context.Context, sources string) error {
-	var generated []string
-	err := filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
-		if filepath.Ext(path) == ".cc" {
-			generated = append(generated, path)
-		}
-		return err
-	})
+	generated, err := filesBelow(f.dir, ".cc")
 	if err != nil {
 		return err
 	}
@@ -115,6 +141,17 @@ func (f *foreign) compileCPP(ctx context.Context, sources string) error {
 		}
 	}
 	return nil
+}
+
+// filesBelow returns the files below dir whose names end in ext.
+func filesBelow(dir, ext string) (files []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ext {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
 }
 
 func runIn(ctx context.Context, dir, name string, args ...string) error {
