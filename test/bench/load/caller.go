@@ -34,6 +34,24 @@ func (r *run) count(t *tally, begin, end time.Duration) {
 	if begin >= r.start && end <= r.end {
 		t.calls++
 		t.hist.Record(end - begin)
+		r.counted()
+	}
+}
+
+// countMessage counts one that has just been sent or received, if that was in the window.
+func (r *run) countMessage(t *tally) (now time.Duration, counted bool) {
+	now = r.now()
+	if counted = now >= r.start && now <= r.end; counted {
+		t.calls++
+		r.counted()
+	}
+	return now, counted
+}
+
+// counted ends the run when there are enough calls.
+func (r *run) counted() {
+	if r.cfg.Calls > 0 && r.done.Add(1) == int64(r.cfg.Calls) {
+		r.enough()
 	}
 }
 
@@ -167,7 +185,7 @@ func (r *run) pipe(ctx context.Context, t *tally, c echo.Client) error {
 	go func() {
 		defer close(sender)
 		req := r.request()
-		for r.now() < r.end {
+		for !r.over(ctx) {
 			select {
 			case ahead <- struct{}{}:
 			case <-ctx.Done():
@@ -192,8 +210,7 @@ func (r *run) pipe(ctx context.Context, t *tally, c echo.Client) error {
 		}
 		<-ahead
 		// Many are under way at once, some since before the window: an arrival is what counts.
-		if now := r.now(); now >= r.start && now <= r.end {
-			t.calls++
+		if now, counted := r.countMessage(t); counted {
 			t.hist.Record(now - time.Duration(res.GetId()))
 		}
 	}
@@ -206,7 +223,7 @@ func (r *run) server(ctx context.Context, t *tally, c echo.Client) error {
 	if err != nil {
 		return r.unlessOver(ctx, err)
 	}
-	for r.now() < r.end {
+	for !r.over(ctx) {
 		res, err := stream.Recv()
 		if err == nil {
 			err = r.answered(res)
@@ -214,14 +231,12 @@ func (r *run) server(ctx context.Context, t *tally, c echo.Client) error {
 		if err != nil {
 			return r.unlessOver(ctx, err)
 		}
-		if now := r.now(); now >= r.start && now <= r.end {
-			t.calls++
-		}
+		r.countMessage(t)
 	}
 	return nil
 }
 
-func (r *run) client(_ context.Context, t *tally, c echo.Client) error {
+func (r *run) client(ctx context.Context, t *tally, c echo.Client) error {
 	// Not the run's context: the server's count is wanted after the end.
 	stream, err := c.ClientStream(context.Background())
 	if err != nil {
@@ -229,14 +244,12 @@ func (r *run) client(_ context.Context, t *tally, c echo.Client) error {
 	}
 	req := r.request()
 	sent := int64(0)
-	for r.now() < r.end {
+	for !r.over(ctx) {
 		if err := stream.Send(req); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
 		sent++
-		if now := r.now(); now >= r.start && now <= r.end {
-			t.calls++
-		}
+		r.countMessage(t)
 	}
 	res, err := stream.CloseAndRecv()
 	if err != nil {

@@ -32,6 +32,8 @@ type Config struct {
 	Size     int           // payload bytes per message, 0 or more
 	Duration time.Duration // measured time, above 0
 	Warmup   time.Duration // run before it and not counted
+	// Calls, if above 0, ends the run after that many, even before Duration.
+	Calls int
 	// Rate, if above 0, starts that many calls per second in all, at exponentially distributed
 	// intervals. Unary and PingPong only.
 	Rate float64
@@ -58,8 +60,8 @@ func (c *Config) check() error {
 	if c.Callers < 1 {
 		errs = append(errs, fmt.Errorf("callers %d: want at least 1", c.Callers))
 	}
-	if c.Size < 0 || c.Beside < 0 {
-		errs = append(errs, errors.New("sizes must not be negative"))
+	if c.Size < 0 || c.Beside < 0 || c.Calls < 0 {
+		errs = append(errs, errors.New("sizes and calls must not be negative"))
 	}
 	if c.Duration <= 0 || c.Warmup < 0 {
 		errs = append(errs, fmt.Errorf("duration %v after a warm-up of %v: want a duration above 0", c.Duration, c.Warmup))

@@ -9,5 +9,5 @@
 // # Goroutines
 //
 // Run starts one goroutine per caller (two in mode pipe), one per connection for the stream
-// beside, and one pacer for an open loop. All end with the measured time; Run waits for them.
+// beside, one pacer for an open loop, and one that waits for the callers. All end with the measured time; Run waits for them.
 package load

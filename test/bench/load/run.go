@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/test/bench/benchpb"
@@ -22,6 +23,10 @@ type run struct {
 	end     time.Duration
 	due     chan time.Duration // open loop: when each call is due; nil in a closed loop
 	payload []byte
+	enough  context.CancelFunc // ends the run early
+
+	// atomic
+	done atomic.Int64 // calls counted, if cfg limits them
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -32,7 +37,7 @@ type run struct {
 }
 
 // Run connects every client with one call, then puts the load of cfg on them and waits until
-// it is over or ctx ends. It returns an error for a bad cfg, and if a client cannot connect;
+// it is over, ctx ends, or cfg.Calls are made. It returns an error for a bad cfg, and if a client cannot connect;
 // calls that fail later are counted in the result.
 func Run(ctx context.Context, clients []echo.Client, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
@@ -58,6 +63,7 @@ func Run(ctx context.Context, clients []echo.Client, cfg Config) (*Result, error
 func (r *run) measure(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithDeadline(ctx, r.base.Add(r.end))
 	defer cancel()
+	r.enough = cancel
 
 	var all sync.WaitGroup
 	if r.due != nil {
@@ -68,16 +74,22 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 			all.Go(func() { r.beside(ctx, c) })
 		}
 	}
+	var callers sync.WaitGroup
 	for i := range r.cfg.Callers {
-		all.Go(func() { r.caller(ctx, i) })
+		callers.Go(func() { r.caller(ctx, i) })
 	}
+	all.Go(func() {
+		callers.Wait()
+		cancel() // they end before the time only if all have given up
+	})
 
 	sleepUntil(ctx, r.base.Add(r.start))
 	before := ReadMeters()
 	sleepUntil(ctx, r.base.Add(r.end))
 	after := ReadMeters()
+	measured := min(r.now(), r.end) - r.start
 	all.Wait()
-	return r.result(before, after), nil
+	return r.result(before, after, measured), nil
 }
 
 func (r *run) now() time.Duration { return time.Since(r.base) }
@@ -125,18 +137,20 @@ func (r *run) add(t *tally) {
 	}
 }
 
-func (r *run) result(before, after Meters) *Result {
+func (r *run) result(before, after Meters, measured time.Duration) *Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	res := &Result{
 		Mode: r.cfg.Mode, Conns: len(r.clients), Callers: r.cfg.Callers, Size: r.cfg.Size, Rate: r.cfg.Rate,
-		Seconds: r.cfg.Duration.Seconds(),
+		Seconds: max(0, measured.Seconds()),
 		Calls:   r.calls, Errors: r.errors, Latency: latencyOf(&r.hist),
 	}
 	if r.firstErr != nil {
 		res.FirstError = r.firstErr.Error()
 	}
-	res.CallsPerSecond = float64(r.calls) / res.Seconds
+	if res.Seconds > 0 {
+		res.CallsPerSecond = float64(r.calls) / res.Seconds
+	}
 	res.MessagesPerSecond = res.CallsPerSecond
 	res.MegabytesPerSecond = res.MessagesPerSecond * float64(r.cfg.Size) / 1e6
 	if r.calls > 0 {

@@ -60,6 +60,7 @@ func parse(args []string) (*flags, error) {
 	fs.IntVar(&f.load.Size, "size", 0, "payload `bytes` per message")
 	fs.DurationVar(&f.load.Duration, "duration", 5*time.Second, "measured time")
 	fs.DurationVar(&f.load.Warmup, "warmup", 500*time.Millisecond, "time before it that is not counted")
+	fs.IntVar(&f.load.Calls, "calls", 0, "end after this many calls even before the duration; 0: no limit")
 	fs.Float64Var(&f.load.Rate, "rate", 0, "start this many `calls` per second in all, however slow the answers "+
 		"(open loop; latency counts from the time a call was due); 0: as fast as the callers can")
 	fs.IntVar(&f.load.Depth, "depth", 100, "`messages` a caller in mode pipe leaves unanswered at most")
@@ -155,8 +156,9 @@ func connect(f *flags) ([]echo.Client, error) {
 
 // runCPP hands over to the C++ client, which knows a part of the flags.
 func runCPP(f *flags) error {
-	if f.tls || f.load.Rate > 0 || f.load.Beside > 0 || f.load.CallTimeout > 0 || f.load.Mode == load.Idle {
-		return errors.New("--impl cpp knows no --tls, --rate, --beside, --call-timeout, nor --mode idle")
+	if f.tls || f.load.Rate > 0 || f.load.Beside > 0 || f.load.CallTimeout > 0 || f.load.Calls > 0 ||
+		f.load.Mode == load.Idle {
+		return errors.New("--impl cpp knows no --tls, --rate, --beside, --call-timeout, --calls, nor --mode idle")
 	}
 	return cpp.Exec("client", f.addr, string(f.load.Mode), fmt.Sprint(f.conns), fmt.Sprint(f.load.Callers),
 		fmt.Sprint(f.load.Size), fmt.Sprint(f.load.Duration.Seconds()), fmt.Sprint(f.load.Warmup.Seconds()),
