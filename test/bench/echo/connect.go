@@ -52,7 +52,7 @@ func newConnectServer(cfg *tls.Config) Server {
 	}
 	srv.Protocols.SetUnencryptedHTTP2(cfg == nil)
 	srv.Protocols.SetHTTP2(cfg != nil)
-	srv.TLSConfig = cfg
+	srv.TLSConfig = cfg.Clone()
 	return &connectServer{srv, cfg != nil}
 }
 
@@ -75,7 +75,7 @@ type connectClient struct {
 }
 
 func newConnectClient(addr string, cfg *tls.Config) Client {
-	tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: cfg}
+	tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: cfg.Clone()} // net/http changes it
 	tr.Protocols.SetUnencryptedHTTP2(cfg == nil)
 	tr.Protocols.SetHTTP2(cfg != nil)
 	scheme := "http://"
