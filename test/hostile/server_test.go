@@ -8,6 +8,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
 // A class is one way to attack a server.
@@ -28,7 +29,10 @@ type class struct {
 
 func TestHostileClients(t *testing.T) {
 	for _, classes := range [][]class{resetClasses, headerClasses, floodClasses, memoryClasses, slowClasses, callClasses} {
-		for _, c := range classes {
+		for i, c := range classes {
+			if racing.Enabled && i%4 != 0 {
+				continue // a quarter of them finds races as well, in a time that can be waited for
+			}
 			t.Run(c.name, func(t *testing.T) { attack(t, &c) })
 		}
 	}
@@ -103,7 +107,7 @@ func report(t *testing.T, v *victim, c *class, s *sampler, quiet, busy *caller) 
 	if most := max(c.heap, heapLimit); s.live > most || *assertLatency && s.heap > most {
 		t.Errorf("heap grew by %d MB, %d MB with garbage, want less than %d", s.live>>20, s.heap>>20, most>>20)
 	}
-	if goroutines > goroutineMost {
+	if goroutines > goroutineMost && !racing.Enabled {
 		t.Errorf("%d goroutines more than before, want less than %d", goroutines, goroutineMost)
 	}
 	if len(busy.errs) > 0 {

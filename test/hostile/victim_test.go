@@ -184,7 +184,7 @@ func (c *caller) quantile(q float64) time.Duration {
 type sampler struct {
 	live, heap, goroutines   int64
 	baseHeap, baseGoroutines int64
-	last                     [10]int64 // the samples before
+	last                     [40]int64 // the samples before
 	at                       int
 	v                        *victim
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/faultnet"
+	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
 var (
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestLives(t *testing.T) {
+	if racing.Enabled {
+		*seeds = min(*seeds, 50)
+	}
 	first, last := uint64(1), uint64(*seeds)
 	if *seed != 0 {
 		first, last = *seed, *seed
