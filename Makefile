@@ -78,7 +78,8 @@ plugins: ## protoc-gen-naru under protoc (which has to be installed) and buf (bu
 
 .PHONY: bench
 bench: ## compare with other stacks (half an hour); writes docs/performance.md and README.md
-	cd test && go run ./bench --write ../docs/performance.md --readme ../README.md
+	cd test && go run ./bench --write ../docs/performance.md --readme ../README.md && \
+	go run ./bench --growth --write ../docs/performance.md
 
 .PHONY: bench-quick
 bench-quick: ## the main rows of it, one short round (under 3 minutes); prints only

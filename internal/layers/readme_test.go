@@ -69,12 +69,16 @@ var (
 	name   = regexp.MustCompile("`([A-Za-z_]+)`")
 )
 
-// TestLayoutNamesWhatIsThere: a function named right behind a link to a file is declared in it.
-func TestLayoutNamesWhatIsThere(t *testing.T) {
+// TestPagesNameWhatIsThere: a function named right behind a link to a file is declared in it.
+func TestPagesNameWhatIsThere(t *testing.T) {
 	docs := filepath.Join(root(t), "docs")
-	text, err := os.ReadFile(filepath.Join(docs, "layout.md"))
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, page := range []string{"layout.md", "performance.md"} {
+		more, err := os.ReadFile(filepath.Join(docs, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, more...)
 	}
 	names := 0
 	for _, m := range goLink.FindAllStringSubmatch(string(text), -1) {
@@ -86,7 +90,7 @@ func TestLayoutNamesWhatIsThere(t *testing.T) {
 			names++
 			declared := regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + n[1] + `[\[(]`)
 			if !declared.Match(source) {
-				t.Errorf("docs/layout.md says that %s has a function %s, which it has not", m[1], n[1])
+				t.Errorf("a page in docs says that %s has a function %s, which it has not", m[1], n[1])
 			}
 		}
 	}

@@ -24,6 +24,7 @@ type settings struct {
 	duration time.Duration
 	quick    bool
 	cpu      bool
+	growth   bool
 	only     *regexp.Regexp // rows whose work matches; nil: all
 	write    string
 	readme   string
@@ -48,6 +49,8 @@ func parse(args []string) (*settings, error) {
 		"(for a machine with other work; where both ends are measured only)")
 	fs.IntVar(&s.rounds, "rounds", 0, "rounds per row; 0: 3, with --quick 1")
 	fs.DurationVar(&s.duration, "duration", 0, "measured time per figure; 0: 3s, with --quick 1s")
+	fs.BoolVar(&s.growth, "growth", false, "instead, show how the processor time of a call grows with connections, "+
+		"callers, message size and metadata")
 	only := fs.String("only", "", "measure only rows whose text matches this `expression`")
 	fs.StringVar(&s.write, "write", "", "put the table into this `file`, between its two marks")
 	fs.StringVar(&s.readme, "readme", "", "put the main rows into this `file`, between its two marks")
@@ -90,6 +93,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer b.close()
 
+	if s.growth {
+		return b.reportGrowth(ctx)
+	}
 	report := &report{machine: describeMachine(b), rounds: s.rounds, duration: s.duration}
 	fmt.Println(report.machine)
 	for _, r := range rows() {

@@ -137,6 +137,7 @@ func (s *serverProcess) files() (int, error) {
 type client struct {
 	mode                         load.Mode
 	conns, callers, size, beside int
+	headers                      int
 	rate                         float64
 	tls                          bool
 }
@@ -150,6 +151,9 @@ func (c client) args(impl echo.Impl, addr string, d time.Duration) []string {
 	}
 	if c.beside > 0 {
 		args = append(args, "--beside", strconv.Itoa(c.beside))
+	}
+	if c.headers > 0 {
+		args = append(args, "--headers", strconv.Itoa(c.headers))
 	}
 	if c.tls {
 		args = append(args, "--tls")

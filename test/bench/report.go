@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -134,8 +135,10 @@ func (r *report) headlines() string {
 
 // The marks in a page between which the table stands.
 const (
-	beginMark = "<!-- table: begin, written by make bench -->"
-	endMark   = "<!-- table: end -->"
+	beginMark       = "<!-- table: begin, written by make bench -->"
+	endMark         = "<!-- table: end -->"
+	beginGrowthMark = "<!-- growth: begin, written by make bench -->"
+	endGrowthMark   = "<!-- growth: end -->"
 )
 
 func (r *report) save(s *settings) error {
@@ -148,19 +151,30 @@ func (r *report) save(s *settings) error {
 		if path == "" {
 			continue
 		}
-		if err := replaceTable(path, table); err != nil {
+		if err := replaceTable(path, table, beginMark, endMark); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func replaceTable(path, table string) error {
+func (b *bench) reportGrowth(ctx context.Context) error {
+	m := describeMachine(b)
+	fmt.Println(m)
+	table, err := b.measureGrowth(ctx)
+	if err != nil || b.write == "" {
+		return err
+	}
+	return replaceTable(b.write, m.markdown()+"\n\n"+table, beginGrowthMark, endGrowthMark)
+}
+
+// replaceTable writes a table between two marks of a page.
+func replaceTable(path, table, begin, end string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	text, err := between(string(old), table)
+	text, err := between(string(old), table, begin, end)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -168,13 +182,13 @@ func replaceTable(path, table string) error {
 }
 
 // between replaces what stands between the two marks.
-func between(old, table string) (string, error) {
-	head, rest, ok := strings.Cut(old, beginMark)
-	_, tail, ok2 := strings.Cut(rest, endMark)
+func between(old, table, begin, end string) (string, error) {
+	head, rest, ok := strings.Cut(old, begin)
+	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		return "", fmt.Errorf("the marks %q and %q are not there", beginMark, endMark)
+		return "", fmt.Errorf("the marks %q and %q are not there", begin, end)
 	}
-	return head + beginMark + "\n\n" + table + "\n" + endMark + tail, nil
+	return head + begin + "\n\n" + table + "\n" + end + tail, nil
 }
 
 func (r *report) saveJSON(path string) error {

@@ -62,15 +62,15 @@ func TestFigures(t *testing.T) {
 
 func TestTableGoesBetweenTheMarks(t *testing.T) {
 	old := "head\n" + beginMark + "\nold\n" + endMark + "\ntail\n"
-	got, err := between(old, "new\n")
+	got, err := between(old, "new\n", beginMark, endMark)
 	if err != nil || strings.Contains(got, "old") || !strings.Contains(got, "new") ||
 		!strings.HasPrefix(got, "head\n") || !strings.HasSuffix(got, "\ntail\n") {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if again, err := between(got, "new\n"); err != nil || again != got {
+	if again, err := between(got, "new\n", beginMark, endMark); err != nil || again != got {
 		t.Errorf("a second run changed the page: %q, %v", again, err)
 	}
-	if _, err := between("no marks", "new"); err == nil {
+	if _, err := between("no marks", "new", beginMark, endMark); err == nil {
 		t.Error("a page without marks was accepted")
 	}
 }

@@ -135,7 +135,7 @@ func (r *run) unary(ctx context.Context, t *tally, own []echo.Client) error {
 			next = 0
 		}
 		// Not ctx: its end is the run's, and calls are to be ended by their answer.
-		callCtx, cancel := context.Background(), context.CancelFunc(nil)
+		callCtx, cancel := r.cfg.CallContext, context.CancelFunc(nil)
 		if r.cfg.CallTimeout > 0 {
 			callCtx, cancel = context.WithTimeout(callCtx, r.cfg.CallTimeout)
 			defer cancel()

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,8 @@ type Config struct {
 	Rate float64
 	// Depth is the most messages a caller of mode Pipe leaves unanswered; 0 means 100.
 	Depth int
+	// CallContext is the context of unary calls, with their metadata; nil means none.
+	CallContext context.Context
 	// CallTimeout, if above 0, gives every unary call a deadline.
 	CallTimeout time.Duration
 	// Beside, if above 0, keeps a server stream of messages with that many payload bytes
@@ -48,6 +51,9 @@ type Config struct {
 
 func (c *Config) check() error {
 	var errs []error
+	if c.CallContext == nil {
+		c.CallContext = context.Background()
+	}
 	if c.Depth == 0 {
 		c.Depth = 100
 	}

@@ -28,7 +28,7 @@ import (
 type flags struct {
 	addr, impl, output      string
 	cpuProfile, heapProfile string
-	conns                   int
+	conns, headers          int
 	tls                     bool
 	load                    load.Config
 }
@@ -65,6 +65,7 @@ func parse(args []string) (*flags, error) {
 		"(open loop; latency counts from the time a call was due); 0: as fast as the callers can")
 	fs.IntVar(&f.load.Depth, "depth", 100, "`messages` a caller in mode pipe leaves unanswered at most")
 	fs.DurationVar(&f.load.CallTimeout, "call-timeout", 0, "deadline of each unary call; 0: none")
+	fs.IntVar(&f.headers, "headers", 0, "metadata `pairs` sent with every unary call (naru, grpc-go)")
 	fs.IntVar(&f.load.Beside, "beside", 0, "keep a stream of messages of this many `bytes` running on every connection")
 	fs.StringVar(&f.output, "output", "text", "text or json")
 	fs.StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -91,6 +92,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if echo.Impl(f.impl) == echo.CPP {
 		return runCPP(f)
+	}
+	if f.load.CallContext, err = echo.WithHeaders(context.Background(), echo.Impl(f.impl), f.headers); err != nil {
+		return err
 	}
 	clients, err := connect(f)
 	defer func() {
@@ -156,9 +160,9 @@ func connect(f *flags) ([]echo.Client, error) {
 
 // runCPP hands over to the C++ client, which knows a part of the flags.
 func runCPP(f *flags) error {
-	if f.tls || f.load.Rate > 0 || f.load.Beside > 0 || f.load.CallTimeout > 0 || f.load.Calls > 0 ||
+	if f.tls || f.load.Rate > 0 || f.load.Beside > 0 || f.load.CallTimeout > 0 || f.load.Calls > 0 || f.headers > 0 ||
 		f.load.Mode == load.Idle {
-		return errors.New("--impl cpp knows no --tls, --rate, --beside, --call-timeout, --calls, nor --mode idle")
+		return errors.New("--impl cpp knows no --tls, --rate, --beside, --call-timeout, --calls, --headers, nor --mode idle")
 	}
 	return cpp.Exec("client", f.addr, string(f.load.Mode), fmt.Sprint(f.conns), fmt.Sprint(f.load.Callers),
 		fmt.Sprint(f.load.Size), fmt.Sprint(f.load.Duration.Seconds()), fmt.Sprint(f.load.Warmup.Seconds()),
