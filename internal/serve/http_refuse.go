@@ -24,11 +24,14 @@ const (
 type refusal struct {
 	stream transport.ServerStream
 	head   bool // a HEAD request: no body
-	timer  *time.Timer
-	once   sync.Once
 
 	// owned by the read loop
 	got int
+
+	// guarded by mu
+	mu    sync.Mutex
+	timer *time.Timer // nil: there is nothing to wait for
+	over  bool        // answered, or there is nobody to answer
 }
 
 func refuseOther(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
@@ -37,7 +40,9 @@ func refuseOther(stream transport.ServerStream, head *transport.RequestHead, end
 		r.answer()
 		return r
 	}
+	r.mu.Lock()
 	r.timer = time.AfterFunc(refusePatience, r.answer)
+	r.mu.Unlock()
 	return r
 }
 
@@ -55,26 +60,34 @@ func (r *refusal) Data(p []byte, end bool) {
 func (r *refusal) Trailers([]transport.Field) { r.answer() }
 
 // Closed implements transport.Sink.
-func (r *refusal) Closed(*transport.Error) { r.once.Do(r.stop) }
+func (r *refusal) Closed(*transport.Error) { r.end() }
 
-func (r *refusal) stop() {
+// end claims the end: true for the first.
+func (r *refusal) end() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return false
+	}
+	r.over = true
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+	return true
 }
 
 func (r *refusal) answer() {
-	r.once.Do(func() {
-		r.stop()
-		const text = "this server speaks gRPC: content-type must be application/grpc\n"
-		out := &transport.Out{End: true, Head: &transport.ResponseHead{Status: 415, Fields: []transport.Field{
-			{Name: "content-type", Value: "text/plain; charset=utf-8"},
-			{Name: "content-length", Value: strconv.Itoa(len(text))},
-		}}}
-		if !r.head {
-			out.Body = mem.Get(len(text))
-			out.Body.B = append(out.Body.B, text...)
-		}
-		_ = r.stream.Send(out) // a stream that is gone needs no answer
-	})
+	if !r.end() {
+		return
+	}
+	const text = "this server speaks gRPC: content-type must be application/grpc\n"
+	out := &transport.Out{End: true, Head: &transport.ResponseHead{Status: 415, Fields: []transport.Field{
+		{Name: "content-type", Value: "text/plain; charset=utf-8"},
+		{Name: "content-length", Value: strconv.Itoa(len(text))},
+	}}}
+	if !r.head {
+		out.Body = mem.Get(len(text))
+		out.Body.B = append(out.Body.B, text...)
+	}
+	_ = r.stream.Send(out) // a stream that is gone needs no answer
 }
