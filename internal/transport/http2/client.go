@@ -72,6 +72,7 @@ func (c *ClientConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, 
 	}
 	st := h.User.(*stream)
 	st.sink, st.csink = sink, sink
+	st.headAt = c.taken + uint64(len(c.h.Out))
 	c.h.SendRequestHead(h, head.Method, head.Scheme, head.Authority, head.Path, head.Fields, end && body == nil)
 	if body != nil {
 		c.h.Send(h, body, end, nil)

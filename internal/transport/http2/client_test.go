@@ -3,7 +3,9 @@ package http2_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
@@ -106,6 +108,35 @@ func TestConnectionLoss(t *testing.T) {
 		p.nc.Close()
 		s.wantEnd(t, "the peer closed", "eof", false)
 		<-c.Done()
+	})
+}
+
+// TestUnwrittenRequestsAreUnprocessed: what the socket never took, nobody has acted on.
+func TestUnwrittenRequestsAreUnprocessed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, c := acceptClient(t, nil)
+		p.windowUpdate(0, 1<<30)
+		sent := call(t, c, "1")
+		p.next()
+		p.next()
+		// Fill the pipe: from now on nothing leaves.
+		p.settings(frame.Setting{ID: frame.SettingInitialWindowSize, Value: 1 << 30})
+		p.want("ack", "SETTINGS len=0 ACK")
+		big := call(t, c, strings.Repeat("x", 2*pipeBytes))
+		synctest.Wait()
+		late := call(t, c, "3")
+		synctest.Wait()
+		p.nc.Abort()
+		for _, tt := range []struct {
+			why  string
+			sink *clientSink
+			want bool
+		}{{"read by the peer", sent, false}, {"partly written", big, false}, {"behind it, not written", late, true}} {
+			<-tt.sink.done
+			if err := tt.sink.err; err == nil || err.Unprocessed != tt.want {
+				t.Errorf("%s: ended with %+v, want unprocessed %v", tt.why, err, tt.want)
+			}
+		}
 	})
 }
 

@@ -59,6 +59,7 @@ type conn struct {
 	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
 	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
 	outHint    int              // size of recent writes
+	taken      uint64           // bytes of Out handed to writes so far
 	slotWait   []chan struct{}  // AwaitSlot, first come first served
 	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
 	keepPing   bool             // a keepalive ping waits for its answer
@@ -84,7 +85,8 @@ type conn struct {
 	wn       int
 	werr     error
 
-	active atomic.Bool // bytes came since keepalive last looked
+	active  atomic.Bool   // bytes came since keepalive last looked
+	written atomic.Uint64 // bytes that writes got rid of; at least that, with TLS
 }
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.

@@ -23,6 +23,7 @@ type stream struct {
 	csink transport.ClientSink // the same on a client, nil on a server
 
 	// guarded by c.mu
+	headAt uint64           // where the request head begins in all that this side sends (a client)
 	heard  bool             // the peer has sent something since our last send
 	endErr *transport.Error // why the stream was cut short
 	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost

@@ -28,11 +28,14 @@ func (c *conn) teardown() {
 	c.h.Streams(func(s *h2.Stream) {
 		st := s.User.(*stream)
 		if st.endErr == nil {
-			st.endErr = err
+			st.endErr = c.endErrLocked(st, err)
 		}
 		open = append(open, st)
 	})
 	c.h.DropStreams()
+	if c.role == h2.Client {
+		c.h.TakeOut(c.h.Out[:0]) // requests that nobody has written are not to be sent after all
+	}
 	c.drainedLocked()
 	c.updateLocked()
 	for _, t := range c.timers {
@@ -73,6 +76,22 @@ func (c *conn) finished() {
 	if h, ok := c.handler.(interface{ ConnDone() }); ok {
 		h.ConnDone()
 	}
+}
+
+// endErrLocked is what ends a stream with the connection. A request none of whose bytes were
+// handed to the socket was not processed, whatever ended the connection.
+func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
+	if c.role != h2.Client || err.Unprocessed {
+		return err
+	}
+	sent := c.taken // a write may be at it
+	if !c.flushing {
+		sent = c.written.Load()
+	}
+	if st.headAt < sent {
+		return err
+	}
+	return unprocessed(err)
 }
 
 // farewellLocked queues the GOAWAY that tells the peer why, if it can still be told.

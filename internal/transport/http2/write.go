@@ -81,6 +81,7 @@ func (c *conn) flushLocked(mode flushMode) {
 		}
 		c.mu.Unlock()
 		n, err := c.tryWrite(w.B)
+		c.written.Add(uint64(n))
 		if err != nil {
 			w.Free()
 			c.writeFailed(err)
@@ -129,6 +130,7 @@ func (c *conn) takeLocked() *mem.Buf {
 	w := c.outBuf
 	c.outBuf = nil
 	w.B = c.h.TakeOut(nil)
+	c.taken += uint64(len(w.B))
 	// Follow the size of writes, slowly down: the next buffer is right from the start.
 	c.outHint = max(len(w.B)+len(w.B)/4, c.outHint-c.outHint/8)
 	return w
@@ -166,13 +168,15 @@ func (c *conn) writeLoop(first *mem.Buf) {
 // write writes all of p, waiting no longer than the stall limit for the peer to read.
 func (c *conn) write(p []byte) error {
 	n, err := c.tryWrite(p)
+	c.written.Add(uint64(n))
 	if err != nil {
 		return err
 	}
 	p = p[n:]
 	if len(p) > 0 {
 		c.nc.SetWriteDeadline(time.Now().Add(c.writeLimit()))
-		_, err = c.nc.Write(p)
+		n, err = c.nc.Write(p)
+		c.written.Add(uint64(n))
 		c.nc.SetWriteDeadline(time.Time{})
 	}
 	if err == nil && c.spill != nil {
@@ -215,7 +219,11 @@ func (c *conn) writeFailed(err error) {
 // tryWrite writes what can be written without blocking.
 func (c *conn) tryWrite(p []byte) (int, error) {
 	if c.spill != nil {
-		return c.nc.Write(p) // through TLS into spill, which does not block
+		n, err := c.nc.Write(p) // through TLS into spill, which does not block
+		if err != nil {
+			n = len(p) // how much of it left in encrypted form is not known
+		}
+		return n, err
 	}
 	if c.raw == nil {
 		return 0, nil
