@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-FUZZTIME ?= 30s
+FUZZTIME ?= 200000x
 EACH := scripts/each
 
 .PHONY: help
@@ -31,7 +31,7 @@ lint: ## gofmt, go vet and staticcheck
 	scripts/lint
 
 .PHONY: fuzz-short
-fuzz-short: ## every fuzz target for FUZZTIME (30s)
+fuzz-short: ## every fuzz target with FUZZTIME (200000x) inputs
 	FUZZTIME=$(FUZZTIME) scripts/fuzz-short
 
 .PHONY: cross
