@@ -45,8 +45,25 @@ func TestShelvesOutliveCollections(t *testing.T) {
 	for range 100 {
 		(&Buf{B: make([]byte, 0, 1<<20)}).Free()
 	}
-	if n := len(shelves[6].bufs); n != shelves[6].size {
-		t.Errorf("%d buffers on a shelf for %d", n, shelves[6].size)
+	if n := len(shelves[6].bufs); n != 4 {
+		t.Errorf("%d buffers of 1 MiB on a shelf for 4 MiB", n)
+	}
+}
+
+// TestShelvesBoundBytes: buffers that have outgrown their class take the room of several.
+func TestShelvesBoundBytes(t *testing.T) {
+	for c := range shelves {
+		s := &shelves[c]
+		for range 100 {
+			(&Buf{B: make([]byte, 0, 1<<(minShift+2*c+2)-1)}).Free() // the largest of the class
+		}
+		held := 0
+		for _, b := range s.bufs {
+			held += cap(b.B)
+		}
+		if held > s.room || held != s.held {
+			t.Errorf("class %d: %d bytes on a shelf for %d that counts %d", c, held, s.room, s.held)
+		}
 	}
 }
 

@@ -13,13 +13,16 @@ import (
 )
 
 func main() {
-	length := flag.Duration("for", 2*time.Minute, "how long to run")
-	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the faults are drawn from")
-	callers := flag.Int("callers", 16, "calls at a time")
-	every := flag.Duration("every", 10*time.Second, "time between two lines of figures")
+	var o settings
+	flag.DurationVar(&o.length, "for", 2*time.Minute, "how long to run")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what the faults are drawn from")
+	flag.IntVar(&o.callers, "callers", 16, "calls at a time")
+	flag.DurationVar(&o.every, "every", 10*time.Second, "time between two lines of figures")
+	flag.DurationVar(&o.quiet, "quiet", time.Minute, "time between two moments without calls")
+	flag.StringVar(&o.profiles, "profiles", "", "write a profile of the heap in each such moment to this folder")
 	flag.Parse()
-	fmt.Printf("seed %d, %d callers, %v\n", *seed, *callers, *length)
-	if err := run(*length, *every, *seed, *callers); err != nil {
+	fmt.Printf("seed %d, %d callers, %v\n", o.seed, o.callers, o.length)
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/faultnet"
@@ -21,8 +24,11 @@ var quiet = naru.WithLogger(slog.New(slog.DiscardHandler))
 
 // A soak is the state of a run.
 type soak struct {
-	addr string
-	end  time.Time
+	servers []*server // immutable: one in plaintext, one with TLS
+	end     time.Time // immutable
+
+	// held for reading during each call: who has it all sees a moment without calls
+	calling sync.RWMutex
 
 	// atomic
 	calls    atomic.Int64
@@ -32,6 +38,14 @@ type soak struct {
 	mu     sync.Mutex
 	rng    *rand.Rand // guarded by mu
 	broken error      // first thing that must not be; guarded by mu
+}
+
+// A server is one that serves.
+type server struct {
+	*naru.Server
+	addr   string
+	client *tls.Config // nil: plaintext
+	served chan error  // capacity 1: how Serve ended
 }
 
 func (s *soak) n(most int) int {
@@ -55,47 +69,80 @@ func (s *soak) over() bool {
 	return s.broken != nil || time.Now().After(s.end)
 }
 
-func run(length, every time.Duration, seed uint64, callers int) error {
-	srv, err := naru.NewServer(quiet, naru.WithMaxConnectionAge(5*time.Second, 2*time.Second))
-	if err != nil {
+// settings are a run's.
+type settings struct {
+	length, every, quiet time.Duration
+	seed                 uint64
+	callers              int
+	profiles             string // folder; empty: none
+}
+
+func run(o settings) error {
+	s := &soak{end: time.Now().Add(o.length), rng: rand.New(rand.NewPCG(o.seed, 1))}
+	if err := s.start(); err != nil {
 		return err
 	}
-	benchpbnaru.RegisterEchoServer(srv, handlers{})
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	served := make(chan error, 1) // capacity 1: read at the end
-	go func() { served <- srv.Serve(lis) }()
-	s := &soak{addr: lis.Addr().String(), end: time.Now().Add(length), rng: rand.New(rand.NewPCG(seed, 1))}
 	var wg sync.WaitGroup
-	for range callers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			s.caller()
-		}()
+	for range o.callers {
+		wg.Go(s.caller)
 	}
-	w := watch{soak: s, srv: srv}
-	w.run(every)
+	w := watch{soak: s, settings: o}
+	w.run()
 	wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		s.wrong("shutdown at the end: %w", err)
-	}
-	if err := <-served; err != nil {
-		s.wrong("serve: %w", err)
+	for _, srv := range s.servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			s.wrong("shutdown at the end: %w", err)
+		}
+		if err := <-srv.served; err != nil {
+			s.wrong("serve: %w", err)
+		}
 	}
 	w.last()
 	return s.broken
 }
 
-// caller uses one client after the other: half on good networks, half on bad ones.
+// start starts the servers.
+func (s *soak) start() error {
+	ca, err := devcert.NewAuthority("soak", 30*24*time.Hour)
+	if err != nil {
+		return err
+	}
+	cert, err := ca.Issue(devcert.Request{Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		return err
+	}
+	plain, err1 := serve(nil)
+	secret, err2 := serve(ca.ClientConfig(), naru.WithTLS(cert.ServerConfig()))
+	s.servers = []*server{plain, secret}
+	return errors.Join(err1, err2)
+}
+
+func serve(client *tls.Config, opts ...naru.ServerOption) (*server, error) {
+	srv, err := naru.NewServer(append(opts, quiet, naru.WithMaxConnectionAge(5*time.Second, 2*time.Second))...)
+	if err != nil {
+		return nil, err
+	}
+	benchpbnaru.RegisterEchoServer(srv, handlers{})
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Server: srv, addr: lis.Addr().String(), client: client, served: make(chan error, 1)}
+	go func() { s.served <- srv.Serve(lis) }()
+	return s, nil
+}
+
+// caller uses one client after the other: half on good networks, half on bad ones; half in plaintext.
 func (s *soak) caller() {
 	for !s.over() {
-		bad := s.n(2) == 0
-		c, err := naru.NewClient("passthrough:///"+s.addr, naru.WithPlaintext(), quiet, naru.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		bad, srv := s.n(2) == 0, s.servers[s.n(len(s.servers))]
+		secure := naru.WithPlaintext()
+		if srv.client != nil {
+			secure = naru.WithTLS(srv.client)
+		}
+		c, err := naru.NewClient("passthrough:///"+srv.addr, secure, quiet, naru.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return s.dial(ctx, network, addr, bad)
 		}))
 		if err != nil {
@@ -107,7 +154,9 @@ func (s *soak) caller() {
 			if s.over() {
 				break
 			}
+			s.calling.RLock()
 			s.call(echo, bad)
+			s.calling.RUnlock()
 		}
 		_ = c.Close()
 	}

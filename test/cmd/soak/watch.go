@@ -1,12 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"time"
-
-	"github.com/naru-rpc/naru"
 )
 
 // figures are what must not grow.
@@ -32,39 +33,76 @@ func measure() figures {
 	return f
 }
 
-// watch prints figures and compares those of the run's last quarter with those of its second.
+// watch prints figures and compares those of the run's last quarter with those of its second: under load, where
+// what is in flight makes most of the heap, and in moments without calls, where little may be left.
 type watch struct {
-	soak    *soak
-	srv     *naru.Server
-	begun   time.Time
-	samples []figures
+	settings
+	soak        *soak
+	begun       time.Time
+	busy, still []figures
 }
 
-func (w *watch) run(every time.Duration) {
+func (w *watch) run() {
 	w.begun = time.Now()
-	tick := time.NewTicker(every)
+	tick, pause := time.NewTicker(w.every), time.NewTicker(w.quiet)
 	defer tick.Stop()
+	defer pause.Stop()
 	for !w.soak.over() {
-		<-tick.C
-		f := measure()
-		w.samples = append(w.samples, f)
-		fmt.Printf("%7v  %9d calls, %7d ended by faults, %10d messages  %v\n", time.Since(w.begun).Round(time.Second),
-			w.soak.calls.Load(), w.soak.failed.Load(), w.soak.messages.Load(), f)
+		select {
+		case <-tick.C:
+			w.busy = append(w.busy, w.line("under load", measure()))
+		case <-pause.C:
+			w.pause()
+			tick.Reset(w.every) // a pause can be long: those whose networks crawl have calls to end
+			pause.Reset(w.quiet)
+		}
 	}
+}
+
+func (w *watch) line(when string, f figures) figures {
+	fmt.Printf("%7v  %9d calls, %7d ended by faults, %10d messages  %v %s\n", time.Since(w.begun).Round(time.Second),
+		w.soak.calls.Load(), w.soak.failed.Load(), w.soak.messages.Load(), f, when)
+	return f
+}
+
+// pause lets calls end and begins none until it has measured what is left.
+func (w *watch) pause() {
+	w.soak.calling.Lock()
+	defer w.soak.calling.Unlock()
+	for deadline := time.Now().Add(10 * time.Second); w.running() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.soak.wrong("no client has a call, and ten seconds later the servers still count %d", w.running())
+			return
+		}
+	}
+	w.still = append(w.still, w.line("in a pause", measure()))
+	if w.profiles == "" {
+		return
+	}
+	f, err := os.Create(filepath.Join(w.profiles, fmt.Sprintf("heap-%03d", len(w.still))))
+	if err == nil {
+		err = errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
+	}
+	if err != nil {
+		w.soak.wrong("profile: %w", err)
+	}
+}
+
+// running is how many calls the servers count.
+func (w *watch) running() (n int) {
+	for _, srv := range w.soak.servers {
+		n += srv.OpenCalls()
+	}
+	return n
 }
 
 // last compares, and looks at what is left when everything has ended.
 func (w *watch) last() {
-	fmt.Printf("ended by reason: %v\n", w.srv.Stats().Ended)
-	n := len(w.samples)
-	if n >= 8 {
-		early, late := most(w.samples[n/4:n/2]), most(w.samples[3*n/4:])
-		fmt.Printf("second quarter: %v\nlast quarter:   %v\n", early, late)
-		// Half as much again, and some: the load is random, growth is not.
-		if late.heap > early.heap*3/2+16<<20 || late.goroutines > early.goroutines*3/2+100 || late.descriptors > early.descriptors*3/2+50 {
-			w.soak.wrong("something grows: %v in the second quarter, %v in the last", early, late)
-		}
+	for i, srv := range w.soak.servers {
+		fmt.Printf("server %d, ended by reason: %v\n", i+1, srv.Stats().Ended)
 	}
+	w.compare("under load", w.busy, 16<<20)
+	w.compare("in pauses", w.still, 2<<20)
 	var f figures
 	for range 50 {
 		if f = measure(); f.goroutines <= 10 {
@@ -75,6 +113,19 @@ func (w *watch) last() {
 	fmt.Printf("left at the end: %v\n", f)
 	if f.goroutines > 10 {
 		w.soak.wrong("%d goroutines are left at the end", f.goroutines)
+	}
+}
+
+// compare finds growth: half as much again and room more, since the load is random.
+func (w *watch) compare(when string, fs []figures, room uint64) {
+	n := len(fs)
+	if n < 8 {
+		return
+	}
+	early, late := most(fs[n/4:n/2]), most(fs[3*n/4:])
+	fmt.Printf("%-10s  second quarter: %v\n            last quarter:   %v\n", when, early, late)
+	if late.heap > early.heap*3/2+room || late.goroutines > early.goroutines*3/2+100 || late.descriptors > early.descriptors*3/2+50 {
+		w.soak.wrong("something grows %s: %v in the second quarter, %v in the last", when, early, late)
 	}
 }
 
