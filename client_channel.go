@@ -44,7 +44,8 @@ func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
 			return nil, fmt.Errorf("WithServiceConfigJSON: %w", err)
 		}
 	}
-	dialer, slower := c.dialer()
+	ends := new(channel.EndLog)
+	dialer, slower := c.dialer(ends.Add)
 	return &channel.Config{
 		Target:    target,
 		Resolvers: builtinResolvers().With(c.resolvers...),
@@ -64,6 +65,7 @@ func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
 		MaxConnections:    c.maxConnections,
 		MaxConnectionsCap: c.maxConnectionsCap,
 		MaxAttempts:       c.maxAttempts,
+		Ends:              ends,
 		OnTooManyPings:    slower,
 		UserAgent:         c.userAgent,
 		Credentials:       c.call.Credentials,
@@ -82,10 +84,10 @@ func (c *clientConfig) proxyFunc() channel.ProxyFunc {
 	return channel.EnvironmentProxy
 }
 
-// dialer returns what makes connections, and a function that makes later ones ping half as often. gRFC A8: "If a client
+// dialer returns what makes connections, whose ends count is told of, and a function that makes later ones ping half as often. gRFC A8: "If a client
 // receives a GOAWAY with error code ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ...
 // double its keepalive time".
-func (c *clientConfig) dialer() (d *channel.Dialer, slower func()) {
+func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, slower func()) {
 	var factor atomic.Int64
 	factor.Store(1)
 	slower = func() { factor.Store(min(2*factor.Load(), 1<<10)) }
@@ -98,6 +100,7 @@ func (c *clientConfig) dialer() (d *channel.Dialer, slower func()) {
 				Limits:    c.limits,
 				Keepalive: http2.Keepalive{Interval: ka.interval * time.Duration(factor.Load()), Timeout: ka.timeout},
 				TLS:       state,
+				Count:     count,
 			})
 			if err != nil {
 				return nil, err

@@ -33,6 +33,7 @@ type clientCall struct {
 	pick   PickInfo
 	timer  *time.Timer // for deadlines that ctx does not know; kept when the call is recycled
 
+	last   *attempt             // the last one, for a unary call or a stream that did not begin; nil: none
 	conn   transport.ClientConn // of the current attempt
 	peer   *transport.ConnInfo  // of conn
 	opened int                  // attempts that were sent

@@ -10,12 +10,15 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// A ClientEnv is what all calls of a client share. Its fields are not changed once calls are made.
+// A ClientEnv is what all calls of a client share. Its fields are not set once calls are made.
 type ClientEnv struct {
 	Channel   Channel
 	Registry  *encoding.Registry
 	Authority string
 	UserAgent string
+
+	// Counters are of all calls. Safe for concurrent use.
+	Counters Counters
 
 	// unary calls to be used again. Here and not in a variable: they hold channels and timers, which
 	// testing/synctest ties to the bubble they were made in.

@@ -62,14 +62,26 @@ func NewStreamWith(ctx context.Context, env *ClientEnv, m ClientMethod, set *Set
 func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Settings, req any) (*ClientStream, error) {
 	s := &ClientStream{}
 	s.env, s.method, s.set, s.ctx = env, m, *set, ctx
-	if err := s.prepare(); err != nil {
+	if err := s.start(req); err != nil {
+		env.Counters.failed(err, s.last)
 		return nil, err
+	}
+	if s.ctx.Done() != nil {
+		s.watch()
+	}
+	return s, nil
+}
+
+// start begins the first attempt, or what will. req: the only message, nil: none yet.
+func (s *ClientStream) start(req any) error {
+	if err := s.prepare(); err != nil {
+		return err
 	}
 	var first *mem.Buf
 	if req != nil {
 		var err error
 		if first, err = s.out.encode(req); err != nil {
-			return nil, err
+			return err
 		}
 		s.keep(first)
 		s.halfClosed = true
@@ -93,12 +105,8 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 	if err != nil {
 		s.stop()
 		s.dropReplay()
-		return nil, err
 	}
-	if s.ctx.Done() != nil {
-		s.watch()
-	}
-	return s, nil
+	return err
 }
 
 // beginHedged sends the request under a hedging policy and waits for the first answer, whose attempt is
@@ -153,6 +161,7 @@ func (s *ClientStream) begin(first *mem.Buf, again func() (*mem.Buf, error)) err
 		again = func() (*mem.Buf, error) { return nil, nil }
 	}
 	a := new(attempt)
+	s.last = a
 	a.reset(s.maxReceive)
 	done, err := s.open(a, first, first != nil, again)
 	if err != nil {
@@ -223,12 +232,15 @@ func (s *ClientStream) end(err error, reset bool) {
 		unhook()
 	}
 	s.stop()
+	if a != nil && reset {
+		a.cancel("canceled")
+	}
+	if err != nil {
+		s.env.Counters.failed(err, a)
+	}
 	if a == nil {
 		s.receiver.Store(receiverClosed)
 		return
-	}
-	if reset {
-		a.cancel("canceled")
 	}
 	s.attemptDone(a, err)
 	if s.receiver.Swap(receiverClosed) == receiverIdle {

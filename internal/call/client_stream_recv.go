@@ -44,11 +44,12 @@ func (s *ClientStream) recv(m any) error {
 		if over {
 			return s.outcome()
 		}
-		if f, ok := a.box.next(); ok {
-			return s.deliver(a, f, m)
-		}
+		// Before messages that are here already: nothing succeeds after the caller has cancelled.
 		if s.checkContext() {
 			return s.outcome()
+		}
+		if f, ok := a.box.next(); ok {
+			return s.deliver(a, f, m)
 		}
 		ended, err := s.refill(a)
 		if err != nil {

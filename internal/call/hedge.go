@@ -103,8 +103,9 @@ func (h *hedge) failed(r *hedged) (next time.Duration, final bool) {
 		return -1, true
 	}
 	// "If the token_count is below the threshold no further hedges are sent"; those under way go on.
-	if !h.call.env.Channel.Throttle().Failure() {
+	if !h.call.env.Channel.Throttle().Failure() && !h.stopped {
 		h.stopped = true
+		h.call.env.Counters.Throttled.Add(1)
 	}
 	switch {
 	case h.running == 0 && (h.stopped || h.started >= h.policy.MaxAttempts):
@@ -120,6 +121,7 @@ func (h *hedge) failed(r *hedged) (next time.Duration, final bool) {
 
 func (h *hedge) finalError(r *hedged) error {
 	r.retry.seen = h.started
+	h.call.last = r.attempt
 	return r.withAttempts(r.err)
 }
 
@@ -152,6 +154,9 @@ func (h *hedge) start() {
 	r.set.OnPeer = nil // told of the winner alone
 	r.stop = cancel
 	h.all = append(h.all, r)
+	if h.started > 0 {
+		h.call.env.Counters.Hedges.Add(1)
+	}
 	h.started++
 	h.running++
 	go func() {
@@ -268,6 +273,7 @@ func (u *unary) runHedged(p *HedgingPolicy) error {
 		return err
 	}
 	h.tellPeer(r)
+	u.last = r.attempt
 	err = u.result(r.attempt)
 	u.export(r.attempt)
 	if err == nil {

@@ -27,6 +27,7 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 		// "If the RPC reaches the gRPC server library, but has never been seen by the server application
 		// logic ... the client library will immediately retry the RPC once."
 		if c.retry.refused++; c.retry.refused == 1 {
+			c.env.Counters.TransparentRetries.Add(1)
 			return 0, true
 		}
 	}
@@ -42,6 +43,9 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 	}
 	// Counted before anything else is asked: the budget is for all calls of the channel.
 	if allowed := c.env.Channel.Throttle().Failure(); stop || !allowed || c.retry.seen >= p.MaxAttempts {
+		if !stop && !allowed && c.retry.seen < p.MaxAttempts {
+			c.env.Counters.Throttled.Add(1)
+		}
 		return 0, false
 	}
 	if pushed {
@@ -55,6 +59,7 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 	if !c.deadline.IsZero() && time.Until(c.deadline) <= pause {
 		return 0, false // the pause alone would outlast the call: what has happened says more
 	}
+	c.env.Counters.Retries.Add(1)
 	return pause, true
 }
 

@@ -34,6 +34,9 @@ func Invoke(ctx context.Context, env *ClientEnv, m ClientMethod, set *Settings, 
 	u := env.newUnary()
 	u.env, u.method, u.set, u.ctx, u.req, u.res = env, m, *set, ctx, req, res
 	err := u.run()
+	if err != nil {
+		env.Counters.failed(err, u.last)
+	}
 	u.recycle()
 	return err
 }
@@ -99,6 +102,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 		u.attempt = new(attempt)
 	}
 	a := u.attempt
+	u.last = a
 	a.reset(u.maxReceive)
 	a.single = true
 	done, err := u.open(a, body, true, u.again)

@@ -41,6 +41,8 @@ type Config struct {
 	// Proxy tells which proxy leads to where (gRFC A1). It is asked with the name of a dns target, which is then not
 	// looked up but left to the proxy; and with the addresses of targets of other schemes. nil: no proxies.
 	Proxy ProxyFunc
+	// Ends is what the transport counts into, for Channel.EndCounts. nil: nothing is counted.
+	Ends *EndLog
 	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings. nil: nobody cares.
 	OnTooManyPings func()
 	// Policy is the balancing policy where the service config has none. nil: pick_first.
