@@ -108,3 +108,27 @@ func TestNothingSucceedsAfterCancel(t *testing.T) {
 		conn.Close(nil)
 	}
 }
+
+// Messages that came before the cancellation and were not received before it are not received after it.
+func TestCancelComesBeforeWaitingMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := inproc.New(&rawServer{serve: func(s *rawStream) {
+			answer{200, grpcHead, str("one") + str("two"), nil, false}.to(s)
+		}}, 0, nil)
+		defer conn.Close(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := NewStream(ctx, testEnv(t, conn), rawBidi, testSettings())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.CloseSend()
+		synctest.Wait() // both are here
+		if err := s.RecvMsg(new(encoding.RawMessage)); err != nil {
+			t.Fatalf("the first message: %v", err)
+		}
+		cancel()
+		if err := s.RecvMsg(new(encoding.RawMessage)); status.Code(err) != codes.Canceled {
+			t.Errorf("RecvMsg after cancel: %v, want CANCELED", err)
+		}
+	})
+}
