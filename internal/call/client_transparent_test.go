@@ -33,8 +33,12 @@ func TestTransparentRetry(t *testing.T) {
 		}
 		server := &rawServer{serve: serve}
 		conn := inproc.New(server, 0, nil)
-		if _, err := invoke(t.Context(), testEnv(t, conn), testSettings(), "q"); status.Code(err) != want {
+		env := testEnv(t, conn)
+		if _, err := invoke(t.Context(), env, testSettings(), "q"); status.Code(err) != want {
 			t.Errorf("refused %d times: unary: %v, want %v", refuse, err, want)
+		}
+		if n := env.Counters.TransparentRetries.Load(); n != 1 {
+			t.Errorf("refused %d times: %d transparent retries are counted, want 1", refuse, n)
 		}
 		conn.Close(nil)
 

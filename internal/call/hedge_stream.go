@@ -233,7 +233,7 @@ func (h *streamHedge) await() {
 func (h *streamHedge) put(buf *mem.Buf) (taken bool) {
 	s := h.stream
 	s.openMu.Lock()
-	if h.over || s.halfClosed {
+	if _, ended := s.current(); ended || h.over || s.halfClosed { // run may not have heard of the end yet
 		s.openMu.Unlock()
 		return false
 	}

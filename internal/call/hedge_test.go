@@ -91,6 +91,10 @@ func TestHedging(t *testing.T) {
 					if tt.want == codes.OK && attempts != sent {
 						t.Errorf("%d attempts were told, want %d", attempts, sent)
 					}
+					k := &env.Counters
+					if h, th := k.Hedges.Load(), k.Throttled.Load(); h != uint64(tt.sent-1) || (th == 1) != (tt.tokens > 0) {
+						t.Errorf("%d hedges and %d throttled calls are counted for %d attempts", h, th, tt.sent)
+					}
 					if open, _ := conn.Load(); open != 0 {
 						t.Errorf("%d attempts are still open", open)
 					}

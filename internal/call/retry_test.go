@@ -223,6 +223,9 @@ func TestThrottleRefills(t *testing.T) {
 		}
 		_, _ = invoke(t.Context(), env, set, "q") // one
 		_, _ = invoke(t.Context(), env, set, "q") // none
+		if r, th := env.Counters.Retries.Load(), env.Counters.Throttled.Load(); r != 1 || th != 3 {
+			t.Errorf("%d retries and %d throttled ones are counted, want 1 and 3", r, th)
+		}
 		for i := range 5 {
 			if th.Allow() {
 				t.Errorf("retries are allowed after %d successes", i)
