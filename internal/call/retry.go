@@ -85,8 +85,9 @@ func pushback(trailers []transport.Field) (pause time.Duration, pushed, stop boo
 	return time.Duration(ms) * time.Millisecond, true, false
 }
 
-// unprocessed tells whether the peer is known not to have acted on the attempt.
-func (a *attempt) unprocessed() bool { return a.closed != nil && a.closed.Unprocessed }
+// unprocessed tells whether the peer is known not to have acted on the attempt. One that has begun to answer and then
+// says that it did nothing contradicts itself: the call may have run.
+func (a *attempt) unprocessed() bool { return a.closed != nil && a.closed.Unprocessed && !a.headSeen }
 
 // committed tells whether a part of the response is here that another attempt's would contradict:
 // "An RPC is committed when the client receives Response-Headers". A trailers-only response has none.
