@@ -56,6 +56,8 @@ type conn struct {
 	isDrained  bool             // draining is closed
 	inBatch    bool             // the read loop will flush soon
 	flushing   bool             // somebody is writing
+	yielding   bool             // that one lets others append first, and may be overtaken
+	sentTaken  uint64           // h.Sent when Out was last taken for a write
 	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
 	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
 	outHint    int              // size of recent writes

@@ -16,6 +16,10 @@ import (
 // becomes the writer and goes on until the buffer is empty, everybody else returns at once. One
 // write so carries what many calls have queued. A writer that is not the goroutine writeLoop
 // never blocks: it writes what the socket takes and leaves the rest to writeLoop.
+//
+// Combining has an end: from batchFrames on the next caller writes even though others might still
+// join. The peer then works on the first part of a hundred calls while this side makes the rest;
+// with one write for all of them each side would wait while the other works.
 
 // flushMode says how eager the caller is.
 type flushMode uint8
@@ -34,6 +38,7 @@ const (
 
 const (
 	writeChunk   = 64 << 10 // what one write aims at
+	batchFrames  = 96       // HEADERS and DATA frames that are worth a write of their own
 	inlineWrites = 4        // writes a call does for others before it hands over
 )
 
@@ -58,21 +63,22 @@ func (c *conn) flushIfLocked(appended bool) {
 
 // flushLocked gets what is queued onto the wire, by this goroutine or another. It releases mu.
 func (c *conn) flushLocked(mode flushMode) {
-	if c.flushing || c.ended || mode == flushYield && c.inBatch || !c.pendingLocked() {
+	enough := c.h.Sent-c.sentTaken >= batchFrames
+	if c.ended || !c.pendingLocked() ||
+		c.flushing && !(c.yielding && enough) || mode == flushYield && c.inBatch && !enough {
 		c.mu.Unlock()
 		return
 	}
-	c.flushing = true
+	c.flushing, c.yielding = true, false
 	if c.raw == nil && c.spill == nil || mode == flushLater {
 		yield := mode == flushYield && c.h.Open() > 1
 		c.mu.Unlock()
 		go c.writeLater(yield)
 		return
 	}
-	if mode == flushYield && c.h.Open() > 1 {
+	if mode == flushYield && !enough && c.h.Open() > 1 && !c.yieldLocked() {
 		c.mu.Unlock()
-		runtime.Gosched()
-		c.mu.Lock()
+		return
 	}
 	for range inlineWrites {
 		w := c.takeLocked()
@@ -97,6 +103,18 @@ func (c *conn) flushLocked(mode flushMode) {
 	}
 	c.mu.Unlock()
 	go c.writeLoop(nil)
+}
+
+// yieldLocked lets other goroutines append first. It returns false if one of them, finding enough
+// for a write, has taken the flush over.
+func (c *conn) yieldLocked() bool {
+	c.yielding = true
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	mine := c.yielding // or that of a later flush: then its owner finds it taken
+	c.yielding = false
+	return mine
 }
 
 func (c *conn) pendingLocked() bool { return len(c.h.Out) > 0 || c.h.CanFill() }
@@ -126,7 +144,7 @@ func (c *conn) takeLocked() *mem.Buf {
 		c.mu.Unlock()
 		return nil
 	}
-	c.controls = 0
+	c.controls, c.sentTaken = 0, c.h.Sent
 	w := c.outBuf
 	c.outBuf = nil
 	w.B = c.h.TakeOut(nil)
