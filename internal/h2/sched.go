@@ -72,6 +72,9 @@ func (c *Conn) CanFill() bool {
 	return c.readyHead != nil && (c.sendWindow > 0 || c.readyHead.queued == 0)
 }
 
+// Windows tells whether the stream's own window and the connection's let data out.
+func (c *Conn) Windows(s *Stream) (stream, conn bool) { return s.sendWindow > 0, c.sendWindow > 0 }
+
 // canSend tells whether the stream's own state lets something of its queue out.
 func (c *Conn) canSend(s *Stream) bool {
 	if s.queued > 0 {

@@ -63,6 +63,11 @@ type world struct {
 
 func run(t *testing.T, r faultnet.Rule, every bool, test func(t *testing.T, w *world)) {
 	t.Helper()
+	runOn(t, &memnet.Network{}, r, every, test)
+}
+
+func runOn(t *testing.T, network *memnet.Network, r faultnet.Rule, every bool, test func(t *testing.T, w *world)) {
+	t.Helper()
 	quiet := naru.WithLogger(slog.New(slog.DiscardHandler))
 	w := &world{every: every}
 	srv, err := naru.NewServer(quiet)
@@ -70,7 +75,6 @@ func run(t *testing.T, r faultnet.Rule, every bool, test func(t *testing.T, w *w
 		t.Fatal(err)
 	}
 	benchpbnaru.RegisterEchoServer(srv, echo{ran: &w.ran})
-	network := &memnet.Network{}
 	lis, err := network.Listen("server")
 	if err != nil {
 		t.Fatal(err)
@@ -175,26 +179,37 @@ func call(t *testing.T, w *world) error {
 	return err
 }
 
-// TestPoorNetworks: calls and streams work over connections that give little at a time, late.
+// TestPoorNetworks: calls, alone and many at once, and streams work over connections that give little at a time, late,
+// and hold little on the way.
 func TestPoorNetworks(t *testing.T) {
-	for name, r := range map[string]faultnet.Rule{
-		"one byte at a time":   {CutRead: -1, CutWrite: -1, Piece: 1},
-		"seven bytes":          {CutRead: -1, CutWrite: -1, Piece: 7},
-		"a second late":        {CutRead: -1, CutWrite: -1, Delay: time.Second},
-		"slow, in small parts": {CutRead: -1, CutWrite: -1, Piece: 1000, Delay: 10 * time.Millisecond},
+	for _, tt := range []struct {
+		name   string
+		piece  int
+		delay  time.Duration
+		buffer int // bytes on the way in each direction; 0: 64 KiB
+	}{
+		{"one byte at a time", 1, 0, 0},
+		{"seven bytes", 7, 0, 0},
+		{"a second late", 0, time.Second, 0},
+		{"100 KB a second", 1000, 10 * time.Millisecond, 0},
+		{"a buffer of one byte", 0, 0, 1},
+		{"a buffer of 100 bytes", 0, 0, 100},
+		{"10 KB a second, a buffer of 100 bytes", 100, 10 * time.Millisecond, 100},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				run(t, r, true, poor)
+				rule := faultnet.Rule{CutRead: -1, CutWrite: -1, Piece: tt.piece, Delay: tt.delay}
+				runOn(t, &memnet.Network{Buffer: tt.buffer}, rule, true, poor)
 			})
 		})
 	}
 }
 
 func poor(t *testing.T, w *world) {
-	if err := call(t, w); err != nil && status.Code(err) != codes.DeadlineExceeded {
+	if err := call(t, w); err != nil {
 		t.Errorf("unary: %v", err)
 	}
+	poorCalls(t, w)
 	s, err := w.echo.Bidi(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +228,24 @@ func poor(t *testing.T, w *world) {
 	}
 	if _, err := s.Recv(); err != io.EOF {
 		t.Errorf("the stream ended with %v, want EOF", err)
+	}
+}
+
+// poorCalls makes calls at once, larger together than what is on the way.
+func poorCalls(t *testing.T, w *world) {
+	var calls sync.WaitGroup
+	for i := range int64(30) {
+		calls.Go(func() {
+			m := &benchpb.Message{Id: i + 1, Payload: make([]byte, 5000)}
+			got, err := w.echo.Unary(t.Context(), m)
+			if err != nil || got.GetId() != i+1 || len(got.GetPayload()) != 5000 {
+				t.Errorf("call %d of 30: %v, %v", i+1, got.GetId(), err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := w.ran.Load(); n != 31 {
+		t.Errorf("31 calls ran %d times", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package http2_test
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -201,6 +202,38 @@ func TestWriteStall(t *testing.T) {
 		default:
 		}
 		elapse(5 * time.Second)
+		<-srv.Done()
+		if err := srv.Err(); err.Token != "write_stall" {
+			t.Errorf("token %q (%v), want write_stall", err.Token, err)
+		}
+	})
+}
+
+// A peer that reads a little every 20 seconds does not stall, however much waits; one that then stops does.
+func TestSlowReaderDoesNotStall(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, srv := dialServer(t, nil, echoHandler{})
+		p.windowUpdate(0, 1<<30)
+		p.settings(frame.Setting{ID: frame.SettingInitialWindowSize, Value: 1 << 30})
+		p.want("ack", "SETTINGS len=0 ACK")
+		body := make([]byte, 16<<10)
+		p.request(1, false)
+		for range 400 { // 6.25 MiB: more than the pipe holds
+			p.data(1, false, string(body))
+		}
+		p.data(1, true, "")
+		for range 30 {
+			elapse(20 * time.Second)
+			select {
+			case <-srv.Done():
+				t.Fatalf("gave up on a reader that is slow: %v", srv.Err())
+			default:
+			}
+			if _, err := io.ReadFull(p.nc, make([]byte, 4<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		elapse(2 * time.Minute)
 		<-srv.Done()
 		if err := srv.Err(); err.Token != "write_stall" {
 			t.Errorf("token %q (%v), want write_stall", err.Token, err)

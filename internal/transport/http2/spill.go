@@ -85,8 +85,8 @@ func (s *spillConn) blocked() bool {
 	return len(s.pend) > 0
 }
 
-// drain writes what was kept, waiting for the peer no longer than limit for each part.
-func (s *spillConn) drain(limit time.Duration) error {
+// drain writes what was kept, waiting for the peer no longer than limit says without getting on.
+func (s *spillConn) drain(limit func() (d time.Duration, last bool)) error {
 	for {
 		s.mu.Lock()
 		p := s.pend
@@ -96,7 +96,8 @@ func (s *spillConn) drain(limit time.Duration) error {
 		}
 		s.mu.Unlock()
 		// Writers only append, so p stays the front of pend; they block on nothing here.
-		s.Conn.SetWriteDeadline(time.Now().Add(limit))
+		d, last := limit()
+		s.Conn.SetWriteDeadline(time.Now().Add(d))
 		n, err := s.Conn.Write(p)
 		s.Conn.SetWriteDeadline(time.Time{})
 		s.mu.Lock()
@@ -105,7 +106,7 @@ func (s *spillConn) drain(limit time.Duration) error {
 			s.pend = nil
 		}
 		s.mu.Unlock()
-		if err != nil {
+		if err != nil && (last || !onlySlow(n, err)) {
 			return err
 		}
 	}

@@ -43,6 +43,13 @@ func (c *conn) watchLocked(s *stream) {
 	c.stallArmed = true
 }
 
+// waitsForSocketLocked tells whether it is not the peer's window that keeps a stream waiting. How slow a socket may be is
+// Limits.WriteStall's to say. The peer can open the connection's window only for bytes that reach it.
+func (c *conn) waitsForSocketLocked(s *stream) bool {
+	own, conn := c.h.Windows(&s.Stream)
+	return own && (conn || c.flushing)
+}
+
 // stallTick resets finished streams that made no progress for too long, and comes again if any
 // still wait.
 func (c *conn) stallTick() {
@@ -59,7 +66,7 @@ func (c *conn) stallTick() {
 		if s.waitSince.IsZero() || s.Queued() == 0 {
 			return
 		}
-		if s.Queued() != s.waitQueued {
+		if s.Queued() != s.waitQueued || c.waitsForSocketLocked(s) {
 			s.waitSince, s.waitQueued = now, s.Queued()
 		}
 		left := c.limits.ZeroWindow - now.Sub(s.waitSince)

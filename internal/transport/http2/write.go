@@ -183,6 +183,13 @@ func (c *conn) writeLoop(first *mem.Buf) {
 	}
 }
 
+// A peer that reads slowly does not stall: the limit begins anew when this much was taken within it. A connection
+// that does not tell how far a write came is given pieces, each of which has to be taken within the limit.
+const (
+	stallProgress = 1 << 10
+	stallPiece    = 64 << 10
+)
+
 // write writes all of p, waiting no longer than the stall limit for the peer to read.
 func (c *conn) write(p []byte) error {
 	n, err := c.tryWrite(p)
@@ -190,27 +197,49 @@ func (c *conn) write(p []byte) error {
 	if err != nil {
 		return err
 	}
-	p = p[n:]
-	if len(p) > 0 {
-		c.nc.SetWriteDeadline(time.Now().Add(c.writeLimit()))
-		n, err = c.nc.Write(p)
-		c.written.Add(uint64(n))
-		c.nc.SetWriteDeadline(time.Time{})
+	if p = p[n:]; len(p) > 0 {
+		err = c.writeWaiting(p)
 	}
 	if err == nil && c.spill != nil {
-		err = c.spill.drain(c.writeLimit())
+		err = c.spill.drain(c.writeLimit)
 	}
 	return err
 }
 
-// writeLimit is how long a write may stall: in teardown only as long as a farewell is worth.
-func (c *conn) writeLimit() time.Duration {
+// writeWaiting writes what the peer has to make room for.
+func (c *conn) writeWaiting(p []byte) (err error) {
+	defer c.nc.SetWriteDeadline(time.Time{})
+	for err == nil && len(p) > 0 {
+		part := p
+		if c.raw == nil {
+			part = p[:min(len(p), stallPiece)]
+		}
+		limit, last := c.writeLimit()
+		c.nc.SetWriteDeadline(time.Now().Add(limit))
+		var n int
+		n, err = c.nc.Write(part)
+		c.written.Add(uint64(n))
+		p = p[n:]
+		if !last && onlySlow(n, err) {
+			err = nil
+		}
+	}
+	return err
+}
+
+// onlySlow tells whether a write that ran out of time got on.
+func onlySlow(n int, err error) bool {
+	return n >= stallProgress && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// writeLimit is how long a write may stall: in teardown only as long as a farewell is worth, and then once.
+func (c *conn) writeLimit() (limit time.Duration, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return farewellTimeout
+		return farewellTimeout, true
 	}
-	return c.limits.WriteStall
+	return c.limits.WriteStall, false
 }
 
 // writeFailed ends the connection over a write error and the flush with it.
