@@ -84,21 +84,17 @@ func (c *clientConfig) proxyFunc() channel.ProxyFunc {
 	return channel.EnvironmentProxy
 }
 
-// dialer returns what makes connections, whose ends count is told of, and a function that makes later ones ping half as often. gRFC A8: "If a client
-// receives a GOAWAY with error code ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ...
-// double its keepalive time".
+// dialer returns what makes connections, whose ends count is told of, and a function to call when a server had too many
+// pings.
 func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, slower func()) {
-	var factor atomic.Int64
-	factor.Store(1)
-	slower = func() { factor.Store(min(2*factor.Load(), 1<<10)) }
-	ka := c.keepalive
+	pings := &pingPace{c: c}
 	d = &channel.Dialer{
 		NetDial:  c.dial,
 		ProxyTLS: c.proxyTLS,
 		NewConn: func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error) {
 			conn, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{
 				Limits:    c.limits,
-				Keepalive: http2.Keepalive{Interval: ka.interval * time.Duration(factor.Load()), Timeout: ka.timeout},
+				Keepalive: pings.keepalive(),
 				TLS:       state,
 				Count:     count,
 			})
@@ -113,7 +109,42 @@ func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, 
 		d.TLS = clientTLS(c.tls.config)
 		d.Underlay = http2.SpillTLS
 	}
-	return d, slower
+	return d, pings.slower
+}
+
+// pingPace decides how often the connections of a client ping.
+type pingPace struct {
+	c       *clientConfig
+	doubled atomic.Int32 // how often the interval was
+}
+
+// minKeepalive: gRFC A8, "a minimum of 10 seconds" for clients.
+const minKeepalive = 10 * time.Second
+
+// slower is for when a server had too many pings. gRFC A8: "If a client receives a GOAWAY with error code
+// ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ... double its keepalive time". Doubling alone
+// would take connection after connection to get where the server wants it.
+func (p *pingPace) slower() { p.doubled.Add(1) }
+
+// keepalive is the schedule of a new connection.
+func (p *pingPace) keepalive() http2.Keepalive {
+	interval, timeout, permitted := p.c.keepalive.interval, p.c.keepalive.timeout, p.c.permission
+	if interval == 0 {
+		return http2.Keepalive{}
+	}
+	least := time.Duration(minKeepalive)
+	if permitted.interval > 0 {
+		least = min(least, permitted.interval)
+	}
+	k := http2.Keepalive{
+		Interval: max(interval, least), Timeout: timeout,
+		Quiet: permitted.interval, WithoutStreams: permitted.withoutCalls,
+	}
+	if n := p.doubled.Load(); n > 0 {
+		k.Interval <<= min(n, 10)
+		k.Quiet, k.WithoutStreams = -1, false
+	}
+	return k
 }
 
 // defaultKeepaliveTimeout is the transport's.
@@ -177,7 +208,7 @@ func (c *clientConfig) poolKey(target string) any {
 	limits.Abuse = nil // made from the budgets, for each client anew
 	parts := []any{
 		target, c.authority, c.userAgent, c.tls, limits, c.budgets, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
-		c.dialID, c.proxyID, c.noProxy, c.proxyTLS, c.userTimeout,
+		c.dialID, c.proxyID, c.noProxy, c.proxyTLS, c.userTimeout, c.permission,
 		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
 		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
 	}

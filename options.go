@@ -130,10 +130,19 @@ func WithMaxSendMessageSize(bytes int) Option {
 	}}
 }
 
-// WithKeepalive sends a PING when nothing was received for interval, and gives the connection up
-// when the answer does not come within timeout. An interval of 0 sends none, the default; other
-// intervals are at least a second, on clients at least 10 s, since servers treat more
-// as abuse (gRFC A8). A timeout of 0 is 20 s. Negative values are mistakes.
+// WithKeepalive sends a PING when nothing was received for interval, and gives the connection up when nothing is
+// received for timeout after that. An interval of 0 sends none, the default; others are at least a second. A timeout of
+// 0 is 20 s. Negative values are mistakes.
+//
+// A client pings only while calls are open, and at most each 10 s, unless [WithKeepalivePermission] says that its
+// servers let it do more. Servers end connections on which pings come too often while they have nothing to say (GOAWAY
+// too_many_pings, gRFC A8), by default when a third one comes within 5 minutes of the one before. A client keeps away from
+// that by itself: since the server last sent a header or a message of any call, two pings go out at interval, and further
+// ones 5 minutes after the one before was answered. A peer that dies is found
+//
+//   - within interval and timeout as a rule,
+//   - in a long quiet stretch within another 5 minutes; or, on Linux, within timeout of the next thing that is sent, if
+//     it is the network or the machine that died ([WithTCPUserTimeout]).
 func WithKeepalive(interval, timeout time.Duration) Option {
 	return option{func(c *sharedConfig) {
 		if interval < 0 || timeout < 0 {

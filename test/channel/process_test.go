@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -112,5 +113,17 @@ func (p *process) kill() {
 		_ = p.cmd.Wait()
 		_ = p.stdin.Close()
 		p.cmd = nil
+	}
+}
+
+// freeze stops the process of a backend, which stays stopped until it is killed.
+func (b *backend) freeze() {
+	b.t.Helper()
+	b.served.Wait() // it has been started
+	p := b.run.(*process)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		b.t.Fatal(err)
 	}
 }

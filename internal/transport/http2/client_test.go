@@ -111,6 +111,23 @@ func TestConnectionLoss(t *testing.T) {
 	})
 }
 
+// TestGoAwayIsTheReason: a server that says why it closes at once is quoted.
+func TestGoAwayIsTheReason(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, c := acceptClient(t, nil)
+		s := call(t, c, "1")
+		p.next()
+		p.next()
+		p.write(frame.AppendGoAway(nil, 1, frame.EnhanceYourCalm, "too_many_pings"))
+		p.nc.Close()
+		s.wantEnd(t, "begun, and lost", "goaway", false)
+		<-c.Done()
+		if err := c.Err(); err.Code != uint32(frame.EnhanceYourCalm) || !strings.Contains(err.Reason, "too_many_pings") {
+			t.Errorf("Err: %v", err)
+		}
+	})
+}
+
 // TestUnwrittenRequestsAreUnprocessed: what the socket never took, nobody has acted on.
 func TestUnwrittenRequestsAreUnprocessed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -184,21 +201,6 @@ func TestResetByTheProgram(t *testing.T) {
 		if err := s.Send(nil, true); err == nil {
 			t.Error("Send on a stream that was reset succeeded")
 		}
-	})
-}
-
-func TestKeepaliveClient(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		p, c := acceptClient(t, &http2.ClientConfig{Keepalive: http2.Keepalive{Interval: time.Minute, Timeout: 10 * time.Second}})
-		elapse(10 * time.Minute)
-		p.wantIdle("no ping without a stream")
-		s := call(t, c, "x")
-		p.next()
-		p.next()
-		elapse(2 * time.Minute)
-		p.want("a ping while a stream is open", "PING *")
-		elapse(11 * time.Second)
-		s.wantEnd(t, "no answer", "keepalive_timeout", false)
 	})
 }
 

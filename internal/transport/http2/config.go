@@ -88,6 +88,9 @@ type Keepalive struct {
 	Timeout  time.Duration // for the answer (default 20 s)
 	// WithoutStreams pings also while no stream is open.
 	WithoutStreams bool
+	// Quiet is the least time between pings of a client while the server sends no HEADERS or DATA, from the third
+	// on: what the server permits (default 5 minutes). Negative: no third one.
+	Quiet time.Duration
 }
 
 // ServerConfig configures server connections. It is read only.

@@ -65,6 +65,8 @@ type conn struct {
 	slotWait   []chan struct{}  // AwaitSlot, first come first served
 	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
 	keepPing   bool             // a keepalive ping waits for its answer
+	quietPings uint8            // see keepalive.go
+	pongAt     time.Time        // when the last answer to a ping came
 	timers     []*time.Timer    // stopped in teardown
 	keepTimer  *time.Timer
 	idleTimer  *time.Timer

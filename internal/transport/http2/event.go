@@ -112,6 +112,7 @@ func (c *conn) odd(t frame.Type) *transport.Error {
 // data passes a piece of a DATA frame on.
 func (c *conn) data(ev *h2.Event) *transport.Error {
 	c.lock()
+	c.spokeLocked()
 	err := c.dataTargetLocked(ev)
 	st := c.dataTo
 	if st != nil && ev.End && err == nil {
@@ -269,6 +270,9 @@ func (c *conn) goAway(ev *h2.Event) *transport.Error {
 	return overBudget(c.budget.Odd(c.now, abuse.OddGoAway))
 }
 
+// tooManyPings is the debug data of servers that had too many pings (gRFC A8).
+const tooManyPings = "too_many_pings"
+
 func goAwayError(code frame.ErrCode, debug string) *transport.Error {
 	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginPeer, Code: uint32(code), Token: "goaway",
@@ -276,6 +280,9 @@ func goAwayError(code frame.ErrCode, debug string) *transport.Error {
 	}
 	if debug != "" {
 		e.Reason += " (" + strconv.Quote(debug) + ")"
+	}
+	if code == frame.EnhanceYourCalm && debug == tooManyPings {
+		e.Reason += ": it permits fewer keepalive pings than it got (WithKeepalive, WithKeepalivePermission)"
 	}
 	return e
 }

@@ -37,10 +37,11 @@ func (c *conn) controlLocked() *transport.Error {
 // measureLocked sends a ping whose answer tells the round trip, if the windows ask for one. Its
 // payload is random: a peer that answers before it has been asked cannot make windows grow.
 func (c *conn) measureLocked() {
-	if !c.h.WantPing || !c.rttData.IsZero() {
+	if !c.h.WantPing || !c.rttData.IsZero() || c.role == h2.Client && c.quietPings > freePings {
 		return
 	}
 	c.h.WantPing = false
+	c.countPingLocked()
 	c.rttData = pingData{rand.Uint64() | 1}
 	c.rttSent = time.Now().UnixNano()
 	c.h.Out = frame.AppendPing(c.h.Out, false, c.rttData.bytes())
@@ -63,13 +64,16 @@ func (c *conn) pong(data [8]byte) {
 	finish := false
 	switch data {
 	case keepaliveData:
-		c.keepPing = false
+		if c.keepPing {
+			c.keepPing, c.pongAt = false, time.Now()
+			c.keepTimer.Reset(c.keep.Interval)
+		}
 	case drainData:
 		finish, c.drainPing = c.drainPing, false
 	case c.rttData.bytes():
 		if !c.rttData.IsZero() {
 			c.h.SampleRTT(c.now - c.rttSent)
-			c.rttData = pingData{}
+			c.rttData, c.pongAt = pingData{}, time.Now()
 		}
 	}
 	c.mu.Unlock()
@@ -83,44 +87,4 @@ func (c *conn) timerLocked(d time.Duration, f func()) *time.Timer {
 	t := time.AfterFunc(d, f)
 	c.timers = append(c.timers, t)
 	return t
-}
-
-// startKeepalive arms the keepalive timer (gRFC A8). It fires once an interval and looks whether
-// bytes came since, so that a busy connection pays nothing per read.
-func (c *conn) startKeepalive() {
-	if c.keep.Interval <= 0 {
-		return
-	}
-	orDefault(&c.keep.Timeout, 20*time.Second)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.keepTimer = c.timerLocked(c.keep.Interval, c.keepaliveTick)
-	}
-}
-
-func (c *conn) keepaliveTick() {
-	c.lock()
-	if c.err != nil {
-		c.mu.Unlock()
-		return
-	}
-	idle := !c.active.Swap(false)
-	switch {
-	case c.keepPing && idle:
-		c.failLocked(&transport.Error{
-			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: "keepalive_timeout",
-			Reason: "no answer to a keepalive ping within " + c.keep.Timeout.String() + " (keepalive timeout)",
-		})
-		c.mu.Unlock()
-		return
-	case idle && (c.keep.WithoutStreams || c.h.Open() > 0):
-		c.keepPing = true
-		c.h.Out = frame.AppendPing(c.h.Out, false, keepaliveData)
-		c.keepTimer.Reset(c.keep.Timeout)
-	default:
-		c.keepPing = false
-		c.keepTimer.Reset(c.keep.Interval)
-	}
-	c.flushLocked(flushNow)
 }

@@ -23,7 +23,7 @@ const readChunk = 64 << 10
 func (c *conn) readLoop() {
 	for {
 		if err := c.fill(); err != nil {
-			c.fail(readError(err))
+			c.fail(c.readEnd(err))
 			break
 		}
 		if !c.active.Load() {
@@ -196,6 +196,21 @@ func (c *conn) readReady(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+// readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its reason.
+func (c *conn) readEnd(err error) *transport.Error {
+	e := readError(err)
+	if c.role == h2.Client && e.Origin == transport.OriginNetwork {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if code, debug, ok := c.h.PeerGoAway(); ok {
+			g := goAwayError(code, debug)
+			g.Cause = e.Cause
+			return g
+		}
+	}
+	return e
 }
 
 func readError(err error) *transport.Error {
