@@ -136,6 +136,9 @@ func (i *inbound) decode(body []byte, m any) error {
 	if err := i.codec.Unmarshal(body, m); err != nil {
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
+	if len(body) >= mem.LargeMessage {
+		mem.Decoded(len(body))
+	}
 	return nil
 }
 

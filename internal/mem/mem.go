@@ -11,12 +11,17 @@ import (
 	"sync"
 )
 
-// Size classes are powers of four from 256 B to 4 MiB: few enough that each pool
-// stays warm, close enough that at most three quarters of a buffer is slack.
+// Size classes are powers of four up to 16 KiB, few enough that each pool stays warm; and powers of
+// two with some slack from 32 KiB to 4 MiB, so that a message with a payload of such a round
+// size fits the class of that size together with what goes around it.
 const (
-	minShift = 8
-	classes  = 8
-	maxClass = 1 << (minShift + 2*(classes-1))
+	classes      = 12
+	smallShift   = 8 // 256 B
+	smallClasses = 4
+	maxSmall     = 1 << (smallShift + 2*(smallClasses-1))
+	largeShift   = 15 // 32 KiB
+	slack        = 1 << 10
+	maxClass     = 1<<(largeShift+classes-smallClasses-1) + slack
 )
 
 // A Buf is a lent byte buffer. B may be appended to freely; if it outgrows its
@@ -28,11 +33,25 @@ type Buf struct {
 
 var pools [classes]sync.Pool
 
+// classFor returns the smallest class whose buffers hold n bytes.
 func classFor(n int) int {
-	if n <= 1<<minShift {
+	switch {
+	case n <= 1<<smallShift:
 		return 0
+	case n <= maxSmall:
+		return (bits.Len(uint(n-1)) - smallShift + 1) / 2
+	case n <= 1<<largeShift+slack:
+		return smallClasses
 	}
-	return (bits.Len(uint(n-1)) - minShift + 1) / 2
+	return smallClasses + bits.Len(uint(n-slack-1)) - largeShift
+}
+
+// classBytes is the size of a class's buffers.
+func classBytes(class int) int {
+	if class < smallClasses {
+		return 1 << (smallShift + 2*class)
+	}
+	return 1<<(largeShift+class-smallClasses) + slack
 }
 
 // Get lends a buffer with length 0 and capacity of at least n bytes.
@@ -52,7 +71,7 @@ func Get(n int) *Buf {
 		b.freed = false
 		return b
 	}
-	return &Buf{B: make([]byte, 0, 1<<(minShift+2*c))}
+	return &Buf{B: make([]byte, 0, classBytes(c))}
 }
 
 // Free gives the buffer back. A nil Buf is allowed.
@@ -62,11 +81,13 @@ func (b *Buf) Free() {
 	}
 	invariantFree(b)
 	n := cap(b.B)
-	if n < 1<<minShift || n > maxClass {
+	if n < 1<<smallShift || n > maxClass {
 		return // grown past the largest class, or never ours: the collector has it
 	}
-	// The class whose size is at most cap(B), so that Get's promise on capacity holds.
-	c := (bits.Len(uint(n)) - 1 - minShift) / 2
+	c := classFor(n)
+	if classBytes(c) > n {
+		c-- // the class whose size it has at least, so that Get's promise on capacity holds
+	}
 	if !shelves[c].put(b) {
 		pools[c].Put(b)
 	}

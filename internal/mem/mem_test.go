@@ -11,7 +11,7 @@ func TestClasses(t *testing.T) {
 		if len(b.B) != 0 || cap(b.B) < n {
 			t.Errorf("Get(%d): length %d, capacity %d", n, len(b.B), cap(b.B))
 		}
-		if n <= maxClass && n > 1<<minShift && cap(b.B) > 4*n {
+		if n <= maxClass && n > 1<<smallShift && cap(b.B) > 4*n {
 			t.Errorf("Get(%d): capacity %d, more than four times that", n, cap(b.B))
 		}
 		b.Free()
@@ -43,9 +43,9 @@ func TestShelvesOutliveCollections(t *testing.T) {
 	}
 	b.Free()
 	for range 100 {
-		(&Buf{B: make([]byte, 0, 1<<20)}).Free()
+		(&Buf{B: make([]byte, 0, 1<<20+slack)}).Free()
 	}
-	if n := len(shelves[6].bufs); n != 4 {
+	if n := len(shelves[classFor(1<<20)].bufs); n != 4 {
 		t.Errorf("%d buffers of 1 MiB on a shelf for 4 MiB", n)
 	}
 }
@@ -55,7 +55,7 @@ func TestShelvesBoundBytes(t *testing.T) {
 	for c := range shelves {
 		s := &shelves[c]
 		for range 100 {
-			(&Buf{B: make([]byte, 0, 1<<(minShift+2*c+2)-1)}).Free() // the largest of the class
+			(&Buf{B: make([]byte, 0, min(classBytes(c)*2, maxClass)-1)}).Free() // about the largest of the class
 		}
 		held := 0
 		for _, b := range s.bufs {

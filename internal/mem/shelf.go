@@ -2,24 +2,29 @@ package mem
 
 import "sync"
 
-// A shelf keeps a few buffers of a large class where the garbage collector does not take them.
-// Large messages make it run often, each run empties the pools, and a new megabyte costs
-// more to clear than to fill: without shelves 1 MiB calls are a quarter slower. What a process
-// that has seen large messages keeps for good is bounded by the room below: 11 MiB.
+// A shelf keeps buffers of a large class where a collection does not take them, as it takes those of
+// a sync.Pool: large messages make the collector run often, and a new megabyte costs more to
+// clear than to fill. What all shelves keep is bounded by their rooms, and they are emptied when
+// nothing used them for a while (see pacer).
 type shelf struct {
 	// immutable
-	room int // most bytes kept: buffers of a class can be four times as large if they have outgrown another; 0: none
+	room int // most bytes kept, spare capacity included; 0: the class has no shelf
+
 	// guarded by mu
 	mu   sync.Mutex
 	bufs []*Buf
-	held int // bytes of bufs, spare capacity included
+	held int // bytes of bufs
 }
 
+// The rooms come to 17 MiB.
 var shelves = [classes]shelf{
-	4: {room: 16 << 16}, // 64 KiB: what connections read into and write from
-	5: {room: 8 << 18},
-	6: {room: 4 << 20},
-	7: {room: 1 << 22},
+	5:  {room: 3 << 20}, // 65 KiB: what connections read into and write from
+	6:  {room: 2 << 20},
+	7:  {room: 2 << 20},
+	8:  {room: 2 << 20},
+	9:  {room: 4<<20 + 4*slack}, // 1 MiB
+	10: {room: 0},               // messages that large are rare: the pool has them
+	11: {room: 4<<20 + slack},   // 4 MiB, the default limit
 }
 
 // take returns a buffer, nil if there is none.
@@ -46,11 +51,19 @@ func (s *shelf) put(b *Buf) bool {
 		return false
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.held+cap(b.B) > s.room {
+		s.mu.Unlock()
 		return false
 	}
 	s.held += cap(b.B)
 	s.bufs = append(s.bufs, b)
+	s.mu.Unlock()
+	pace.watch()
 	return true
+}
+
+func (s *shelf) empty() {
+	s.mu.Lock()
+	s.bufs, s.held = nil, 0
+	s.mu.Unlock()
 }
