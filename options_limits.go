@@ -56,6 +56,14 @@ type Limits struct {
 	// ReceiveMemory: received bytes of a connection that the program has not taken, at most 2^31-1
 	// (16 MiB). The peer is given no more window. There is no way to say none.
 	ReceiveMemory int
+	// SharedReceiveMemory: bytes that the connections of a server together may be given for messages that
+	// have begun and do not fit the windows every stream and connection starts with; at least 65536, no
+	// limit if negative. The default begins with 4 MiB, gives one connection at a time up to 24 MiB, and
+	// grows up to 128 MiB while messages come whole. When it is used up, connections wait; one on
+	// which nothing comes for a second while others wait has its streams reset: those whose calls have not
+	// begun with REFUSED_STREAM, so that the client can try again [receive_refused], others with
+	// RESOURCE_EXHAUSTED [receive_stalled]. Clients do not use it.
+	SharedReceiveMemory int
 	// Backlog: bytes of responses that wait for the client on a connection (256 KiB). Beyond it, when four calls
 	// or more have finished and wait, further calls of the connection are begun only as it takes them, and
 	// SendMsg of streams waits for the client.
@@ -86,7 +94,11 @@ func WithLimits(l Limits) Option {
 			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 2147483647, or 0 for the default", l.ReceiveMemory)
 			return
 		}
-		c.limits.ReceiveMemory = int32(l.ReceiveMemory)
+		if l.SharedReceiveMemory > 0 && l.SharedReceiveMemory < 64<<10 {
+			c.bad("WithLimits: SharedReceiveMemory %d: want at least 65536, 0 for the default, or negative for no limit", l.SharedReceiveMemory)
+			return
+		}
+		c.limits.ReceiveMemory, c.limits.SharedReceive = int32(l.ReceiveMemory), int64(l.SharedReceiveMemory)
 		c.limits.HeaderFields = fieldLimit(l.HeaderFields)
 		c.limits.Backlog = l.Backlog
 		c.limits.PrefaceTimeout, c.limits.HeaderTimeout = l.PrefaceTimeout, l.HeaderTimeout

@@ -220,5 +220,12 @@ func (c *ServerCall) release() {
 	}
 }
 
+// Started tells whether anybody has looked at the call: it was handed to its Dispatcher.
+func (c *ServerCall) Started() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dispatched
+}
+
 // codecFor finds the codec of the request's content subtype.
 func (c *ServerCall) codecFor() encoding.Codec { return c.env.Registry.Codec(c.subtype) }

@@ -26,6 +26,7 @@ import "github.com/naru-rpc/naru/internal/h2/frame"
 //     windows reach: after that it can only be used by the one it is meant for.
 //
 // What was given on top is kept back from later credit, so that the windows return to their size.
+// On a server both kinds come out of a budget that all connections share: see memory.go.
 
 // stuckWindow is the connection window below which a peer may hold back whole frames.
 const stuckWindow = maxDataFrame
@@ -53,8 +54,11 @@ func (c *Conn) fitStreams() {
 
 // Refund gives connection credit back for bytes that reached no stream.
 func (c *Conn) Refund(n int64) {
+	c.moved += n
+	c.held -= n
 	pay := min(n, c.debt)
 	c.debt -= pay
+	c.settleBudget()
 	c.recvHeld += n - pay
 	c.earn(n - pay)
 	if c.recvHeld < c.connTarget/4 {
@@ -146,7 +150,11 @@ func (c *Conn) repay(s *Stream, n int64) {
 	pay := min(n, s.extra)
 	s.extra -= pay
 	c.extras -= pay
-	c.earned += pay
+	c.moved += pay
+	c.held -= pay
+	if c.earned += pay; s.Cut {
+		c.earned -= n
+	}
 	c.Refund(n - pay)
 	if pay > 0 {
 		c.grantNext()
@@ -175,6 +183,7 @@ func (c *Conn) ahead(s *Stream) {
 	if len(c.wanting) > 0 || !c.grant(s) {
 		s.waiting = true
 		c.wanting = append(c.wanting, s)
+		c.hungry()
 	}
 }
 
@@ -185,7 +194,7 @@ func (c *Conn) grant(s *Stream) bool {
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	if c.extras+n > c.connTarget/2 && c.oldest() != s {
+	if c.extras+n > max(c.connTarget/2, c.extraMost) && c.oldest() != s || !c.reserve(s, n) {
 		return false
 	}
 	c.extend(s, n)
@@ -217,19 +226,27 @@ func (c *Conn) extend(s *Stream, n int64) {
 // grantNext serves those who wait for an extension, the oldest message before all.
 func (c *Conn) grantNext() {
 	if len(c.wanting) == 0 {
+		c.extraMost = 0
 		return
 	}
 	if s := c.oldest(); s != nil && s.waiting {
 		c.grant(s)
 	}
-	for len(c.wanting) > 0 && c.grant(c.wanting[0]) {
-		c.wanting[0].waiting = false
-		c.wanting[0] = nil
-		c.wanting = c.wanting[1:]
+	for c.grantFirst() {
 	}
-	if len(c.wanting) == 0 {
+}
+
+// grantFirst serves the stream that has waited longest.
+func (c *Conn) grantFirst() bool {
+	if len(c.wanting) == 0 || !c.grant(c.wanting[0]) {
+		return false
+	}
+	c.wanting[0].waiting = false
+	c.wanting[0] = nil
+	if c.wanting = c.wanting[1:]; len(c.wanting) == 0 {
 		c.wanting = nil
 	}
+	return true
 }
 
 // unstick gives the oldest incomplete message what it lacks if the connection's window is nearly
@@ -250,9 +267,17 @@ func (c *Conn) unstick() {
 		return // the program has whole messages to take: that frees the window
 	}
 	if n := s.need - s.recvWindow; n > 0 {
+		if !c.reserve(s, n) {
+			c.hungry()
+			return
+		}
 		c.extend(s, n)
 	}
 	if n := s.need - c.recvWindow; n > 0 {
+		if !c.reserve(nil, n) {
+			c.hungry()
+			return
+		}
 		c.debt += n
 		c.announceConn(n)
 	}
@@ -265,6 +290,8 @@ func (c *Conn) dropCredit(s *Stream) {
 	c.extras -= s.extra
 	c.debt += s.extra
 	s.extra, s.need = 0, 0
+	c.unreserve(s)
+	c.settleBudget() // now as debt
 	c.fitStreams()
 	c.grantNext()
 }

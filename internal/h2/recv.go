@@ -123,6 +123,8 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 		return nil, connError(frame.FlowControlError, "conn_window", "DATA of %d bytes with %d left in the connection's window", n, c.recvWindow)
 	}
 	c.recvWindow -= n
+	c.moved += n
+	c.held += n
 	s := c.streams[id]
 	if s == nil {
 		return nil, c.dataWithoutStream(id, n)
@@ -156,6 +158,7 @@ func (c *Conn) Delivered(s *Stream, n int) {
 		return
 	}
 	if s.need = max(0, s.need-int64(n)); s.need == 0 {
+		c.completed(s)
 		c.grantNext() // another message is the oldest now
 	}
 }

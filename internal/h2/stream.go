@@ -28,6 +28,7 @@ type Stream struct {
 	Closed       bool // no longer in the table
 	headSent     bool
 	HeadReceived bool // the final (not 1xx) head has come
+	Cut          bool // ended for the memory it held: what it gives back earns no window
 	Waiting      bool // the shell wants to be woken when the queue is short again
 	endQueued    bool // the program has ended its half; END_STREAM follows the queue
 
@@ -41,6 +42,7 @@ type Stream struct {
 	recvHeld   int64
 	extra      int64 // what Want added to the windows and has not come back
 	need       int64 // bytes that the message being received lacks
+	reserved   int64 // what the budget has reserved for it
 	waiting    bool  // in the connection's list of those who wait for an extension
 	grown      int64 // what the target grew by and is not announced
 	halfAt     int64 // when half a window was last used

@@ -14,12 +14,14 @@ import (
 var callClasses = []class{
 	{
 		name: "a decompression bomb, gzip", heap: 96 << 20,
-		attack: func(p *peer) { bomb(p, "gzip", gzipBomb()) },
+		prepare: func() { gzipBomb() },
+		attack:  func(p *peer) { bomb(p, "gzip", gzipBomb()) },
 	},
 	{
 		// Each message makes one of 4 MiB, at most one a processor at a time; the rest is garbage.
 		name: "a decompression bomb, zstd", heap: 96 << 20,
-		attack: func(p *peer) { bomb(p, "zstd", zstdBomb()) },
+		prepare: func() { zstdBomb() },
+		attack:  func(p *peer) { bomb(p, "zstd", zstdBomb()) },
 	},
 	{
 		name: "zstd frames that ask for a large window",

@@ -23,6 +23,7 @@ type Limits struct {
 	StreamWindow    int32         // first receive window of a stream (65 KiB)
 	MaxStreamWindow int32         // what it may grow to (4 MiB)
 	ReceiveMemory   int32         // received bytes the program has not taken, per connection (16 MiB)
+	SharedReceive   int64         // what a server's connections together grant to half-received messages (adaptive, see memory.go)
 	PrefaceTimeout  time.Duration // TLS handshake, preface and first SETTINGS (10 s)
 	HeaderTimeout   time.Duration // a header block that has begun (10 s)
 	WriteStall      time.Duration // a write that makes no progress (30 s)
@@ -42,6 +43,9 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	orDefault(&l.HeaderList, hpack.DefaultLimits.Size)
 	orDefault(&l.HeaderListHard, hpack.DefaultLimits.HardSize)
 	orDefault(&l.HeaderFields, hpack.DefaultLimits.Fields)
+	if l.SharedReceive < 0 {
+		l.SharedReceive = math.MaxInt64 / 2
+	}
 	orDefault(&l.PrefaceTimeout, 10*time.Second)
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)
@@ -110,12 +114,16 @@ type ServerConfig struct {
 	// this side's transport ended. It must not block.
 	Count func(*transport.Error)
 
-	once   sync.Once // limits with defaults, shared by all connections
+	once   sync.Once // what all connections share: limits with defaults, memory
 	limits *Limits
+	memory *memory
 }
 
 func (c *ServerConfig) resolved() *Limits {
-	c.once.Do(func() { c.limits = c.Limits.withDefaults(serverPolicy) })
+	c.once.Do(func() {
+		c.limits = c.Limits.withDefaults(serverPolicy)
+		c.memory = newMemory(c.limits.SharedReceive)
+	})
 	return c.limits
 }
 

@@ -28,6 +28,7 @@ type conn struct {
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
 	count    func(*transport.Error)  // nil: nobody counts
+	memory   *memory                 // shared by a server's connections, nil on a client
 	done     chan struct{}           // closed by the read loop when everything has ended
 	draining chan struct{}           // closed under mu, once, when no new stream is taken
 
@@ -102,7 +103,11 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	rc.FromServer = role == h2.Client
 	c.budget = limits.Abuse.New()
 	c.rd = h2.NewReader(rc, &c.budget)
-	c.h = h2.NewConn(limits.h2(role), c.newStream)
+	hc := limits.h2(role)
+	if c.memory != nil {
+		hc.Budget = (*connBudget)(c)
+	}
+	c.h = h2.NewConn(hc, c.newStream)
 	c.info = transport.ConnInfo{
 		ID: connIDs.Add(1), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
 	}

@@ -9,12 +9,14 @@
 //     or could not write itself (write.go); ends as soon as the out-buffer is empty. The
 //     read loop waits for it in teardown.
 //   - Timers (time.AfterFunc): keepalive, graceful drain, age. Each is stopped in teardown.
+//   - memory's timer, one for all connections of a server, which runs only while one of them waits for
+//     memory; memory.serve, started when some came free, ends when nobody can be served.
 //
 // # Locks
 //
 // conn.mu guards the protocol state (h2.Conn) and everything marked so in conn. It is held for
-// appending frames and never while writing, reading, or calling a sink. There is no other lock
-// below it.
+// appending frames and never while writing, reading, or calling a sink. Below it
+// is only memory.mu, a leaf.
 //
 // # Ways a connection ends
 //

@@ -27,7 +27,9 @@ func ServeConn(nc net.Conn, cfg *ServerConfig, h transport.ServerHandler) *Serve
 		nc = tls.Server(SpillTLS(nc), cfg.TLS)
 	}
 	c.count = cfg.Count
-	c.init(nc, h2.Server, cfg.resolved(), cfg.Keepalive)
+	limits := cfg.resolved()
+	c.memory = cfg.memory
+	c.init(nc, h2.Server, limits, cfg.Keepalive)
 	c.handler = h
 	go c.serve()
 	return c

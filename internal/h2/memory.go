@@ -1,0 +1,168 @@
+package h2
+
+// Extensions of windows beyond what every stream and connection starts with are memory that a server
+// did not promise. All its connections take them from one Budget: ten connections that each begin the
+// largest message on every stream then hold little more than one would.
+//
+// A budget that is used up makes streams wait, and whoever makes others wait must go on:
+//
+//   - While data comes, or the program takes some, nothing is done here; the shell sees to it that one
+//     connection at a time may have more than the others.
+//   - A connection on which nothing moved for serveAfter may extend more of its streams at a time: what
+//     it waits for may be stuck behind them, in a proxy that merges the uploads of many.
+//   - After stallAfter, the younger half of the streams that wait is refused, as long as nobody has
+//     looked at them: their peer may try again, and a proxy's buffers come free. When none is left, the
+//     message that holds is given up: its peer had the window and sent nothing.
+const (
+	serveAfter = int64(250e6)
+	stallAfter = int64(1e9)
+)
+
+// A Budget is the memory that the connections of a server share for half-received messages, as one
+// connection sees it. Its methods are called under the connection's lock.
+type Budget interface {
+	// Reserve takes n bytes, or returns false if there are not so many.
+	Reserve(n int64) bool
+	// Release gives n bytes back; negative n takes them, whatever there is.
+	Release(n int64)
+	// Completed tells that n bytes about to be released were granted to a message that came whole.
+	Completed(n int64)
+	// Hungry tells that the connection waits for an extension: Sweep and Serve are to be called.
+	Hungry()
+}
+
+// reserve takes n bytes from the budget: for the message of s or, if s is nil, as debt.
+func (c *Conn) reserve(s *Stream, n int64) bool {
+	b := c.cfg.Budget
+	if b == nil {
+		return true
+	}
+	if !b.Reserve(n) {
+		return false
+	}
+	c.claimed += n
+	if s != nil {
+		s.reserved += n
+		c.reserved += n
+	}
+	return true
+}
+
+// unreserve ends the reservation for a message. Debt may take its place: see settleBudget.
+func (c *Conn) unreserve(s *Stream) {
+	c.reserved -= s.reserved
+	s.reserved = 0
+}
+
+// settleBudget makes what the connection has claimed of the budget what it holds: extensions of
+// incomplete messages, and what was given on top and has not come back.
+func (c *Conn) settleBudget() {
+	if c.cfg.Budget == nil || c.claimed == c.reserved+c.debt {
+		return
+	}
+	n := c.claimed - c.reserved - c.debt
+	c.claimed -= n
+	c.cfg.Budget.Release(n)
+}
+
+// completed ends the reservation for a message that is whole.
+func (c *Conn) completed(s *Stream) {
+	if s.reserved == 0 {
+		return
+	}
+	c.cfg.Budget.Completed(s.reserved)
+	c.unreserve(s)
+	c.settleBudget()
+}
+
+func (c *Conn) hungry() {
+	if c.cfg.Budget != nil {
+		c.cfg.Budget.Hungry()
+	}
+}
+
+// Held returns about how much memory the connection holds but for what the budget was asked for: received
+// bytes that the program has not given back, and its streams.
+func (c *Conn) Held() int64 { return max(0, c.held-c.claimed) + int64(len(c.streams))*streamCost }
+
+// streamCost is what an open stream takes besides its messages, measured with 2,500 calls that wait.
+const streamCost = 3 << 10
+
+// IsHungry tells whether a stream waits for an extension.
+func (c *Conn) IsHungry() bool {
+	if len(c.wanting) > 0 || c.recvWindow >= stuckWindow {
+		return len(c.wanting) > 0
+	}
+	s := c.oldest()
+	return s != nil && s.need > min(s.recvWindow, c.recvWindow)
+}
+
+// Serve tries to extend the windows of one stream that waits.
+func (c *Conn) Serve() {
+	c.unstick()
+	if s := c.oldest(); s != nil && s.waiting {
+		before := s.need - s.recvWindow
+		if c.grant(s) && before > 0 {
+			return
+		}
+	}
+	c.grantFirst()
+}
+
+// Swept is what Sweep found.
+type Swept struct {
+	Moved   bool      // something went on since the last time
+	Stuck   bool      // nothing did for long enough that others should not be made to wait for it
+	Refuse  []*Stream // wait, and may be refused if nobody has looked at them
+	Stalled *Stream   // holds what others wait for, and did not go on
+}
+
+// Sweep looks whether what others wait for goes on. Call it a few times a second while a connection that
+// shares the budget is hungry, with the time in nanoseconds.
+func (c *Conn) Sweep(now int64) (v Swept) {
+	if c.moved != c.swept {
+		c.swept, c.movedAt = c.moved, now
+		v.Moved = true
+		return v
+	}
+	s, idle := c.holder(), now-c.movedAt
+	if idle < serveAfter || s == nil {
+		return v
+	}
+	v.Stuck = c.claimed > 0
+	if len(c.wanting) > 0 {
+		c.extraMost = min(max(2*c.extraMost, c.connTarget), int64(c.cfg.ConnWindow))
+	}
+	if idle < stallAfter {
+		return v
+	}
+	if n := len(c.wanting); n > 0 {
+		v.Refuse = append(v.Refuse, c.wanting[n/2:]...)
+	}
+	if s.reserved > 0 || c.debt > 0 {
+		v.Stalled = s
+	}
+	return v
+}
+
+// Spare gives the connection time to go on after some of its streams were cut: serveAfter, or if it was the
+// one that held what others wait for, stallAfter. What the streams gave back is no progress.
+func (c *Conn) Spare(now int64, holder bool) {
+	c.swept, c.movedAt = c.moved, now
+	if !holder {
+		c.movedAt -= stallAfter - serveAfter
+	}
+}
+
+// holder is the oldest incomplete message that holds an extension, or the oldest of all if none does.
+func (c *Conn) holder() *Stream {
+	for _, s := range c.assembling {
+		if s.reserved > 0 && s.need > 0 && !s.Closed && !s.RemoteClosed {
+			return s
+		}
+	}
+	return c.oldest()
+}
+
+// IsWaiting tells whether s waits for an extension of its window.
+func (s *Stream) IsWaiting() bool { return s.waiting && s.need > 0 && !s.Closed && !s.RemoteClosed }

@@ -1,0 +1,117 @@
+package h2
+
+import (
+	"testing"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+)
+
+// pot is a budget of one connection.
+type pot struct {
+	limit, taken, most int64
+	hungry             bool
+}
+
+func (p *pot) Reserve(n int64) bool {
+	if p.taken > 0 && p.taken+n > p.limit {
+		return false
+	}
+	p.taken += n
+	p.most = max(p.most, p.taken)
+	return true
+}
+
+func (p *pot) Release(n int64) { p.taken -= n; p.most = max(p.most, p.taken) }
+
+func (p *pot) Completed(int64) {}
+
+func (p *pot) Hungry() { p.hungry = true }
+
+// upload plays a peer that sends messages of size bytes on many streams, taking turns frame by frame. It
+// returns how many came whole.
+func upload(t *testing.T, c *Conn, streams, size, chunk int) (whole int) {
+	t.Helper()
+	left := map[*Stream]int{}
+	var order []*Stream
+	for i := range uint32(streams) {
+		s := openStream(t, c, 2*i+1, false)
+		left[s], order = size, append(order, s)
+	}
+	for progress := true; progress; {
+		progress = false
+		for _, s := range order {
+			n := int(min(int64(left[s]), int64(chunk), s.recvWindow, c.recvWindow))
+			if n <= 0 {
+				continue
+			}
+			progress = true
+			if _, err := c.RecvData(s.ID, n, n); err != nil {
+				t.Fatal(err)
+			}
+			c.Delivered(s, n)
+			if left[s] == size {
+				c.Want(s, int64(size-n))
+			}
+			if left[s] -= n; left[s] == 0 {
+				whole++
+				delete(left, s)
+				s.RemoteClosed = true
+				c.Consumed(s, int64(size))
+			}
+			c.check(t)
+		}
+	}
+	return whole
+}
+
+// TestBudgetIsEnough: 256 large messages at once, of which each has used its stream's first window
+// before any gets on, come whole within what a guest may have, and all of it comes back.
+func TestBudgetIsEnough(t *testing.T) {
+	p := &pot{limit: 18 << 20}
+	c := newTestConn(Config{Role: Server, MaxConcurrentStreams: 256, Budget: p})
+	if n := upload(t, c, 256, 300_000, 16384); n != 256 {
+		t.Errorf("%d of 256 messages came whole; claimed %d", n, c.claimed)
+	}
+	if p.taken != 0 || c.claimed != 0 || c.held != 0 {
+		t.Errorf("left at the end: %d taken, %d claimed, %d bytes held", p.taken, c.claimed, c.held)
+	}
+}
+
+// TestSweep: with too small a budget nothing moves any more. Then streams that wait are offered for
+// refusal, the younger half at a time, and the message that holds the memory is given up.
+func TestSweep(t *testing.T) {
+	const second = int64(1e9)
+	p := &pot{limit: 1 << 20}
+	c := newTestConn(Config{Role: Server, MaxConcurrentStreams: 256, Budget: p})
+	if n := upload(t, c, 100, 300_000, 16384); n != 0 || !p.hungry || !c.IsHungry() {
+		t.Fatalf("%d messages came whole with 2 MiB in all; hungry %v, %v", n, p.hungry, c.IsHungry())
+	}
+	if v := c.Sweep(5 * second); !v.Moved {
+		t.Error("the first look finds that bytes came")
+	}
+	if v := c.Sweep(5*second + stallAfter - 1); v.Moved || !v.Stuck || v.Refuse != nil || v.Stalled != nil {
+		t.Errorf("just before a second has passed: %+v", v)
+	}
+	v := c.Sweep(5*second + stallAfter)
+	if len(v.Refuse) != (len(c.wanting)+1)/2 || v.Refuse[len(v.Refuse)-1] != c.wanting[len(c.wanting)-1] || v.Stalled == nil {
+		t.Fatalf("after a second: %d of %d to be refused, stalled %v", len(v.Refuse), len(c.wanting), v.Stalled)
+	}
+	target := c.connTarget
+	for _, s := range v.Refuse {
+		s.Cut = true
+		n := s.dataSeen
+		c.Reset(s, frame.RefusedStream)
+		c.Consumed(s, n)
+		c.check(t)
+	}
+	if c.connTarget != target {
+		t.Errorf("what refused streams gave back made the window grow from %d to %d", target, c.connTarget)
+	}
+	c.Spare(5*second+stallAfter, false)
+	if v := c.Sweep(5*second + stallAfter + serveAfter - 1); v.Moved || v.Refuse != nil {
+		t.Errorf("what refused streams gave back is no progress: %+v", v)
+	}
+	if v := c.Sweep(5*second + stallAfter + serveAfter); v.Refuse == nil {
+		t.Error("still nothing moves: the next half")
+	}
+}

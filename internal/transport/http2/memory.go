@@ -1,0 +1,354 @@
+package http2
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+const (
+	// firstShared is what all connections of a server together may grant to half-received messages at
+	// first: one of the largest a server takes by default.
+	firstShared = 4 << 20
+	// guestShared is what they may grant for the sake of one connection at a time, less what those that
+	// wait hold anyway. A client that begins a large message on each of 256 streams needs 16 MiB and one
+	// message before any of them gets on.
+	guestShared = 24 << 20
+	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
+	// that are about to wait are not known.
+	guestStep = 4 << 20
+	// mostShared is what they may grant when messages come whole and more are to come.
+	mostShared = 128 << 20
+	// sweepEvery is how often waiting connections are looked after.
+	sweepEvery = 100 * time.Millisecond
+	// patience is how long a connection waits for others that go on before the budget grows for it.
+	patience = time.Second
+)
+
+// memory is the budget for half-received messages that a server's connections share (see
+// h2/memory.go). It starts small and doubles as messages granted from it come whole while others
+// wait, so that peers which go on get what they need and peers which only begin do not. One connection at
+// a time is a guest and may have more, until it needs nothing, does not go on, or others have waited for
+// it long enough.
+//
+// Its timer runs only while a connection waits, its goroutine only while one may be served. Lock order:
+// conn.mu before memory.mu; tick and serve take a connection's lock with memory's free.
+type memory struct {
+	// immutable
+	most  int64 // what allowed may grow to
+	fixed bool  // the amount was asked for: all of it is there from the beginning
+
+	// guarded by mu (a leaf lock)
+	mu      sync.Mutex
+	allowed int64
+	granted int64
+	whole   int64           // of what was granted, come whole since allowed last grew
+	holders map[*conn]int64 // what each has of granted
+	hungry  map[*conn]int64 // have streams that wait, for this budget or within the connection's own limits; what each holds besides
+	pinned  int64           // sum of what those hold besides
+	queue   []*conn         // of them, those that wait for this budget, in turn
+	waited  time.Time       // since when the first of queue waits
+	turn    *conn           // is being served
+	guest   *conn           // may have more, up to guestShared
+	ticks   int64           // since it is the guest
+	refused bool            // turn did not get what it asked for
+	freed   int             // counts releases
+	serving bool            // serve runs or is about to
+	timer   *time.Timer
+	ticking bool
+}
+
+func newMemory(most int64) *memory {
+	m := &memory{most: most, fixed: most > 0, holders: make(map[*conn]int64), hungry: make(map[*conn]int64)}
+	if m.allowed = most; !m.fixed {
+		m.most, m.allowed = mostShared, firstShared
+	}
+	return m
+}
+
+// connBudget is the memory as one connection sees it: h2.Budget.
+type connBudget conn
+
+// Reserve implements h2.Budget. Whoever is not at its turn does not overtake those that wait. What alone
+// is more than there may be is granted when nothing else is.
+func (b *connBudget) Reserve(n int64) bool {
+	c, m := (*conn)(b), b.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mine := m.turn == c || m.guest == c || len(m.queue) == 0
+	if mine && m.fitsLocked(c, n) {
+		m.addLocked(c, n)
+		return true
+	}
+	if m.turn == c {
+		m.refused = true
+	} else if !slices.Contains(m.queue, c) {
+		if len(m.queue) == 0 {
+			m.waited = time.Now()
+		}
+		m.queue = append(m.queue, c)
+	}
+	return false // the connection calls Hungry
+}
+
+func (m *memory) fitsLocked(c *conn, n int64) bool {
+	if m.granted <= 0 || m.granted+n <= m.allowed {
+		return true
+	}
+	if m.guest == nil && !m.fixed {
+		m.guest, m.ticks = c, 0
+	}
+	return m.guest == c && m.granted+n <= min(guestShared-m.pinned, m.allowed+guestStep*(1+m.ticks))
+}
+
+// Release implements h2.Budget.
+func (b *connBudget) Release(n int64) {
+	c, m := (*conn)(b), b.memory
+	m.mu.Lock()
+	m.addLocked(c, -n)
+	m.freed++
+	m.wakeLocked()
+	m.mu.Unlock()
+}
+
+// Completed implements h2.Budget.
+func (b *connBudget) Completed(n int64) {
+	m := b.memory
+	m.mu.Lock()
+	if m.whole += n; len(m.queue) > 0 && m.whole >= m.allowed/2 {
+		m.whole = 0
+		m.allowed = min(2*m.allowed, m.most)
+	}
+	m.mu.Unlock()
+}
+
+// Hungry implements h2.Budget.
+func (b *connBudget) Hungry() {
+	m := b.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pinLocked((*conn)(b), b.h.Held())
+	if m.ticking {
+		return
+	}
+	m.ticking = true
+	if m.timer == nil {
+		m.timer = time.AfterFunc(sweepEvery, m.tick)
+	} else {
+		m.timer.Reset(sweepEvery)
+	}
+}
+
+func (m *memory) addLocked(c *conn, n int64) {
+	m.granted += n
+	if left := m.holders[c] + n; left > 0 {
+		m.holders[c] = left
+	} else {
+		m.leaveLocked(c)
+		delete(m.holders, c)
+	}
+	if len(m.holders) == 0 && len(m.queue) == 0 && !m.fixed {
+		m.allowed, m.whole = firstShared, 0
+	}
+}
+
+// pinLocked notes that a hungry connection holds n bytes of its own windows.
+func (m *memory) pinLocked(c *conn, n int64) {
+	m.pinned += n - m.hungry[c]
+	m.hungry[c] = n
+}
+
+// dequeueLocked takes c out of the queue.
+func (m *memory) dequeueLocked(c *conn) {
+	at := slices.Index(m.queue, c)
+	if at < 0 {
+		return
+	}
+	if m.queue = slices.Delete(m.queue, at, at+1); at == 0 {
+		m.waited = time.Now()
+	}
+}
+
+// leaveLocked ends c's time as a guest.
+func (m *memory) leaveLocked(c *conn) {
+	if m.guest == c {
+		m.guest = nil
+	}
+}
+
+func (m *memory) wakeLocked() {
+	if len(m.queue) > 0 && !m.serving {
+		m.serving = true
+		go m.serve()
+	}
+}
+
+// serve lets the connections of the queue have what there is, one extension each in turn.
+func (m *memory) serve() {
+	for {
+		m.mu.Lock()
+		if len(m.queue) == 0 {
+			m.serving = false
+			m.mu.Unlock()
+			return
+		}
+		at := max(0, slices.Index(m.queue, m.guest)) // the guest first: the others wait for it
+		c, freed := m.queue[at], m.freed
+		m.turn, m.refused = c, false
+		m.mu.Unlock()
+		served := c.serveHungry()
+		m.mu.Lock()
+		m.turn = nil
+		if m.refused && m.freed == freed {
+			m.serving = false
+			m.mu.Unlock()
+			return
+		}
+		if !m.refused {
+			m.dequeueLocked(c)
+			if served { // there may be more of its streams
+				m.queue = append(m.queue, c)
+			}
+		}
+		m.mu.Unlock()
+	}
+}
+
+// tick looks after the connections that wait and those they wait for.
+func (m *memory) tick() {
+	now := time.Now()
+	m.mu.Lock()
+	conns := slices.Collect(maps.Keys(m.holders))
+	for c := range m.hungry {
+		if _, ok := m.holders[c]; !ok {
+			conns = append(conns, c)
+		}
+	}
+	contended := len(m.queue) > 0
+	m.mu.Unlock()
+	stuck := false
+	for _, c := range conns {
+		v, hungry := c.sweep(now, contended)
+		stuck = stuck || v.Stuck
+		m.mu.Lock()
+		if !hungry {
+			m.pinned -= m.hungry[c]
+			delete(m.hungry, c)
+		}
+		if !hungry || v.Stuck {
+			m.leaveLocked(c)
+		}
+		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ticks++
+	m.growLocked(now, stuck)
+	m.wakeLocked()
+	if m.ticking = len(m.hungry) > 0 || len(m.queue) > 0; m.ticking {
+		m.timer.Reset(sweepEvery)
+	}
+}
+
+// growLocked helps the connection that has waited long for others which go on.
+func (m *memory) growLocked(now time.Time, stuck bool) {
+	if len(m.queue) == 0 || stuck || now.Sub(m.waited) < patience {
+		return
+	}
+	m.guest = nil
+	m.allowed = min(m.allowed+m.allowed/4, m.most)
+}
+
+// serveHungry lets the connection take one extension, and tells whether it did.
+func (c *conn) serveHungry() bool {
+	c.lock()
+	if c.err != nil || c.ended {
+		c.mu.Unlock()
+		return false
+	}
+	before := len(c.h.Out)
+	c.h.Serve()
+	served := len(c.h.Out) > before
+	c.flushIfLocked(served)
+	return served
+}
+
+// sweep looks whether the connection goes on, ends what does not, and tells whether it still waits. contended:
+// others wait for what it holds.
+func (c *conn) sweep(now time.Time, contended bool) (v h2.Swept, hungry bool) {
+	c.lock()
+	if c.err != nil || c.ended {
+		c.mu.Unlock()
+		return v, false
+	}
+	v = c.h.Sweep(now.UnixNano())
+	hungry = c.h.IsHungry()
+	c.mu.Unlock()
+	switch refuse := unstarted(v.Refuse); {
+	case len(refuse) > 0:
+		c.cut(now, refuse, errReceiveRefused)
+	case v.Stalled != nil && (hungry || contended):
+		c.cut(now, []*stream{v.Stalled.User.(*stream)}, errReceiveStalled)
+	}
+	if hungry {
+		c.serveHungry()
+	}
+	return v, hungry
+}
+
+// A starter is a sink that knows whether anybody has looked at its call.
+type starter interface{ Started() bool }
+
+// unstarted returns those streams whose calls nobody has looked at: RFC 9113 §8.7, REFUSED_STREAM
+// promises just that.
+func unstarted(streams []*h2.Stream) (out []*stream) {
+	for _, s := range streams {
+		st := s.User.(*stream)
+		if k, ok := st.sink.(starter); ok && !k.Started() {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+var (
+	errReceiveRefused = &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "receive_refused",
+		Reason: "no memory for the message that the peer has begun (Limits.SharedReceiveMemory, WithLimits)", Unprocessed: true,
+	}
+	errReceiveStalled = &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "receive_stalled",
+		Reason: "peer began a message and did not go on while others waited for its memory (Limits.SharedReceiveMemory, WithLimits)",
+	}
+)
+
+// cut resets streams that hold or want memory for messages that do not come.
+func (c *conn) cut(now time.Time, streams []*stream, err *transport.Error) {
+	c.lock()
+	var done []*stream
+	for _, st := range streams {
+		if st.Closed || st.RemoteClosed || err.Unprocessed && !st.IsWaiting() {
+			continue // went on meanwhile
+		}
+		st.endErr, st.Cut = err, true
+		c.h.Reset(&st.Stream, frame.ErrCode(err.Code))
+		if !err.Unprocessed {
+			c.owedResets++
+		}
+		done = append(done, st)
+	}
+	c.updateLocked()
+	c.flushLocked(flushNow)
+	for _, st := range done {
+		c.counted(err)
+		st.sink.Closed(err) // most give back what they held
+	}
+	c.mu.Lock()
+	c.h.Spare(now.UnixNano(), !err.Unprocessed)
+	c.mu.Unlock()
+}
