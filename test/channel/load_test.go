@@ -17,15 +17,43 @@ type load struct {
 	n      int
 	errs   []error
 	ids    []string // of calls that failed
+	spans  []span   // of calls that failed
 	took   []time.Duration
 	answer map[string]int
+	// noise is how late the machine was at worst with what it had to do at a time. It is what tests under load
+	// add to bounds of time.
+	noise time.Duration
+}
+
+// span is from when to when something took.
+type span struct{ from, to time.Time }
+
+func (s span) String() string { return s.from.Format("05.000") + "-" + s.to.Format("05.000") }
+
+// overlaps tells whether s has a moment in common with one of the others.
+func (s span) overlaps(others []span) bool {
+	return slices.ContainsFunc(others, func(o span) bool { return !s.from.After(o.to) && !o.from.After(s.to) })
+}
+
+// listenToNoise measures until ctx ends.
+func (l *load) listenToNoise(ctx context.Context) {
+	const nap = 5 * time.Millisecond
+	for ctx.Err() == nil {
+		began := time.Now()
+		<-time.After(nap)
+		l.noise = max(l.noise, time.Since(began)-nap)
+	}
 }
 
 // run sends calls at a steady rate, whatever becomes of them, for d, and waits for the last one.
 func (l *load) run(t testing.TB, c *naru.Client, m *naru.MethodInfo, rate int, d time.Duration, opts ...naru.CallOption) {
 	t.Helper()
 	l.answer = map[string]int{}
-	var wg sync.WaitGroup
+	var wg, listener sync.WaitGroup
+	ctx, stop := context.WithCancel(context.Background())
+	listener.Go(func() { l.listenToNoise(ctx) })
+	defer listener.Wait()
+	defer stop()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	end := time.After(d)
@@ -46,6 +74,7 @@ func (l *load) run(t testing.TB, c *naru.Client, m *naru.MethodInfo, rate int, d
 				if err != nil {
 					l.errs = append(l.errs, err)
 					l.ids = append(l.ids, id)
+					l.spans = append(l.spans, span{start, start.Add(took)})
 				}
 				l.answer[res]++
 			})

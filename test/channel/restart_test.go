@@ -8,6 +8,8 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/status"
 )
 
 func backends3(t *testing.T, h handler) []*backend {
@@ -18,16 +20,20 @@ func backends3(t *testing.T, h handler) []*backend {
 	}
 }
 
-// restartAll restarts the backends one after another until ctx ends, each down for a while.
-func restartAll(ctx context.Context, bs []*backend, stop func(*backend)) {
+// restartAll restarts the backends one after another until ctx ends, each down for a while. It returns when they were
+// stopped.
+func restartAll(ctx context.Context, bs []*backend, stop func(*backend)) (stops []span) {
 	for ctx.Err() == nil {
 		for _, b := range bs {
+			from := time.Now()
 			stop(b)
+			stops = append(stops, span{from, time.Now()})
 			wait(ctx, 300*time.Millisecond)
 			b.up()
 			wait(ctx, 700*time.Millisecond)
 		}
 	}
+	return stops
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -68,7 +74,7 @@ func processes3(t *testing.T, e *executions) []*backend {
 }
 
 // underRestarts sends 500 calls a second while the backends are restarted.
-func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.MethodInfo) *load {
+func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.MethodInfo) (l *load, stops []span) {
 	t.Helper()
 	c := dial(t, bs, naru.WithBalancer(balancer.RoundRobin{}))
 	if err := c.WaitReady(t.Context()); err != nil {
@@ -76,15 +82,17 @@ func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.Met
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { restartAll(ctx, bs, stop) })
-	l := &load{}
+	wg.Go(func() { stops = restartAll(ctx, bs, stop) })
+	l = &load{}
 	l.run(t, c, m, 500, underLoad(time.Minute, 3*time.Second))
 	cancel()
 	wg.Wait()
 	for _, b := range bs {
 		b.kill() // so that all they executed is known
 	}
-	return l
+	t.Logf("%d calls, %d failed, %d restarts; p50 %v, p99 %v, slowest %v; machine late by up to %v",
+		l.n, len(l.errs), len(stops), l.quantile(0.5), l.quantile(0.99), l.quantile(1), l.noise)
+	return l, stops
 }
 
 // TestRollingRestartIdempotent: 3 backends are restarted one after another under 500 calls a second of an idempotent
@@ -93,12 +101,12 @@ func TestRollingRestartIdempotent(t *testing.T) {
 	t.Parallel()
 	t.Run("drained", func(t *testing.T) {
 		var e executions
-		l := underRestarts(t, backends3(t, e.handle), (*backend).drain, idempotent)
+		l, _ := underRestarts(t, backends3(t, e.handle), (*backend).drain, idempotent)
 		l.wantNoErrors(t, "idempotent calls are retried elsewhere")
 	})
 	t.Run("killed", func(t *testing.T) {
 		var e executions
-		l := underRestarts(t, processes3(t, &e), (*backend).kill, idempotent)
+		l, _ := underRestarts(t, processes3(t, &e), (*backend).kill, idempotent)
 		l.wantNoErrors(t, "idempotent calls are retried elsewhere")
 	})
 }
@@ -120,17 +128,25 @@ func TestRollingRestartOnce(t *testing.T) {
 	}
 	t.Run("drained", func(t *testing.T) {
 		var e executions
-		l := underRestarts(t, backends3(t, e.handle), (*backend).drain, plain)
+		l, _ := underRestarts(t, backends3(t, e.handle), (*backend).drain, plain)
 		wantOnce(t, &e)
 		l.wantNoErrors(t, "a backend that drains finishes what it began, and tells what it did not begin")
 	})
 	t.Run("killed", func(t *testing.T) {
 		var e executions
-		l := underRestarts(t, processes3(t, &e), (*backend).kill, plain)
+		l, stops := underRestarts(t, processes3(t, &e), (*backend).kill, plain)
 		wantOnce(t, &e)
-		// One backend is killed a second, and has a call in flight for 2 ms of the 6 ms between two of its own.
-		if most := 5 * int(underLoad(time.Minute, 3*time.Second)/time.Second); len(l.errs) > most {
-			t.Errorf("%d of %d calls failed, more than were in flight on the killed backends; first: %v", len(l.errs), l.n, l.errs[0])
+		for i := range stops {
+			stops[i].to = stops[i].to.Add(10*time.Millisecond + l.noise) // until the client has heard of it
+		}
+		for i, s := range l.spans {
+			if status.Code(l.errs[i]) != codes.Unavailable || !s.overlaps(stops) {
+				t.Errorf("%s failed, in flight %v, when no backend was killed: %v", l.ids[i], s, l.errs[i])
+			}
+		}
+		// A backend has a call of 2 ms in flight for a third of the time.
+		if most := len(stops) * (2 + int(l.noise/(2*time.Millisecond))); len(l.errs) > most {
+			t.Errorf("%d of %d calls failed at %d kills; first: %v", len(l.errs), l.n, len(stops), l.errs[0])
 		}
 	})
 }
@@ -147,6 +163,8 @@ func TestMaxAge(t *testing.T) {
 		c := dial(t, []*backend{b})
 		var l load
 		l.run(t, c, plain, 100, underLoad(time.Minute, 2500*time.Millisecond))
+		t.Logf("%d calls, %d failed, %d connections; p99 %v, slowest %v; machine late by up to %v",
+			l.n, len(l.errs), b.conns.Load(), l.quantile(0.99), l.quantile(1), l.noise)
 		l.wantNoErrors(t, "the connection's successor takes over")
 		if n := b.conns.Load(); n < 4 {
 			t.Errorf("%d connections were made: the test does not show what it is for", n)

@@ -46,6 +46,7 @@ func TestScaleByDNS(t *testing.T) {
 	var after load
 	after.run(t, c, plain, 200, 2*time.Second)
 	for i, b := range bs {
+		t.Logf("backend %d serves %.1f %%", i, 100*float64(b.calls.Load())/float64(after.n))
 		if share := float64(b.calls.Load()) / float64(after.n); share < 0.15 {
 			t.Errorf("backend %d serves %.0f %%, want at least 15 %%", i, 100*share)
 		}
@@ -79,6 +80,7 @@ func TestStreamLimit(t *testing.T) {
 			c := dial(t, []*backend{b}, naru.WithConnectionScaling(3))
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
+			began := time.Now()
 			var wg sync.WaitGroup
 			for i := range 1000 {
 				wg.Go(func() {
@@ -90,6 +92,7 @@ func TestStreamLimit(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			t.Logf("%d calls in %v over %d connections", b.calls.Load(), time.Since(began), b.conns.Load())
 			if n := b.conns.Load(); n != 3 {
 				t.Errorf("%d connections were made, want 3, the bound", n)
 			}
