@@ -117,7 +117,8 @@ func fieldLimit(n int) uint32 {
 
 // WithMaxHeaderListSize bounds a received header section, in bytes as RFC 9113 §10.5.1 counts
 // them: names, values and 32 for each field. A larger one ends the call with RESOURCE_EXHAUSTED,
-// four times as much the connection. 0: the default, 16 KiB. Negative is a mistake.
+// four times as much the connection. The open calls of a connection may together have half as much as all
+// that WithMaxConcurrentStreams allows, more are refused [head_memory]. 0: the default, 16 KiB. Negative is a mistake.
 func WithMaxHeaderListSize(bytes int) Option {
 	return option{func(c *sharedConfig) {
 		if bytes < 0 || uint64(bytes) > 1<<28 {

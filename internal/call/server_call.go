@@ -57,7 +57,8 @@ type ServerCall struct {
 	closed     *transport.Error // the stream is gone
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
-	waiting    bool // a receiver waits for wake
+	waiting    bool  // a receiver waits for wake
+	Heavy      int32 // the Dispatcher's: for how large an answer it has made room
 	wake       chan struct{}
 
 	// atomic
@@ -72,6 +73,7 @@ type ServerCall struct {
 	headSent  bool
 	announced bool // the head named encoding
 	finished  bool
+	answered  int32    // bytes of the one response
 	reply     *mem.Buf // of methods with one response
 	step      transport.Out
 	head      transport.ResponseHead
@@ -219,6 +221,12 @@ func (c *ServerCall) release() {
 		c.stream.Consumed(rest)
 	}
 }
+
+// Method returns the description of the call's method.
+func (c *ServerCall) Method() *ServerMethod { return c.method }
+
+// Answered returns the bytes of the call's one response, for a Dispatcher that is told that it has finished.
+func (c *ServerCall) Answered() int64 { return int64(c.answered) }
 
 // Started tells whether anybody has looked at the call: it was handed to its Dispatcher.
 func (c *ServerCall) Started() bool {

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -28,10 +29,13 @@ type ServerEnv struct {
 	Draining <-chan struct{}
 }
 
-// A ServerMethod is a method with what runs it. Immutable.
+// A ServerMethod is a method with what runs it. Immutable but for Answer.
 type ServerMethod struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
+	// Answer is about how many bytes the one response of a call of this method has, the largest of late. 0: no call
+	// has ended yet. The Dispatcher keeps it.
+	Answer atomic.Int64
 	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.
 	Handle func(c *ServerCall) error
 }

@@ -1,6 +1,8 @@
 package call
 
 import (
+	"math"
+
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -67,12 +69,11 @@ func (c *ServerCall) SendMsg(m any) error {
 	if !c.method.ServerStreams {
 		return c.Reply(m)
 	}
-	buf, err := c.out.encode(m)
-	if err != nil {
+	if err := c.awaitSend(); err != nil {
 		return err
 	}
-	if err := c.awaitSend(); err != nil {
-		buf.Free()
+	buf, err := c.out.encode(m)
+	if err != nil {
 		return err
 	}
 	c.sendMu.Lock()
@@ -213,6 +214,9 @@ func (c *ServerCall) finishLocked(err error) {
 }
 
 func (c *ServerCall) sendOK(reply *mem.Buf) {
+	if reply != nil {
+		c.answered = int32(min(len(reply.B), math.MaxInt32))
+	}
 	c.step = transport.Out{Body: reply, End: true, Trailers: okTrailers}
 	if len(c.trailer) > 0 {
 		c.step.Trailers = appendMetadata(append([]transport.Field(nil), okTrailers...), c.trailer)

@@ -38,6 +38,9 @@ type Conn struct {
 	// is done, and StreamsDone these streams: nobody in the program waits for them.
 	Unsent, UnsentDone, StreamsDone int
 
+	// Heads is the sum of the header lists of open streams, as far as NoteHead was told.
+	Heads int
+
 	enc     *hpack.Encoder
 	streams map[uint32]*Stream
 
@@ -186,6 +189,7 @@ func (c *Conn) remove(s *Stream) {
 		return
 	}
 	s.Closed = true
+	c.Heads -= s.head
 	c.unlinkReady(s)
 	dropped := s.queued
 	s.dropQueue()

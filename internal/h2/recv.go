@@ -59,6 +59,12 @@ func (c *Conn) RecvHeaders(id uint32, end, informational bool) (*Stream, Verdict
 	return s, NewHead, nil
 }
 
+// NoteHead adds a request's header list to Heads.
+func (c *Conn) NoteHead(s *Stream, size int) {
+	s.head = size
+	c.Heads += size
+}
+
 func (c *Conn) recvHeadersOpen(s *Stream, end, informational bool) (*Stream, Verdict, error) {
 	if s.RemoteClosed {
 		// §5.1 half-closed (remote): frames other than WINDOW_UPDATE, PRIORITY, RST_STREAM are a
@@ -227,10 +233,19 @@ func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 		return streamError(id, frame.FlowControlError, "stream_window_overflow",
 			fmt.Sprintf("WINDOW_UPDATE of %d brings the stream's window above 2^31-1", inc))
 	}
+	c.opened(s)
+	return nil
+}
+
+// opened acts on a larger window of s: what waits may go, and a sender that waits for it may go on.
+func (c *Conn) opened(s *Stream) {
 	if c.canSend(s) {
 		c.pushReady(s)
 	}
-	return nil
+	if s.Waiting && s.sendWindow > 0 && s.queued <= SendLowWater {
+		s.Waiting = false
+		c.Wake = append(c.Wake, s)
+	}
 }
 
 // RecvSettings applies a SETTINGS frame, whose values the frame package has checked, and
@@ -274,9 +289,7 @@ func (c *Conn) recvInitialWindow(v int64) error {
 		if s.sendWindow > maxWindow {
 			return connError(frame.FlowControlError, "settings_window_overflow", "SETTINGS_INITIAL_WINDOW_SIZE of %d brings the window of stream %d above 2^31-1", v, s.ID)
 		}
-		if c.canSend(s) {
-			c.pushReady(s)
-		}
+		c.opened(s)
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type Stream struct {
 	Waiting      bool // the shell wants to be woken when the queue is short again
 	endQueued    bool // the program has ended its half; END_STREAM follows the queue
 
+	head int // bytes of the request's header list, see Conn.Heads
+
 	// sendWindow is what the peer allows us on this stream. It goes negative when the peer
 	// lowers SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.9.2).
 	sendWindow int64

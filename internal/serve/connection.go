@@ -33,6 +33,7 @@ type connection struct {
 	// atomic
 	backlog atomic.Bool  // the peer does not fetch the responses it has asked for
 	running atomic.Int64 // calls dispatched and not finished
+	known   atomic.Bool  // a call has ended: see answers.go
 	closing atomic.Bool  // somebody waits in idle
 	refused atomic.Int64
 
@@ -40,6 +41,7 @@ type connection struct {
 	mu      sync.Mutex
 	waiting []Task
 	parked  []*call.ServerCall // for the end of the backlog
+	large   largeCalls         // see answers.go
 	owed    int                // calls above the limit that ended before the one that waits was queued
 	quiet   chan struct{}
 }
@@ -52,7 +54,10 @@ func newConnection(s *Server) *connection {
 func (c *connection) Dispatch(sc *call.ServerCall) { c.begin(sc) }
 
 // Finished implements call.Dispatcher.
-func (c *connection) Finished(*call.ServerCall) { c.finished() }
+func (c *connection) Finished(sc *call.ServerCall) {
+	c.answered(sc)
+	c.finished()
+}
 
 // begin has t run by a worker, now or when fewer tasks of the connection run.
 func (c *connection) begin(t Task) {
@@ -102,9 +107,15 @@ func (c *connection) startWaiting() {
 
 // Backlog is told by the transport when finished responses pile up because the peer does not take
 // them, and when it has. Until then no call of the connection is begun: answers nobody fetches
-// are memory a peer can ask for with a few bytes each.
-func (c *connection) Backlog(full bool) {
+// are memory a peer can ask for with a few bytes each. some: there are, but not so many that calls with
+// small answers should wait.
+func (c *connection) Backlog(some, full bool) {
 	c.mu.Lock()
+	c.large.backlog = some
+	if !some && len(c.large.parked) > 0 {
+		c.releaseLocked(1)
+		c.tickLocked()
+	}
 	c.backlog.Store(full)
 	var next []*call.ServerCall
 	if !full {
@@ -119,7 +130,7 @@ func (c *connection) Backlog(full bool) {
 // Postpone implements call.Dispatcher.
 func (c *connection) Postpone(sc *call.ServerCall) bool {
 	if !c.backlog.Load() {
-		return false
+		return c.postponeLarge(sc)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

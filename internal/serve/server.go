@@ -54,6 +54,7 @@ type Server struct {
 
 	// atomic
 	open     atomic.Int64 // calls dispatched and not finished
+	expected atomic.Int64 // bytes of answers that running calls are about to make, see answers.go
 	accepted atomic.Uint64
 
 	stats stats // has a lock of its own

@@ -25,10 +25,10 @@ var floodClasses = []class{
 		ends: "settings_entries",
 	},
 	{
-		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)",
+		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)", heap: answersLimit,
 		attack: func(p *peer) {
 			for range 250 {
-				p.call(unary, large(10_000))
+				p.call(unary, large(1<<20))
 			}
 			p.repeat(func() {
 				p.out = frame.AppendSettings(p.out, false, frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(p.n % 2)})

@@ -7,6 +7,10 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
+// answersLimit is for rows with answers of 1 MiB: each of ten connections may have one that waits, whatever
+// others have, and 5 MiB are in the making, message and encoding; up to 11 MiB of buffers are kept for the next.
+const answersLimit = 48 << 20
+
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{
 	{
@@ -20,8 +24,9 @@ var memoryClasses = []class{
 	},
 	{
 		name: "streams opened and left, with large heads",
+		ends: "head_memory",
 		attack: func(p *peer) {
-			b := head(bidi, "x-long", strings.Repeat("v", 2<<10))
+			b := head(bidi, "x-long", strings.Repeat("v", 15<<10))
 			for range 256 {
 				p.headers(p.id(), false, b)
 			}
@@ -51,23 +56,22 @@ var memoryClasses = []class{
 		attack: func(p *peer) { half(p, 1, 4<<20-1000, 4<<20-2000) },
 	},
 	{
-		name: "large answers, windows held at zero", heap: 64 << 20,
+		name: "large answers, windows held at zero", heap: answersLimit,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
-				p.call(unary, large(16<<10))
+				p.call(unary, large(1<<20))
 			}
 			p.hold()
 		},
 	},
 	{
-		// Calls that had begun before the first answer had to wait are not called back.
-		name: "large answers to peers that do not read", deaf: true, heap: 64 << 20,
+		name: "large answers to peers that do not read", deaf: true, heap: answersLimit,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
 			for range 250 {
-				p.call(unary, large(16<<10))
+				p.call(unary, large(1<<20))
 			}
 			p.hold()
 		},
@@ -84,11 +88,11 @@ var memoryClasses = []class{
 		name: "echo streams that are not read", heap: 96 << 20,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
-			m := message(&benchpb.Message{Payload: make([]byte, 2000)})
+			m := message(&benchpb.Message{Payload: make([]byte, 30_000)})
 			for range 250 {
 				id := p.id()
 				p.headers(id, false, head(bidi))
-				for range 32 {
+				for range 2 {
 					p.trickle(id, m)
 				}
 			}

@@ -80,13 +80,13 @@ var slowClasses = []class{
 		ends: "zero_window|preface|read_timeout",
 	},
 	{
-		name: "a peer that does not read", deaf: true, heap: 96 << 20,
+		name: "a peer that does not read", deaf: true, heap: answersLimit,
 		opts:     []naru.ServerOption{hasty},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
 			for range 250 {
-				p.call(unary, large(32<<10))
+				p.call(unary, large(1<<20))
 			}
 			p.hold()
 		},

@@ -50,39 +50,41 @@ type conn struct {
 	ready      chan struct{} // closed then; nil on a server
 
 	// guarded by mu
-	mu         sync.Mutex
-	h          *h2.Conn
-	err        *transport.Error // first reason to end
-	ended      bool             // teardown has taken the streams
-	isDrained  bool             // draining is closed
-	inBatch    bool             // the read loop will flush soon
-	flushing   bool             // somebody is writing
-	yielding   bool             // that one lets others append first, and may be overtaken
-	sentTaken  uint64           // h.Sent when Out was last taken for a write
-	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
-	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
-	outHint    int              // size of recent writes
-	taken      uint64           // bytes of Out handed to writes so far
-	slotWait   []chan struct{}  // AwaitSlot, first come first served
-	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
-	keepPing   bool             // a keepalive ping waits for its answer
-	quietPings uint8            // see keepalive.go
-	pongAt     time.Time        // when the last answer to a ping came
-	timers     []*time.Timer    // stopped in teardown
-	keepTimer  *time.Timer
-	idleTimer  *time.Timer
-	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
-	controls   int         // answers queued since Out was last empty
-	stallTimer *time.Timer // see stall.go
-	stallArmed bool
-	backlogged bool     // responses wait, see stall.go
-	owedResets int      // resets that other goroutines sent because of the peer: the read loop charges them
-	greeted    bool     // our preface is on its way
-	writeDead  bool     // a write has failed: nothing more can be said
-	rttData    pingData // of the ping that measures a round trip
-	rttSent    int64
-	drainErr   *transport.Error // why this side drains
-	drainDone  bool             // the final GOAWAY is sent: close with the last stream
+	mu          sync.Mutex
+	h           *h2.Conn
+	err         *transport.Error // first reason to end
+	ended       bool             // teardown has taken the streams
+	isDrained   bool             // draining is closed
+	inBatch     bool             // the read loop will flush soon
+	flushing    bool             // somebody is writing
+	yielding    bool             // that one lets others append first, and may be overtaken
+	sentTaken   uint64           // h.Sent when Out was last taken for a write
+	flushIdle   chan struct{}    // closed when flushing ends; made by teardown
+	outBuf      *mem.Buf         // what h.Out is in; nil while there is nothing to write
+	outHint     int              // size of recent writes
+	taken       uint64           // bytes of Out handed to writes so far
+	slotWait    []chan struct{}  // AwaitSlot, first come first served
+	drainPing   bool             // the graceful GOAWAY waits for this ping's answer
+	keepPing    bool             // a keepalive ping waits for its answer
+	quietPings  uint8            // see keepalive.go
+	pongAt      time.Time        // when the last answer to a ping came
+	timers      []*time.Timer    // stopped in teardown
+	keepTimer   *time.Timer
+	idleTimer   *time.Timer
+	idleSince   time.Time   // when the last stream ended; kept while idleTimer runs
+	controls    int         // answers queued since Out was last empty
+	stallTimer  *time.Timer // see stall.go
+	stallArmed  bool
+	backlogged  bool     // responses wait, see stall.go
+	backlogFull bool     // those of several streams
+	backlogTold int      // what the server was told of them
+	owedResets  int      // resets that other goroutines sent because of the peer: the read loop charges them
+	greeted     bool     // our preface is on its way
+	writeDead   bool     // a write has failed: nothing more can be said
+	rttData     pingData // of the ping that measures a round trip
+	rttSent     int64
+	drainErr    *transport.Error // why this side drains
+	drainDone   bool             // the final GOAWAY is sent: close with the last stream
 
 	// owned by whoever set flushing
 	rawWrite func(fd uintptr) bool

@@ -27,6 +27,14 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 		c.counted(errStreamsOver)
 		return overBudget(c.budget.ResetCaused(c.now))
 	}
+	if verdict == h2.NewHead && err == nil {
+		if c.h.NoteHead(s, int(ev.Info.Size)); c.h.Heads > c.limits.heads() {
+			c.h.Reset(s, frame.RefusedStream)
+			c.mu.Unlock()
+			c.counted(errHeadsOver)
+			return overBudget(c.budget.ResetCaused(c.now))
+		}
+	}
 	c.mu.Unlock()
 	if err != nil {
 		return c.fault(err)
@@ -44,6 +52,16 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 var errStreamsOver = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "streams_over_limit",
 	Reason: "peer opened more streams than it may (WithMaxConcurrentStreams)",
+}
+
+// heads is how large the header lists of a connection's open streams may be together: half of what each may
+// have. They are kept as long as the calls.
+func (l *Limits) heads() int { return int(l.Streams) * int(l.HeaderList/2) }
+
+// errHeadsOver counts streams refused for the header lists of those that are open.
+var errHeadsOver = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "head_memory",
+	Reason: "header lists of the open streams are too large together (WithMaxHeaderListSize, WithMaxConcurrentStreams)",
 }
 
 // request opens a stream with its head.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
@@ -42,6 +43,8 @@ type memory struct {
 	// immutable
 	most  int64 // what allowed may grow to
 	fixed bool  // the amount was asked for: all of it is there from the beginning
+
+	unsent atomic.Int64 // bytes of finished responses that wait, see stall.go
 
 	// guarded by mu (a leaf lock)
 	mu      sync.Mutex

@@ -17,19 +17,36 @@ import (
 const backlogStreams = 4
 
 // A backlogger is a ServerHandler that wants to know when more than Limits.Backlog bytes of finished
-// responses wait, and when it is half of that again. Called under the connection's lock.
-type backlogger interface{ Backlog(full bool) }
+// responses wait (some), of several streams (full), and when it is half of that again. Called under the
+// connection's lock.
+type backlogger interface{ Backlog(some, full bool) }
 
-// backlogLocked tells the handler when the backlog passes a mark.
+// backlogLocked tells the handler when the backlog passes a mark, and the server how much it is.
 func (c *conn) backlogLocked() {
-	full := c.h.UnsentDone > c.limits.Backlog && c.h.StreamsDone >= backlogStreams
-	if full == c.backlogged || c.backlogged && c.h.UnsentDone > c.limits.Backlog/2 && c.h.StreamsDone > backlogStreams/2 {
+	bytes := c.h.UnsentDone
+	some := bytes > c.limits.Backlog || c.backlogged && bytes > c.limits.Backlog/2
+	full := some && c.h.StreamsDone >= backlogStreams || c.backlogFull && some && c.h.StreamsDone > backlogStreams/2
+	if !some {
+		bytes = 0
+	}
+	if c.memory != nil && bytes != c.backlogTold {
+		c.memory.unsent.Add(int64(bytes - c.backlogTold))
+		c.backlogTold = bytes
+	}
+	if some == c.backlogged && full == c.backlogFull {
 		return
 	}
-	c.backlogged = full
+	c.backlogged, c.backlogFull = some, full
 	if b, ok := c.handler.(backlogger); ok {
-		b.Backlog(full)
+		b.Backlog(some, full)
 	}
+}
+
+// Unsent returns how many bytes of finished responses wait for clients, on those connections where they are
+// more than Limits.Backlog.
+func (c *ServerConfig) Unsent() int64 {
+	c.resolved()
+	return c.memory.unsent.Load()
 }
 
 // watchLocked notes that a stream's sender is done while data of it still waits.

@@ -74,7 +74,7 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 			}
 			return err
 		}
-		if low := c.lowWaterLocked(); s.Queued() <= low {
+		if s.Queued() <= c.lowWaterLocked() && !c.pointlessLocked(s) {
 			c.mu.Unlock()
 			return nil
 		}
@@ -100,6 +100,16 @@ func (c *conn) lowWaterLocked() int {
 		return 0
 	}
 	return h2.SendLowWater
+}
+
+// pointlessLocked tells whether a message for s could only lie here: the peer has given s no window, and much
+// waits for it already.
+func (c *conn) pointlessLocked(s *stream) bool {
+	if c.h.Unsent <= c.limits.Backlog {
+		return false
+	}
+	own, _ := c.h.Windows(&s.Stream)
+	return !own
 }
 
 // Consumed implements transport.StreamControl.
