@@ -26,9 +26,11 @@ type ClientStream struct {
 
 	receiver atomic.Int32 // who may touch the reader half of the attempt's inbox, as in ServerCall
 
-	// openMu is held while an attempt is replaced and while a message is put on one, so that a new
-	// attempt is given the earlier messages first.
+	// openMu is held while a message is put on an attempt, and lockOpen waits while one is replaced, so that a
+	// new attempt is given the earlier messages first.
 	openMu     sync.Mutex
+	replacing  bool       // replace waits, with openMu unlocked, and what follows is its own
+	replaced   sync.Cond  // on openMu: replacing was cleared
 	replay     []*mem.Buf // copies of what was sent, while another attempt is possible
 	replayed   int        // bytes of replay
 	committed  bool       // there will be no other attempt
@@ -154,7 +156,7 @@ func (s *ClientStream) checkContext() (ended bool) {
 	return true
 }
 
-// begin opens an attempt. openMu is held, or nobody else knows s. first: the message of a request
+// begin opens an attempt. replacing is set, or nobody else knows s. first: the message of a request
 // that consists of one, nil: none; again makes it anew.
 func (s *ClientStream) begin(first *mem.Buf, again func() (*mem.Buf, error)) error {
 	if first == nil {

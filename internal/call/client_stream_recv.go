@@ -162,7 +162,7 @@ func (s *ClientStream) singleLocked(a *attempt) error {
 // checkHead decides that this attempt is the one, and how its messages are read.
 func (s *ClientStream) checkHead(a *attempt) error {
 	a.checked = true
-	s.openMu.Lock()
+	s.lockOpen()
 	if !s.committed {
 		s.commit()
 	}

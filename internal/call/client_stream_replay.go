@@ -31,10 +31,19 @@ func (s *ClientStream) dropReplay() {
 	s.replay = nil
 }
 
+// lockOpen locks openMu when no attempt is being replaced, which can take as long as it takes to find a connection. It waits
+// for that on a condition and not on the lock: time in a testing/synctest bubble stands still while a lock is waited for.
+func (s *ClientStream) lockOpen() {
+	s.openMu.Lock()
+	for s.replacing {
+		s.replaced.Wait()
+	}
+}
+
 // replace opens another attempt in place of a, which has ended, if that is allowed. It returns
 // false if not; an error ends the call.
 func (s *ClientStream) replace(a *attempt) (bool, error) {
-	s.openMu.Lock()
+	s.lockOpen()
 	defer s.openMu.Unlock()
 	if cur, over := s.current(); over || cur != a {
 		return !over, nil
@@ -52,15 +61,15 @@ func (s *ClientStream) replace(a *attempt) (bool, error) {
 		return false, nil
 	}
 	s.attemptDone(a, err)
-	if err := s.pauseOpen(pause, err); err != nil {
-		return false, err
-	}
-	if !s.method.ClientStreams && s.halfClosed && len(s.replay) == 1 {
-		again := func() (*mem.Buf, error) { return clone(s.replay[0]), nil }
-		return true, s.begin(clone(s.replay[0]), again)
-	}
-	if err := s.begin(nil, nil); err != nil {
-		return false, err
+	whole := !s.method.ClientStreams && s.halfClosed && len(s.replay) == 1
+	s.replaced.L, s.replacing = &s.openMu, true
+	s.openMu.Unlock()
+	err = s.reopen(pause, err, whole)
+	s.openMu.Lock()
+	s.replacing = false
+	s.replaced.Broadcast()
+	if whole || err != nil {
+		return err == nil, err
 	}
 	cur, _ := s.current()
 	for _, b := range s.replay {
@@ -72,6 +81,18 @@ func (s *ClientStream) replace(a *attempt) (bool, error) {
 		_ = cur.stream.Send(nil, true) // as above
 	}
 	return true, nil
+}
+
+// reopen begins another attempt after a pause; whole: with the whole request. replacing is set, openMu is not held.
+func (s *ClientStream) reopen(pause time.Duration, last error, whole bool) error {
+	if err := s.pauseOpen(pause, last); err != nil {
+		return err
+	}
+	if whole {
+		again := func() (*mem.Buf, error) { return clone(s.replay[0]), nil }
+		return s.begin(clone(s.replay[0]), again)
+	}
+	return s.begin(nil, nil)
 }
 
 // pauseOpen is pauseFor of a stream, which Close may end.

@@ -48,7 +48,7 @@ var errSendAfterClose = status.Error(codes.Internal, "send: CloseSend was called
 
 // put sends buf on a, unless a has been replaced.
 func (s *ClientStream) put(a *attempt, buf *mem.Buf) bool {
-	s.openMu.Lock()
+	s.lockOpen()
 	defer s.openMu.Unlock()
 	if cur, over := s.current(); cur != a && !over {
 		return false
@@ -96,7 +96,7 @@ func (s *ClientStream) CloseSend() error {
 		s.hedge.closeSend()
 		return nil
 	}
-	if a, over := s.current(); !over {
+	if a, over := s.current(); !over && !s.replacing { // replace looks at halfClosed when it has an attempt
 		_ = a.stream.Send(nil, true) // RecvMsg tells why not
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
 )
@@ -123,4 +124,46 @@ func TestNoRetryBeyondTheReplayBuffer(t *testing.T) {
 	if err := s.RecvMsg(new(encoding.RawMessage)); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want UNAVAILABLE", err)
 	}
+}
+
+// While an attempt waits to be replaced, sending waits for it in the bubble's time, and CloseSend does not wait.
+func TestSendWhileReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got string
+		conn := inproc.New(&rawServer{serve: func(s *rawStream) {
+			if s.n == 0 {
+				s.send(&transport.Out{Head: &transport.ResponseHead{Status: 200, Fields: rawFields("content-type", "application/grpc", "grpc-status", "14")}, End: true})
+				return
+			}
+			<-s.ended
+			s.mu.Lock()
+			got = s.body.String()
+			s.mu.Unlock()
+			answer{200, grpcHead, str("yes"), []string{"grpc-status", "0"}, false}.to(s)
+		}}, 0, nil)
+		defer conn.Close(nil)
+		set := testSettings()
+		set.Retry.Policy = testPolicy()
+		set.Retry.Policy.InitialBackoff, set.Retry.Policy.MaxBackoff = time.Minute, time.Minute
+		s, err := NewStream(t.Context(), testEnv(t, conn), rawClient, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SendMsg(encoding.RawMessage("a")); err != nil {
+			t.Fatal(err)
+		}
+		received := make(chan error, 1) // capacity 1: one result
+		go func() { received <- s.RecvMsg(new(encoding.RawMessage)) }()
+		synctest.Wait() // RecvMsg has heard of the failure and pauses
+		begun := time.Now()
+		if err := s.SendMsg(encoding.RawMessage("b")); err != nil || time.Since(begun) < 40*time.Second {
+			t.Errorf("SendMsg: %v after %v, want it to wait for the next attempt", err, time.Since(begun))
+		}
+		if err := s.CloseSend(); err != nil {
+			t.Error(err)
+		}
+		if err := <-received; err != nil || got != str("a")+str("b") {
+			t.Errorf("RecvMsg: %v, the server got %q", err, got)
+		}
+	})
 }

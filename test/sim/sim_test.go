@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,11 +19,13 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/internal/memnet"
+	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/faultnet"
 	"github.com/naru-rpc/naru/test/internal/racing"
+	"github.com/naru-rpc/naru/test/internal/wirecheck"
 )
 
 var (
@@ -73,6 +76,7 @@ type life struct {
 	mu     sync.Mutex
 	rng    *rand.Rand         // guarded by mu
 	ran    map[int64]int      // how often the call of this number ran; guarded by mu
+	most   map[int64]int      // how often it may, if not once; guarded by mu
 	got    map[int64]int64    // messages the server's side of a stream received; guarded by mu
 	ends   map[codes.Code]int // guarded by mu
 	conns  []net.Conn         // guarded by mu
@@ -83,7 +87,7 @@ type life struct {
 func newLife(t *testing.T, seed uint64) *life {
 	return &life{
 		t: t, seed: seed, network: &memnet.Network{}, end: make(chan struct{}),
-		rng: rand.New(rand.NewPCG(seed, 1)), ran: make(map[int64]int), got: make(map[int64]int64), ends: make(map[codes.Code]int),
+		rng: rand.New(rand.NewPCG(seed, 1)), ran: make(map[int64]int), most: make(map[int64]int), got: make(map[int64]int64), ends: make(map[codes.Code]int),
 	}
 }
 
@@ -142,8 +146,8 @@ func (l *life) check(total map[codes.Code]int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, n := range l.ran {
-		if n > 1 {
-			l.t.Errorf("seed %d: call %d ran %d times, and no policy retried it", l.seed, id, n)
+		if n > max(l.most[id], 1) {
+			l.t.Errorf("seed %d: call %d ran %d times, its policy allows %d", l.seed, id, n, max(l.most[id], 1))
 		}
 	}
 	for c, n := range l.ends {
@@ -167,7 +171,7 @@ func (l *life) startServer() {
 	l.wg.Add(1)
 	go func() {
 		defer l.wg.Done()
-		if err := srv.Serve(lis); err != nil {
+		if err := srv.Serve(checked{lis, l}); err != nil {
 			l.t.Errorf("seed %d: Serve: %v", l.seed, err)
 		}
 	}()
@@ -203,11 +207,32 @@ func (l *life) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	case 3:
 		r.Delay = time.Duration(l.n(int(300 * time.Millisecond)))
 	}
-	f := faultnet.New(nc, r)
 	l.mu.Lock()
 	l.conns = append(l.conns, nc)
 	l.mu.Unlock()
-	return f, nil
+	return wirecheck.Client(faultnet.New(nc, r), l.broke("client")), nil
+}
+
+// broke reports a rule of HTTP/2 that one end has broken: windows below zero, above all.
+func (l *life) broke(end string) func(string, ...any) {
+	return func(format string, args ...any) {
+		l.t.Errorf("seed %d: the %s sent "+format, append([]any{l.seed, end}, args...)...)
+	}
+}
+
+// checked is a listener whose connections watch what the server sends.
+type checked struct {
+	net.Listener
+	l *life
+}
+
+// Accept implements net.Listener.
+func (c checked) Accept() (net.Conn, error) {
+	nc, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return wirecheck.Server(nc, c.l.broke("server")), nil
 }
 
 // mischief cuts connections and restarts the server, until the calls have ended.
@@ -276,17 +301,39 @@ func (l *life) call(id int64) {
 	if l.n(10) == 0 {
 		m.Payload = make([]byte, 200_000)
 	}
-	got, err := l.echo.Unary(ctx, m, naru.WaitForReady(l.n(2) == 0))
+	got, err := l.echo.Unary(ctx, m, append(l.policy(id), naru.WaitForReady(l.n(2) == 0))...)
 	if err == nil && (got.GetId() != id || len(got.GetPayload()) != len(m.GetPayload())) {
 		l.t.Errorf("seed %d: call %d got the answer of %d", l.seed, id, got.GetId())
 	}
 	l.mu.Lock()
 	ran := l.ran[id]
 	l.mu.Unlock()
-	if err == nil && ran != 1 {
-		l.t.Errorf("seed %d: call %d succeeded and ran %d times", l.seed, id, ran)
+	if err == nil && ran == 0 {
+		l.t.Errorf("seed %d: call %d succeeded and did not run", l.seed, id)
 	}
 	l.ended("call", id, begun, err)
+}
+
+// policy lets some calls be repeated: after a failure, or while they are under way.
+func (l *life) policy(id int64) []naru.CallOption {
+	most, opt := 0, naru.CallOption(nil)
+	switch l.n(6) {
+	case 0:
+		most = 3
+		opt = naru.WithRetry(serviceconfig.RetryPolicy{
+			MaxAttempts: most, InitialBackoff: 10 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 2,
+			RetryableCodes: []codes.Code{codes.Unavailable},
+		})
+	case 1:
+		most = 2
+		opt = naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: most, Delay: 100 * time.Millisecond, NonFatalCodes: []codes.Code{codes.Unavailable}})
+	default:
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most[id] = most
+	return []naru.CallOption{opt}
 }
 
 // stream sends numbered messages and takes them back; a stream that ends with OK has lost none.
@@ -310,12 +357,21 @@ func (l *life) stream(ctx context.Context, id int64) error {
 	for got := int64(0); ; got++ {
 		m, err := s.Recv()
 		if err == io.EOF {
-			if got != n {
-				l.t.Errorf("seed %d: stream %d ended with OK after %d of %d messages", l.seed, id, got, n)
+			l.mu.Lock()
+			there := l.got[id]
+			l.mu.Unlock()
+			if got != n || there != n {
+				l.t.Errorf("seed %d: stream %d ended with OK, %d of %d messages got there and %d came back", l.seed, id, there, n, got)
+			}
+			if _, err := s.Recv(); err != io.EOF {
+				l.t.Errorf("seed %d: stream %d ended with OK and then with %v", l.seed, id, err)
 			}
 			return nil
 		}
 		if err != nil {
+			if _, again := s.Recv(); again != err {
+				l.t.Errorf("seed %d: stream %d ended with %v and then with %v", l.seed, id, err, again)
+			}
 			return err
 		}
 		if m.GetId() != got+1 {
@@ -351,11 +407,22 @@ func (h handlers) Bidi(s naru.BidiStreamingServer[benchpb.Message, benchpb.Messa
 		if err != nil {
 			return err
 		}
+		h.l.received(m)
 		if h.l.n(4) == 0 {
 			h.l.pause(50 * time.Millisecond)
 		}
 		if err := s.Send(m); err != nil {
 			return err
 		}
+	}
+}
+
+// received notes a message of a stream: they come in order, each once.
+func (l *life) received(m *benchpb.Message) {
+	id, err := strconv.ParseInt(m.GetMessage(), 10, 64)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.got[id]++; err != nil || l.got[id] != m.GetId() {
+		l.t.Errorf("seed %d: the server's side of stream %d received message %d as its %d. (%v)", l.seed, id, m.GetId(), l.got[id], err)
 	}
 }
