@@ -28,6 +28,9 @@ type Limits struct {
 	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
 	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
+	// Refusals: calls a server refuses unseen, beyond as many as it serves: unknown methods, other content types
+	// without an HTTP handler, header lists over the limit (5000, 500/s) [refused_flood]. Clients do not use it.
+	Refusals Rate
 	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate
 	// SettingsEntries: entries of one SETTINGS frame (32) [settings_entries].
@@ -85,7 +88,7 @@ func WithLimits(l Limits) Option {
 	return option{func(c *sharedConfig) {
 		c.budgets = abuse.Config{
 			ResetsReceived: abuse.Rate(l.ResetsReceived), ResetsCaused: abuse.Rate(l.ResetsCaused),
-			OddFrames: abuse.Rate(l.OddFrames), Settings: abuse.Rate(l.Settings), Pings: abuse.Rate(l.Pings),
+			OddFrames: abuse.Rate(l.OddFrames), Refusals: abuse.Rate(l.Refusals), Settings: abuse.Rate(l.Settings), Pings: abuse.Rate(l.Pings),
 			SettingsEntries: l.SettingsEntries, PingInterval: l.PingInterval, PingStrikes: l.PingStrikes,
 			PingWithoutStreams: l.PingWithoutStreams, ControlQueued: l.ControlQueued,
 			Continuations: l.Continuations, LargeContinuations: l.LargeContinuations, BlockBytes: l.BlockBytes,

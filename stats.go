@@ -9,7 +9,8 @@ type ServerStats struct {
 	// Ended counts, by reason, the connections that have ended, and the streams this side ended or
 	// refused for what the peer did. Reasons are short stable words; those of [Limits] stand
 	// there, others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
-	// "max_age", "max_idle", "server_closed", "http1" (handed over), "goaway".
+	// "message_too_large", also when decompressed, "message_malformed", "message_count" (of a method that takes one),
+	// "unknown_method", "not_grpc", "not_post", "max_age", "max_idle", "server_closed", "http1" (handed over), "goaway".
 	Ended map[string]uint64
 }
 

@@ -112,6 +112,7 @@ type inbound struct {
 	inflater encoding.Compressor // nil: encoding is identity
 	limit    int                 // most bytes of a message after decompression; < 0: no limit
 	hooks    *Hooks              // nil: nobody asks
+	fault    string              // what was wrong with a message, for those who count; see Dispatcher.Problem
 }
 
 // unmarshal makes *m what f holds.
@@ -134,6 +135,7 @@ func (i *inbound) unmarshal(f frame, m any) error {
 
 func (i *inbound) decode(body []byte, m any) error {
 	if err := i.codec.Unmarshal(body, m); err != nil {
+		i.fault = "message_malformed"
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
 	if len(body) >= mem.LargeMessage {
@@ -168,8 +170,10 @@ func (i *inbound) decompress(body []byte) (*mem.Buf, error) {
 	out, err := i.inflater.Decompress(buf.B, body, i.limit)
 	if err != nil {
 		buf.Free()
+		i.fault = "message_malformed"
 		var tooBig *encoding.LimitError
 		if errors.As(err, &tooBig) {
+			i.fault = "message_too_large"
 			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (WithMaxReceiveMessageSize)", len(body), i.limit)
 		}
 		return nil, status.New(codes.Internal, "decompress message: "+err.Error()).WithCause(err).Err()

@@ -138,8 +138,17 @@ func (c *ServerCall) Data(p []byte, end bool) {
 }
 
 func (c *ServerCall) fail(p *problem) {
-	if p != nil && c.problem == nil {
-		c.problem = p
+	if p == nil || c.problem != nil {
+		return
+	}
+	c.problem = p
+	switch p.code {
+	case codes.ResourceExhausted:
+		c.runner.Problem("message_too_large")
+	case codes.Unimplemented:
+		c.runner.Problem("message_count")
+	default:
+		c.runner.Problem("message_malformed")
 	}
 }
 

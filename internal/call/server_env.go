@@ -46,6 +46,9 @@ type Dispatcher interface {
 	Dispatch(c *ServerCall)
 	// Postpone is asked by Run before it does anything. true: not now; Run will be called again.
 	Postpone(c *ServerCall) bool
+	// Problem is told of what was wrong with a request's messages: "message_too_large", also when decompressed,
+	// "message_malformed", "message_count". It does not block.
+	Problem(token string)
 	// Finished is called once for each dispatched call, when Run has ended.
 	Finished(c *ServerCall)
 }

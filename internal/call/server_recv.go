@@ -72,8 +72,13 @@ func (c *ServerCall) credit(n int) {
 // abandon stops receiving after a message that could not be read: what follows is not trusted.
 func (c *ServerCall) abandon(err error) {
 	s := status.Convert(err)
+	if c.in.fault != "" {
+		c.runner.Problem(c.in.fault)
+	}
 	c.mu.Lock()
-	c.fail(&problem{s.Code(), s.Message()})
+	if c.problem == nil {
+		c.problem = &problem{s.Code(), s.Message()} // an interceptor's, perhaps
+	}
 	c.mu.Unlock()
 }
 

@@ -4,8 +4,10 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -23,6 +25,9 @@ type connection struct {
 	// immutable
 	server *Server
 	limit  int64
+
+	// owned by the read loop
+	refusals abuse.Refusals
 
 	// guarded by server.mu
 	transport conn // nil until add; then it stays
@@ -47,7 +52,9 @@ type connection struct {
 }
 
 func newConnection(s *Server) *connection {
-	return &connection{server: s, limit: int64(s.cfg.MaxHandlers), quiet: make(chan struct{})}
+	return &connection{
+		server: s, limit: int64(s.cfg.MaxHandlers), quiet: make(chan struct{}), refusals: s.cfg.HTTP2.Policy().Refusals(),
+	}
 }
 
 // Dispatch implements call.Dispatcher.
@@ -147,19 +154,36 @@ func (c *connection) full() bool {
 		return false
 	}
 	if c.refused.Add(1) == 4*c.limit {
-		c.server.mu.Lock()
-		t := c.transport // nil as long as add is still to come
-		c.server.mu.Unlock()
-		if t == nil {
-			return true
-		}
-		t.Close(&transport.Error{
-			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: enhanceYourCalm,
-			Token: "handlers_flood", Reason: "peer opens streams faster than their handlers end (WithMaxConcurrentStreams)",
-		})
+		c.sendAway("handlers_flood", "peer opens streams faster than their handlers end (WithMaxConcurrentStreams)")
 	}
 	return true
 }
+
+// sendAway ends the connection for what its peer did too much of.
+func (c *connection) sendAway(token, reason string) {
+	c.server.mu.Lock()
+	t := c.transport // nil as long as add is still to come
+	c.server.mu.Unlock()
+	if t == nil {
+		return
+	}
+	t.Close(&transport.Error{
+		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: enhanceYourCalm, Token: token, Reason: reason,
+	})
+}
+
+// refusing counts a call that is refused on the read loop, and ends the connection of a peer that does little else.
+func (c *connection) refusing(token string) {
+	if token != "" {
+		c.server.stats.add(token)
+	}
+	if f := c.refusals.Charge(func() int64 { return time.Now().UnixNano() }); f != nil {
+		c.sendAway(f.Token, f.Error()+" (WithLimits)")
+	}
+}
+
+// Problem implements call.Dispatcher.
+func (c *connection) Problem(token string) { c.server.stats.add(token) }
 
 // idle returns a channel that is closed when no call runs. Only for a connection that is gone.
 func (c *connection) idle() <-chan struct{} {

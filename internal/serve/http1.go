@@ -11,17 +11,24 @@ import (
 
 // http1Server serves connections that speak HTTP/1.1 with net/http.
 type http1Server struct {
+	owner  *Server
 	server *http.Server
 	conns  *handOver
 	start  sync.Once
 }
 
-func newHTTP1(h http.Handler, logger *slog.Logger) *http1Server {
+// newHTTP1 gives net/http the limits of the HTTP/2 side: on connections, whose count they are part of, on
+// the time for a header and on its size. A body is as long as its handler reads (http.MaxBytesReader),
+// and no more of it is held.
+func newHTTP1(s *Server, h http.Handler, logger *slog.Logger) *http1Server {
+	limits := s.cfg.HTTP2.Resolved()
 	return &http1Server{
+		owner: s,
 		server: &http.Server{
 			Handler: h,
-			// As the HTTP/2 side: a peer that has begun and does not go on is not waited for.
-			ReadHeaderTimeout: 10 * time.Second,
+			// A peer that has begun and does not go on is not waited for.
+			ReadHeaderTimeout: limits.HeaderTimeout,
+			MaxHeaderBytes:    int(limits.HeaderListHard),
 			IdleTimeout:       2 * time.Minute,
 			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		},
@@ -31,6 +38,12 @@ func newHTTP1(h http.Handler, logger *slog.Logger) *http1Server {
 
 // serve takes a connection over.
 func (s *http1Server) serve(nc net.Conn) {
+	counted := &countedConn{Conn: nc, of: &connection{server: s.owner}}
+	if !s.owner.admitHTTP1(counted.of, nc) {
+		_ = nc.Close() // refused: there is nobody to tell yet
+		return
+	}
+	nc = counted
 	s.start.Do(func() { go func() { _ = s.server.Serve(s.conns) }() }) // always http.ErrServerClosed
 	s.conns.addr.CompareAndSwap(nil, addrOf(nc))
 	select {
@@ -38,6 +51,19 @@ func (s *http1Server) serve(nc net.Conn) {
 	case <-s.conns.closed:
 		_ = nc.Close() // the server is stopping
 	}
+}
+
+// countedConn is a connection that counts as one of the server's until it is closed.
+type countedConn struct {
+	net.Conn
+	of   *connection
+	once sync.Once
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.of.server.removeHTTP1(c.of) })
+	return c.Conn.Close()
 }
 
 func (s *http1Server) shutdown(ctx context.Context) {

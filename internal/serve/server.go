@@ -60,13 +60,14 @@ type Server struct {
 	stats stats // has a lock of its own
 
 	// guarded by mu
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	conns     map[*connection]struct{}
-	admitted  int                // connections that count against MaxConns
-	byAddr    map[netip.Addr]int // of them, by address
-	stopping  bool
-	empty     chan struct{} // closed when stopping and the last connection is gone; nil: nobody waits
+	mu         sync.Mutex
+	listeners  map[net.Listener]struct{}
+	conns      map[*connection]struct{}
+	http1Conns int                // connections that net/http serves
+	admitted   int                // connections that count against MaxConns
+	byAddr     map[netip.Addr]int // of them, by address
+	stopping   bool
+	empty      chan struct{} // closed when stopping and the last connection is gone; nil: nobody waits
 }
 
 // New returns a server that serves nothing yet. It starts nothing.
@@ -81,7 +82,7 @@ func New(cfg *Config) *Server {
 	}
 	s.cfg.HTTP2.Count = s.count
 	if cfg.HTTP != nil {
-		s.http1 = newHTTP1(cfg.HTTP, cfg.Logger)
+		s.http1 = newHTTP1(s, cfg.HTTP, cfg.Logger)
 		s.cfg.HTTP2.HTTP1 = s.http1.serve
 	}
 	return s
@@ -97,7 +98,7 @@ func (s *Server) OpenCalls() int { return int(s.open.Load()) }
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.conns)
+	return len(s.conns) + s.http1Conns
 }
 
 // InProcess returns a new connection to this server without a network.

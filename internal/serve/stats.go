@@ -50,6 +50,28 @@ func (s *Server) Accepted() uint64 { return s.accepted.Load() }
 // admit tells whether a connection is within the limits, and counts it under its address.
 func (s *Server) admit(c *connection, nc net.Conn) bool {
 	s.accepted.Add(1)
+	return s.admitAgain(c, nc)
+}
+
+// admitHTTP1 counts a connection that has been handed over from the HTTP/2 side, which has let its place go.
+func (s *Server) admitHTTP1(c *connection, nc net.Conn) bool {
+	if !s.admitAgain(c, nc) {
+		return false
+	}
+	s.mu.Lock()
+	s.http1Conns++
+	s.mu.Unlock()
+	return true
+}
+
+func (s *Server) removeHTTP1(c *connection) {
+	s.mu.Lock()
+	s.http1Conns--
+	s.dischargeLocked(c)
+	s.mu.Unlock()
+}
+
+func (s *Server) admitAgain(c *connection, nc net.Conn) bool {
 	most, perAddr := s.cfg.MaxConns, s.cfg.MaxConnsPerAddress
 	if most <= 0 && perAddr <= 0 {
 		return true

@@ -79,6 +79,7 @@ var callClasses = []class{
 				"/naru.bench.v1.Echo/%55nary", "/", "/x", "/naru.bench.v1.Echo/", "/naru.bench.v1.Echo/Unary/"}
 			p.repeat(func() { p.call(paths[p.n%len(paths)], message(nil)) })
 		},
+		ends: "refused_flood",
 	},
 	{
 		name: "other content types",
@@ -86,6 +87,7 @@ var callClasses = []class{
 			b := block(":method", "GET", ":scheme", "http", ":path", "/", ":authority", "x")
 			p.repeat(func() { p.headers(p.id(), true, b) })
 		},
+		ends: "refused_flood|reset_caused_flood",
 	},
 }
 

@@ -80,7 +80,7 @@ var headerClasses = []class{
 			b := head(unary, "x-long", strings.Repeat("v", 20<<10))
 			p.repeat(func() { p.headers(p.id(), true, b) })
 		},
-		ends: "header_list",
+		ends: "refused_flood",
 	},
 	{
 		name: "a string longer than its block says",
@@ -104,6 +104,7 @@ var headerClasses = []class{
 		attack: func(p *peer) {
 			p.repeat(func() { p.call("/unknown.Service"+string(rune('a'+p.n%26))+"/M", message(nil)) })
 		},
+		ends: "refused_flood",
 	},
 	{
 		name: "table updates of the peer beyond the limit",

@@ -293,3 +293,28 @@ func BenchmarkData(b *testing.B) {
 		}
 	}
 }
+
+// Calls that are served earn refusals, and only what goes beyond is charged.
+func TestRefusals(t *testing.T) {
+	p, err := NewPolicy(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.Refusals()
+	now := 5 * second
+	clock := func() int64 { return now }
+	for range 100 {
+		r.Served()
+	}
+	for range 5100 {
+		wantNone(t, "a hundred earned and the burst", r.Charge(clock))
+	}
+	wantFault(t, "burst used up", r.Charge(clock), "refused_flood", limitRefusals)
+	r.Served()
+	wantNone(t, "earned", r.Charge(clock))
+	for range 1000 {
+		now += second/500 + 1
+		wantNone(t, "within the rate", r.Charge(clock))
+	}
+	wantFault(t, "rate used up", r.Charge(clock), "refused_flood", limitRefusals)
+}

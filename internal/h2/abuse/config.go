@@ -30,6 +30,9 @@ type Config struct {
 	// OddFrames limits frames that are legal and do nothing, see [Odd]. Default 10,000 and
 	// 330/s: ten times the resets, as each costs about a tenth.
 	OddFrames Rate
+	// Refusals limits calls that are refused unseen, see [Refusals]. Default 5000 and 500/s: a client that calls a method
+	// the server does not have, by mistake and over and over, is not worth more.
+	Refusals Rate
 	// Settings limits SETTINGS frames (CVE-2019-9515). Default 16 and 4/s: a peer that
 	// doubles its window by measured bandwidth, from 64 KiB to 16 MiB, sends eight within the
 	// first round trips of a connection.
@@ -66,6 +69,7 @@ var defaults = Config{
 	ResetsReceived:     Rate{1000, 33},
 	ResetsCaused:       Rate{1000, 33},
 	OddFrames:          Rate{10_000, 330},
+	Refusals:           Rate{5000, 500},
 	Settings:           Rate{16, 4},
 	SettingsEntries:    32,
 	Pings:              Rate{10, 10},
@@ -84,6 +88,7 @@ const idlePingInterval = 2 * time.Hour
 type Policy struct {
 	cfg                                    Config // complete: no zero stands for a default
 	received, caused, odd, settings, pings rate
+	refusals                               rate
 }
 
 // NewPolicy completes and compiles cfg. The error names every value out of range.
@@ -97,6 +102,7 @@ func NewPolicy(cfg Config) (*Policy, error) {
 		{limitResetsReceived, &cfg.ResetsReceived, defaults.ResetsReceived},
 		{limitResetsCaused, &cfg.ResetsCaused, defaults.ResetsCaused},
 		{limitOddFrames, &cfg.OddFrames, defaults.OddFrames},
+		{limitRefusals, &cfg.Refusals, defaults.Refusals},
 		{limitSettings, &cfg.Settings, defaults.Settings},
 		{limitPings, &cfg.Pings, defaults.Pings},
 	} {
@@ -120,6 +126,7 @@ func NewPolicy(cfg Config) (*Policy, error) {
 		received: newRate(cfg.ResetsReceived),
 		caused:   newRate(cfg.ResetsCaused),
 		odd:      newRate(cfg.OddFrames),
+		refusals: newRate(cfg.Refusals),
 		settings: newRate(cfg.Settings),
 		pings:    newRate(cfg.Pings),
 	}, nil

@@ -11,6 +11,7 @@ const (
 	limitResetsReceived     = "ResetsReceived"
 	limitResetsCaused       = "ResetsCaused"
 	limitOddFrames          = "OddFrames"
+	limitRefusals           = "Refusals"
 	limitSettings           = "Settings"
 	limitSettingsEntries    = "SettingsEntries"
 	limitPings              = "Pings"
