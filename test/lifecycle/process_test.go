@@ -19,7 +19,6 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/internal/leak"
-	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 )
 
 var (
@@ -44,14 +43,14 @@ func (c cleaner) Run() int {
 	return c.m.Run()
 }
 
-// binary builds the server once.
-func binary(t *testing.T) string {
+// binary builds the programs once.
+func binary(t *testing.T, name string) string {
 	t.Helper()
 	buildOnce.Do(func() {
 		if binDir, buildErr = os.MkdirTemp("", "naru-lifecycle"); buildErr != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", binDir, "../cmd/drainserver").CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", binDir, "../cmd/drainserver", "github.com/naru-rpc/naru/cmd/naru").CombinedOutput()
 		if err != nil {
 			buildErr = fmt.Errorf("%w: %s", err, out)
 		}
@@ -59,13 +58,14 @@ func binary(t *testing.T) string {
 	if buildErr != nil {
 		t.Fatal(buildErr)
 	}
-	return filepath.Join(binDir, "drainserver")
+	return filepath.Join(binDir, name)
 }
 
 // A process is a running server.
 type process struct {
 	cmd   *exec.Cmd
 	addr  string
+	tmp   string // folder for its temporary files; empty: the system's
 	out   *bufio.Reader
 	ended bool
 }
@@ -73,11 +73,42 @@ type process struct {
 // start runs the server below a limit of descriptors, 0: as it is, and waits until it listens.
 func start(t *testing.T, descriptors int, args ...string) *process {
 	t.Helper()
-	bin := binary(t)
+	bin := binary(t, "drainserver")
 	p := &process{cmd: exec.Command(bin, args...)}
 	if descriptors > 0 {
 		p.cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, descriptors), bin}, args...)...)
 	}
+	p.run(t)
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server did not print its address: %v", err)
+	}
+	p.addr = strings.TrimSpace(line)
+	awaitListening(t, p.addr)
+	return p
+}
+
+// startDemo runs naru demo on an unused port and waits until it listens.
+func startDemo(t *testing.T) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(binary(t, "naru"), "demo", "--addr", "127.0.0.1:0"), tmp: t.TempDir()}
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
+	p.run(t)
+	for p.addr == "" {
+		line, err := p.out.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the demo did not print its address: %v", err)
+		}
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "listening" {
+			p.addr = f[1]
+		}
+	}
+	return p
+}
+
+// run starts the process, which does not outlive the test.
+func (p *process) run(t *testing.T) {
+	t.Helper()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -92,13 +123,6 @@ func start(t *testing.T, descriptors int, args ...string) *process {
 		}
 	})
 	p.out = bufio.NewReader(out)
-	line, err := p.out.ReadString('\n')
-	if err != nil {
-		t.Fatalf("the server did not print its address: %v", err)
-	}
-	p.addr = strings.TrimSpace(line)
-	awaitListening(t, p.addr)
-	return p
 }
 
 func awaitListening(t *testing.T, addr string) {
@@ -140,7 +164,7 @@ func (p *process) wait(t *testing.T) (last string, code int) {
 }
 
 // dial returns a client of all the processes, in turn.
-func dial(t *testing.T, ps ...*process) benchpbnaru.EchoClient {
+func dial(t *testing.T, ps ...*process) *naru.Client {
 	t.Helper()
 	addrs := make([]string, len(ps))
 	for i, p := range ps {
@@ -151,5 +175,5 @@ func dial(t *testing.T, ps ...*process) benchpbnaru.EchoClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return benchpbnaru.NewEchoClient(c)
+	return c
 }
