@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Report tells where the time of a call went that failed without an answer: it got no connection, or its deadline
-// passed. It is a local detail of the call's status:
+// Report tells where the time of a call went that failed without an answer: it got no connection, lost it, or its
+// deadline passed. It is a local detail of the call's status:
 //
 //	if r, ok := status.Local[*connectivity.Report](err); ok { ... }
 //
@@ -22,7 +22,7 @@ type Report struct {
 	Attempts int
 	// DeadlineBy names what set the deadline: "WithTimeout", "the context"; "" if there was none.
 	DeadlineBy string
-	// Last is the last failure to resolve or connect; nil: none.
+	// Last is the last failure to resolve or connect, or the loss of the call's connection; nil: none.
 	Last *Failure
 }
 

@@ -2,10 +2,12 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
@@ -55,7 +57,7 @@ func (c *clientCall) prepare() error {
 	c.limitTime(c.set.Timeout, "WithTimeout")
 	config, err := c.env.Channel.MethodConfig(c.ctx, c.method.FullMethod, c.deadline)
 	if err != nil {
-		return err
+		return c.withDeadline(err)
 	}
 	c.pick = PickInfo{FullMethod: c.method.FullMethod, Streaming: c.method.ClientStreams || c.method.ServerStreams}
 	c.maxReceive = c.set.MaxReceiveBytes
@@ -84,6 +86,18 @@ func (c *clientCall) prepare() error {
 		}
 	}
 	return c.makeHead()
+}
+
+// withDeadline says which setting gave the deadline, to an error of who does not know.
+func (c *clientCall) withDeadline(err error) error {
+	s := status.Convert(err)
+	if s.Code() != codes.DeadlineExceeded || c.deadlineBy == "" {
+		return err
+	}
+	if r, ok := status.Local[*connectivity.Report](err); ok {
+		r.DeadlineBy = c.deadlineBy
+	}
+	return s.WithMessage(fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(c.deadline.Sub(c.began)), c.deadlineBy, s.Message())).Err()
 }
 
 // limitTime makes d from the beginning the deadline if it is the earliest. Not positive: no limit.

@@ -59,7 +59,7 @@ func (s *ClientStream) recv(m any) error {
 		if ended {
 			again, err := s.replace(a)
 			if err == nil && !again {
-				err = s.withAttempts(s.explain(a.outcome(s.set.Subtype)).Err())
+				err = s.withAttempts(s.explain(a, a.outcome(s.set.Subtype)).Err())
 				if err == nil && !s.method.ServerStreams {
 					err = status.Error(codes.Unimplemented, "server sent no message to a call that has one response")
 				}
@@ -151,7 +151,7 @@ func (s *ClientStream) singleLocked(a *attempt) error {
 		return nil
 	}
 	if st := a.outcome(s.set.Subtype); st != nil {
-		return s.withAttempts(s.explain(st).Err())
+		return s.withAttempts(s.explain(a, st).Err())
 	}
 	if a.box.count > 1 {
 		return status.Error(codes.Unimplemented, "server sent more than one message to a call that has one response")

@@ -101,18 +101,43 @@ func (a *attempt) where() string {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	to := peerName(a.peer)
 	ago := "just now"
 	if !a.sent.IsZero() {
 		ago = round(time.Since(a.sent)) + " ago"
 	}
+	return fmt.Sprintf("sent to %s %s, %s", peerName(a.peer), ago, a.received())
+}
+
+// received says how far the response had come. It must not change meanwhile.
+func (a *attempt) received() string {
 	switch {
 	case a.got > 0:
-		return fmt.Sprintf("sent to %s %s, %d bytes of the response received", to, ago, a.got)
+		return fmt.Sprintf("%d bytes of the response received", a.got)
 	case a.headSeen:
-		return fmt.Sprintf("sent to %s %s, only the header of the response received", to, ago)
+		return "only the header of the response received"
 	}
-	return fmt.Sprintf("sent to %s %s, no response received", to, ago)
+	return "no response received"
+}
+
+// progress is what is known of an attempt that was lost with its connection after it had been sent.
+func (a *attempt) progress() string {
+	switch {
+	case a.closed.Unprocessed || a.closed.Scope != transport.ScopeConn:
+		return ""
+	case a.sent.IsZero():
+		return " (" + a.received() + ")"
+	}
+	return fmt.Sprintf(" (sent %s before, %s)", round(time.Since(a.sent)), a.received())
+}
+
+// report adds what is known of a call whose connection was lost, as data.
+func (c *clientCall) report(s *status.Status, a *attempt) *status.Status {
+	if a.closed == nil || a.closed.Scope != transport.ScopeConn || a.closed.Origin == transport.OriginUser {
+		return s
+	}
+	return s.WithLocal(&connectivity.Report{
+		Waits: c.pick.Waited, Attempts: c.pick.Attempt, DeadlineBy: c.deadlineBy, Last: a.closed.Failure(peerName(a.peer)),
+	})
 }
 
 func peerName(p *transport.ConnInfo) string {

@@ -77,9 +77,9 @@ func reasonOf(s *status.Status, a *attempt) string {
 		return "canceled"
 	case s.Code() == codes.DeadlineExceeded && (reported || errors.Is(err, context.DeadlineExceeded)):
 		return "deadline"
-	case reported && report.Last != nil:
+	case reported && report.Target != "" && report.Last != nil:
 		return string(report.Last.Reason)
-	case reported:
+	case reported && report.Target != "":
 		return "no_connection"
 	case errors.As(err, &te):
 		return te.Token

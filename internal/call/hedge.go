@@ -207,7 +207,7 @@ func (r *hedged) answer(head bool) error {
 		a.cancel("response_wrong")
 	}
 	if s := a.outcome(r.set.Subtype); s != nil {
-		return r.explain(s).Err()
+		return r.explain(a, s).Err()
 	}
 	return nil
 }

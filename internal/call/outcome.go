@@ -60,7 +60,7 @@ func (a *attempt) outcome(subtype string) *status.Status {
 	}
 	if a.closed != nil {
 		s := clientStatus(a.closed)
-		return s.WithMessage(peerName(a.peer) + ": " + s.Message())
+		return s.WithMessage(peerName(a.peer) + ": " + s.Message() + a.progress())
 	}
 	if a.problem != nil {
 		return status.New(a.problem.code, a.problem.text)

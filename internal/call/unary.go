@@ -144,7 +144,7 @@ func (u *unary) finish(a *attempt) error {
 // result is the status error of a complete attempt; for OK the response is decoded.
 func (u *unary) result(a *attempt) error {
 	if s := a.outcome(u.set.Subtype); s != nil {
-		return u.explain(s).Err()
+		return u.explain(a, s).Err()
 	}
 	switch n := a.box.count; {
 	case n == 0:
@@ -160,12 +160,15 @@ func (u *unary) result(a *attempt) error {
 	return a.in.unmarshal(f, u.res)
 }
 
-// explain corrects the status of a peer's reset that is only the echo of the deadline.
-func (c *clientCall) explain(s *status.Status) *status.Status {
+// explain corrects the status of a peer's reset that is only the echo of the deadline, and says more of a lost connection.
+func (c *clientCall) explain(a *attempt, s *status.Status) *status.Status {
+	if s == nil {
+		return nil
+	}
 	if s.Code() == codes.Canceled && !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
 		return status.Convert(c.timeUp(s.Message()))
 	}
-	return s
+	return c.report(s, a)
 }
 
 // export hands out header and trailer to those who asked.

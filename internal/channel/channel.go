@@ -46,6 +46,7 @@ type Channel struct {
 	done     bool // Close ran
 
 	failures failureLog
+	trying   trying
 }
 
 // New returns a channel in state IDLE. It does no I/O; errors are mistakes in the configuration.

@@ -22,6 +22,14 @@ type Destination struct {
 	resolver.Address
 	// Proxy is the HTTP proxy on the way; nil: none.
 	Proxy *url.URL
+	// Reached is told how far the attempt has come, for texts. nil: nobody asks.
+	Reached func(Stage)
+}
+
+func (d *Destination) reached(s Stage) {
+	if d.Reached != nil {
+		d.Reached(s)
+	}
 }
 
 // DialFunc makes a connection that is ready for streams: the peer's first SETTINGS have arrived. It leaves no socket

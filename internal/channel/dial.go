@@ -44,10 +44,12 @@ func (d *Dialer) Dial(ctx context.Context, to Destination) (transport.ClientConn
 	}
 	var state *tls.ConnectionState
 	if d.TLS != nil {
+		to.reached(StageTLS)
 		if nc, state, err = d.handshake(ctx, nc, addr); err != nil {
 			return nil, err
 		}
 	}
+	to.reached(StageHTTP2)
 	t, err := d.NewConn(ctx, nc, state)
 	if err != nil {
 		return nil, prefaceFailure(addr, err, state != nil)
@@ -99,8 +101,15 @@ func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity
 	var te *transport.Error
 	if errors.As(err, &te) {
 		f.Code, f.Token = te.Code, te.Token
-		if te.Token == "goaway" {
+		switch te.Token {
+		case "goaway":
 			f.Reason, f.Text = connectivity.GoAway, "the peer ended the connection at once"
+		case "http1":
+			f.Text, f.Err = "the peer speaks HTTP/1, not HTTP/2: "+te.Reason, te.Cause
+			return f
+		case "tls_alert":
+			f.Text, f.Err = "the peer speaks TLS, and this client plaintext (WithPlaintext): "+te.Reason, te.Cause
+			return f
 		}
 	}
 	// TLS 1.3: the server judges the client's certificate after the client's handshake is over, so that its
@@ -116,7 +125,7 @@ func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity
 
 // withTimeout adds to a failed attempt's error that its time was up.
 func withTimeout(addr resolver.Address, timeout time.Duration, err error) *connectivity.Failure {
-	text := fmt.Sprintf("no connection within the connect timeout of %v", timeout)
+	text := fmt.Sprintf("no connection within the connect timeout of %v (WithConnectTimeout)", timeout.Round(time.Millisecond))
 	var f *connectivity.Failure
 	if !errors.As(err, &f) {
 		return &connectivity.Failure{

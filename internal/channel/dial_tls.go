@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -43,11 +44,18 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, addr resolver.Addre
 	if state.NegotiatedProtocol != alpnHTTP2 {
 		tc.Close()
 		return nil, nil, &connectivity.Failure{
-			Reason: connectivity.ALPN, Address: addr.String(), Time: time.Now(),
-			Text: fmt.Sprintf("the peer did not agree on HTTP/2 by ALPN (it chose %q)", state.NegotiatedProtocol),
+			Reason: connectivity.ALPN, Address: addr.String(), Time: time.Now(), Text: noHTTP2(state.NegotiatedProtocol),
 		}
 	}
 	return tc, &state, nil
+}
+
+// noHTTP2 says which protocol a peer chose in place of HTTP/2.
+func noHTTP2(chosen string) string {
+	if chosen == "" {
+		return "the peer does not take part in ALPN, which HTTP/2 over TLS needs (is something before the server that ends TLS, or does it speak HTTP/1.1 only?)"
+	}
+	return fmt.Sprintf("the peer did not agree on HTTP/2 by ALPN (it chose %q)", chosen)
 }
 
 // hostOf returns an authority without its port.
@@ -75,8 +83,9 @@ func tlsFailure(addr resolver.Address, name string, err error) *connectivity.Fai
 	if reason, text := certificateFault(name, err); reason != "" {
 		f.Reason, f.Text = reason, text
 	}
-	if r := dialReason(err); r == connectivity.Reset {
-		f.Text = "the peer closed the connection during the TLS handshake"
+	// Servers in plaintext that wait for HTTP/2's preface close at the sight of a ClientHello.
+	if errors.Is(err, io.EOF) || dialReason(err) == connectivity.Reset {
+		f.Text = "the peer closed the connection during the TLS handshake (does it expect plaintext?)"
 	}
 	return f
 }
@@ -142,7 +151,7 @@ func alertReason(err error) connectivity.Reason {
 
 func alertText(r connectivity.Reason) string {
 	if r == connectivity.ALPN {
-		return "the peer does not offer HTTP/2 by ALPN"
+		return "the peer does not offer HTTP/2 by ALPN (does it speak HTTP/1.1 only?)"
 	}
 	return "the peer refused this side's certificate, or misses one"
 }

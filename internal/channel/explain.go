@@ -110,27 +110,5 @@ func connFailure(addr resolver.Address, e *transport.Error) *connectivity.Failur
 	if e == nil || e.Origin == transport.OriginUser {
 		return nil
 	}
-	return &connectivity.Failure{
-		Reason: lossReason(e), Address: addr.String(), Time: time.Now(),
-		Code: e.Code, Token: e.Token, Text: e.Reason, Err: e.Cause,
-	}
-}
-
-// lossReason: by token where one says it all, else by who ended the connection.
-func lossReason(e *transport.Error) connectivity.Reason {
-	switch e.Token {
-	case "goaway":
-		return connectivity.GoAway
-	case "keepalive_timeout":
-		return connectivity.Keepalive
-	case "preface_timeout", "preface":
-		return connectivity.Preface
-	}
-	switch e.Origin {
-	case transport.OriginPeer:
-		return connectivity.GoAway
-	case transport.OriginNetwork:
-		return connectivity.Reset
-	}
-	return connectivity.Protocol
+	return e.Failure(addr.String())
 }

@@ -100,6 +100,9 @@ func (w *wait) expired(err error, snap *snapshot) error {
 	if code == codes.DeadlineExceeded && w.info != nil && w.info.DeadlineBy != "" {
 		msg = fmt.Sprintf("deadline (set by %s) passed: %s", w.info.DeadlineBy, msg)
 	}
+	if now := w.ch.trying.String(); now != "" {
+		msg += "; " + now
+	}
 	cause := err
 	if f := w.ch.lastFailure(snap); f != nil {
 		msg += "; last failure: " + f.Error()
@@ -189,7 +192,11 @@ func (w *wait) refused(err error, snap *snapshot, info *call.PickInfo) error {
 	if info.WaitForReady {
 		return nil
 	}
-	msg := fmt.Sprintf("no connection to %q: %v", w.ch.cfg.Target, err)
+	msg := fmt.Sprintf("no connection to %q", w.ch.cfg.Target)
+	if w.spent.Total() >= time.Millisecond {
+		msg += " after " + w.String()
+	}
+	msg += ": " + err.Error()
 	return w.status(codes.Unavailable, msg, err, snap)
 }
 

@@ -83,6 +83,9 @@ func (c *Channel) WaitReady(ctx context.Context) error {
 func (c *Channel) notReady(ctx context.Context, s *snapshot) error {
 	code := status.FromContextError(ctx.Err()).Code()
 	msg := fmt.Sprintf("client for %q is not ready: state %v", c.cfg.Target, s.state)
+	if now := c.trying.String(); now != "" {
+		msg += ", " + now
+	}
 	cause := ctx.Err()
 	if f := c.lastFailure(s); f != nil {
 		msg += ", last failure: " + f.Error()

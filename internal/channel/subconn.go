@@ -82,8 +82,10 @@ func (s *subConn) connect() {
 	a.cancel = cancel
 	s.attempt = a
 	s.update()
+	try := s.ch.trying.begin(s.addr.String())
 	s.ch.wg.Go(func() {
-		t, err := s.dial(ctx)
+		t, err := s.dial(ctx, try)
+		s.ch.trying.end(try)
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = withTimeout(s.addr, timeout, err)
 		}
@@ -99,7 +101,7 @@ var errDialHangs = errors.New("the dial function did not return when its context
 
 // dial calls the dial function, and does not wait for one that ignores its context: neither the address nor Close must
 // hang on it. What it returns in the end is closed.
-func (s *subConn) dial(ctx context.Context) (transport.ClientConn, error) {
+func (s *subConn) dial(ctx context.Context, try *try) (transport.ClientConn, error) {
 	type result struct {
 		t   transport.ClientConn
 		err error
@@ -108,6 +110,7 @@ func (s *subConn) dial(ctx context.Context) (transport.ClientConn, error) {
 	go func() {
 		var t transport.ClientConn
 		to, err := s.ch.destination(s.addr)
+		to.Reached = try.reached
 		if err == nil {
 			t, err = s.ch.cfg.Dial(ctx, to)
 		}

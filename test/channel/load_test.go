@@ -30,10 +30,8 @@ type span struct{ from, to time.Time }
 
 func (s span) String() string { return s.from.Format("05.000") + "-" + s.to.Format("05.000") }
 
-// overlaps tells whether s has a moment in common with one of the others.
-func (s span) overlaps(others []span) bool {
-	return slices.ContainsFunc(others, func(o span) bool { return !s.from.After(o.to) && !o.from.After(s.to) })
-}
+// overlaps tells whether s and o have a moment in common.
+func (s span) overlaps(o span) bool { return !s.from.After(o.to) && !o.from.After(s.to) }
 
 // listenToNoise measures until ctx ends.
 func (l *load) listenToNoise(ctx context.Context) {

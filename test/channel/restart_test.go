@@ -2,6 +2,8 @@ package channel
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,14 +22,20 @@ func backends3(t *testing.T, h handler) []*backend {
 	}
 }
 
+// stopped is when a backend was stopped.
+type stopped struct {
+	addr string
+	when span
+}
+
 // restartAll restarts the backends one after another until ctx ends, each down for a while. It returns when they were
 // stopped.
-func restartAll(ctx context.Context, bs []*backend, stop func(*backend)) (stops []span) {
+func restartAll(ctx context.Context, bs []*backend, stop func(*backend)) (stops []stopped) {
 	for ctx.Err() == nil {
 		for _, b := range bs {
 			from := time.Now()
 			stop(b)
-			stops = append(stops, span{from, time.Now()})
+			stops = append(stops, stopped{b.addr, span{from, time.Now()}})
 			wait(ctx, 300*time.Millisecond)
 			b.up()
 			wait(ctx, 700*time.Millisecond)
@@ -74,7 +82,7 @@ func processes3(t *testing.T, e *executions) []*backend {
 }
 
 // underRestarts sends 500 calls a second while the backends are restarted.
-func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.MethodInfo) (l *load, stops []span) {
+func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.MethodInfo) (l *load, stops []stopped) {
 	t.Helper()
 	c := dial(t, bs, naru.WithBalancer(balancer.RoundRobin{}))
 	if err := c.WaitReady(t.Context()); err != nil {
@@ -136,18 +144,23 @@ func TestRollingRestartOnce(t *testing.T) {
 		var e executions
 		l, stops := underRestarts(t, processes3(t, &e), (*backend).kill, plain)
 		wantOnce(t, &e)
-		for i := range stops {
-			stops[i].to = stops[i].to.Add(10*time.Millisecond + l.noise) // until the client has heard of it
-		}
 		for i, s := range l.spans {
-			if status.Code(l.errs[i]) != codes.Unavailable || !s.overlaps(stops) {
-				t.Errorf("%s failed, in flight %v, when no backend was killed: %v", l.ids[i], s, l.errs[i])
+			if !inFlight(l.errs[i], s, stops, 10*time.Millisecond+l.noise) {
+				t.Errorf("%s failed, not in flight on a backend that was killed in %v: %v", l.ids[i], s, l.errs[i])
 			}
 		}
 		// A backend has a call of 2 ms in flight for a third of the time.
-		if most := len(stops) * (2 + int(l.noise/(2*time.Millisecond))); len(l.errs) > most {
+		if most := len(stops) * (5 + int(l.noise/time.Millisecond)); len(l.errs) > most {
 			t.Errorf("%d of %d calls failed at %d kills; first: %v", len(l.errs), l.n, len(stops), l.errs[0])
 		}
+	})
+}
+
+// inFlight tells whether a call that failed was on a backend when that was stopped. The client hears of it some time later.
+func inFlight(err error, took span, stops []stopped, hears time.Duration) bool {
+	return status.Code(err) == codes.Unavailable && slices.ContainsFunc(stops, func(s stopped) bool {
+		s.when.to = s.when.to.Add(hears)
+		return strings.Contains(err.Error(), s.addr) && took.overlaps(s.when)
 	})
 }
 

@@ -27,10 +27,11 @@ func mixed3(t *testing.T, e *executions) []*backend {
 // later, and its share again when it has recovered.
 func TestOutlierDetection(t *testing.T) {
 	interval := underLoad(10*time.Second, time.Second)
-	good := behaviour{Takes: 5 * time.Millisecond}
+	const takes = 30 * time.Millisecond // so that ten times as long is that on a busy machine, too
+	good := behaviour{Takes: takes}
 	for name, bad := range map[string]behaviour{
-		"slow":    {Takes: 50 * time.Millisecond},
-		"failing": {Takes: 5 * time.Millisecond, Fail: 2},
+		"slow":    {Takes: 10 * takes},
+		"failing": {Takes: takes, Fail: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

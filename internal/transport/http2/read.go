@@ -1,9 +1,11 @@
 package http2
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -30,7 +32,7 @@ func (c *conn) readLoop() {
 			c.active.Store(true)
 		}
 		if err := c.batch(); err != nil {
-			c.fail(err)
+			c.fail(c.otherProtocol(err))
 			break
 		}
 		c.keepRest()
@@ -198,6 +200,32 @@ func (c *conn) readReady(fd uintptr) bool {
 	}
 }
 
+// otherProtocol replaces the complaint about the first bytes of a server by what they are, if that is known: a web server
+// answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request nobody understands), one that wants TLS with an alert.
+func (c *conn) otherProtocol(err *transport.Error) *transport.Error {
+	if c.role != h2.Client || c.settled || c.rbuf == nil {
+		return err
+	}
+	b := c.rbuf.B[c.rpos:]
+	e := *err
+	switch {
+	case bytes.HasPrefix(b, []byte("HTTP/1.")):
+		line, _, _ := bytes.Cut(b[:min(len(b), maxStatusLine)], []byte("\r\n"))
+		e.Token, e.Reason = "http1", "it answered the preface with "+strconv.Quote(string(line))
+	case len(b) >= 2 && b[0] == tlsAlert && b[1] == tlsMajor:
+		e.Token, e.Reason = "tls_alert", "it answered the preface with a TLS alert"
+	default:
+		return err
+	}
+	return &e
+}
+
+const (
+	maxStatusLine = 100  // bytes quoted
+	tlsAlert      = 0x15 // RFC 8446 §5.1: content type alert, and the legacy version's first byte
+	tlsMajor      = 3
+)
+
 // readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its reason.
 func (c *conn) readEnd(err error) *transport.Error {
 	e := readError(err)
@@ -210,7 +238,7 @@ func (c *conn) readEnd(err error) *transport.Error {
 			return g
 		}
 	}
-	return e
+	return c.otherProtocol(e)
 }
 
 func readError(err error) *transport.Error {
