@@ -40,7 +40,8 @@ type clientCall struct {
 	peer   *transport.ConnInfo  // of conn
 	opened int                  // attempts that were sent
 	retry  retrying
-	unsent int // attempts in a row that did not reach the network
+	unsent int   // attempts in a row that did not reach the network
+	gate   *gate // of a hedged call; nil: nobody else sends
 }
 
 // prepare computes everything that precedes the first attempt.
@@ -210,24 +211,13 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 			c.gaveUp(done, err)
 			return nil, err
 		}
-		stream, err := conn.Open(&c.head, body, end, a)
-		if err == nil {
-			c.unsent = 0
-			c.opened++
-			var now time.Time
-			if !c.began.IsZero() {
-				now = time.Now()
-			}
-			a.opened(stream, c.peer, c.opened, now)
-			if c.set.OnPeer != nil {
-				c.set.OnPeer(c.peer, c.opened)
-			}
-			if c.set.OnAttempt != nil {
-				c.set.OnAttempt(AttemptInfo{Conn: c.peer, Number: c.opened})
-			}
+		if err = c.send(conn, a, body, end); err == nil {
 			return done, nil
 		}
 		c.gaveUp(done, err)
+		if err == errSlower {
+			return nil, err
+		}
 		if err == transport.ErrStreamLimit {
 			c.pick.Full = conn
 		} else if err := c.pause(err); err != nil {
@@ -237,6 +227,35 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 			return nil, err
 		}
 	}
+}
+
+// send opens the attempt's stream, unless another attempt of a hedged call has won meanwhile.
+func (c *clientCall) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bool) error {
+	if c.gate != nil {
+		if !c.gate.enter() {
+			body.Free()
+			return errSlower
+		}
+		defer c.gate.leave()
+	}
+	stream, err := conn.Open(&c.head, body, end, a)
+	if err != nil {
+		return err
+	}
+	c.unsent = 0
+	c.opened++
+	var now time.Time
+	if !c.began.IsZero() {
+		now = time.Now()
+	}
+	a.opened(stream, c.peer, c.opened, now)
+	if c.set.OnPeer != nil {
+		c.set.OnPeer(c.peer, c.opened)
+	}
+	if c.set.OnAttempt != nil {
+		c.set.OnAttempt(AttemptInfo{Conn: c.peer, Number: c.opened})
+	}
+	return nil
 }
 
 // attemptEnded tells who asked that an attempt is over.

@@ -34,9 +34,36 @@ type hedge struct {
 	running int
 	stopped bool // a server asked for no more, or the budget is used up
 
+	gate gate
+
 	// guarded by mu
 	mu    sync.Mutex
 	conns []transport.ClientConn // that attempts were sent on
+}
+
+// gate keeps attempts from being sent once the call has its answer (gRFC A6: "other outstanding hedges will be
+// cancelled" when it is committed): one may have been about to. Whoever shuts it has heard of all that were sent.
+type gate struct {
+	mu   sync.RWMutex
+	shut bool
+}
+
+// enter tells whether an attempt may be sent; if so, leave is to be called when it was.
+func (g *gate) enter() bool {
+	g.mu.RLock()
+	if g.shut {
+		g.mu.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (g *gate) leave() { g.mu.RUnlock() }
+
+func (g *gate) close() {
+	g.mu.Lock()
+	g.shut = true
+	g.mu.Unlock()
 }
 
 // hedged is one attempt and how it ended.
@@ -145,7 +172,7 @@ func (h *hedge) start() {
 	r := &hedged{attempt: new(attempt)}
 	r.clientCall = *h.call
 	r.head.Fields = append(r.inline[:0], h.call.head.Fields[:h.call.fixed]...)
-	r.ctx, r.timer = ctx, nil
+	r.ctx, r.timer, r.gate = ctx, nil, &h.gate
 	r.opened = h.started
 	r.retry.seen = h.started
 	h.mu.Lock()
@@ -240,6 +267,7 @@ func (r *hedged) finish(err error) {
 
 // cancelAll ends the contexts of all attempts: the winner does not need its any more.
 func (h *hedge) cancelAll() {
+	h.gate.close()
 	for _, r := range h.all {
 		r.stop()
 	}

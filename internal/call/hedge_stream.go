@@ -195,6 +195,7 @@ func (h *streamHedge) fail(r *hedged) {
 
 // end lets go of all attempts but r, if that is the stream's now.
 func (h *streamHedge) end(r *hedged, adopted bool) {
+	h.gate.close()
 	if adopted {
 		h.tellPeer(r)
 	}

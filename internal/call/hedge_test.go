@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +102,45 @@ func TestHedging(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// late picks a connection for the second attempt only after the call has its answer.
+type late struct {
+	SingleConn
+	picks *atomic.Int32
+}
+
+func (l late) Pick(ctx context.Context, info *PickInfo) (transport.ClientConn, func(DoneInfo), error) {
+	if l.picks.Add(1) == 2 {
+		<-time.After(time.Hour)
+	}
+	return l.SingleConn.Pick(context.WithoutCancel(ctx), info)
+}
+
+// TestNothingIsSentAfterTheAnswer: an attempt that was about to be sent when another got the answer is not.
+func TestNothingIsSentAfterTheAnswer(t *testing.T) {
+	for _, kind := range []string{"unary", "server stream", "client stream"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := delayed(script(success()), 1500*time.Millisecond)
+				conn := inproc.New(server, 0, nil)
+				defer conn.Close(nil)
+				env := testEnv(t, conn)
+				env.Channel = late{SingleConn{conn}, new(atomic.Int32)}
+				set := testSettings()
+				set.Retry.Hedging = hedging(2, time.Second)
+				if err := callKind(t, env, set, kind); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(2 * time.Hour)
+				server.rawServer.mu.Lock()
+				defer server.rawServer.mu.Unlock()
+				if n := len(server.heads); n != 1 {
+					t.Errorf("%d attempts were sent, want 1: the second was not needed any more", n)
+				}
+			})
+		})
 	}
 }
 
