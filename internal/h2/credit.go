@@ -169,10 +169,29 @@ func (c *Conn) Want(s *Stream, n int64) {
 	s.need = min(n, maxWindow)
 	if !s.assembling {
 		s.assembling = true
-		c.assembling = append(c.assembling, s)
+		c.assembling = append(c.compact(c.assembling, func(s *Stream) { s.assembling = false }), s)
 	}
 	c.ahead(s)
 	c.unstick()
+}
+
+// compact drops streams whose message has come, or which have ended, once there may be as many of them as of
+// others: a list from which only the first are taken would keep all that ever were in it.
+func (c *Conn) compact(list []*Stream, out func(*Stream)) []*Stream {
+	if len(list) < 2*len(c.streams)+16 {
+		return list
+	}
+	n := 0
+	for _, s := range list {
+		if s.need > 0 && !s.Closed && !s.RemoteClosed {
+			list[n] = s
+			n++
+			continue
+		}
+		out(s)
+	}
+	clear(list[n:])
+	return list[:n]
 }
 
 // ahead extends the windows for the message being received if it does not fit them.
@@ -182,7 +201,7 @@ func (c *Conn) ahead(s *Stream) {
 	}
 	if len(c.wanting) > 0 || !c.grant(s) {
 		s.waiting = true
-		c.wanting = append(c.wanting, s)
+		c.wanting = append(c.compact(c.wanting, func(s *Stream) { s.waiting = false }), s)
 		c.hungry()
 	}
 }

@@ -131,14 +131,17 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 	}
 	v.Stuck = c.claimed > 0
 	if len(c.wanting) > 0 {
-		c.extraMost = min(max(2*c.extraMost, c.connTarget), int64(c.cfg.ConnWindow))
+		c.extraMost = int64(c.cfg.ConnWindow)
 	}
 	if idle < stallAfter {
 		return v
 	}
-	if n := len(c.wanting); n > 0 {
-		v.Refuse = append(v.Refuse, c.wanting[n/2:]...)
+	for _, s := range c.wanting {
+		if s.IsWaiting() {
+			v.Refuse = append(v.Refuse, s)
+		}
 	}
+	v.Refuse = v.Refuse[len(v.Refuse)/2:]
 	if s.reserved > 0 || c.debt > 0 {
 		v.Stalled = s
 	}

@@ -115,3 +115,23 @@ func TestSweep(t *testing.T) {
 		t.Error("still nothing moves: the next half")
 	}
 }
+
+// TestMessagesInPieces: streams whose message came in pieces, and which have ended, are not kept.
+func TestMessagesInPieces(t *testing.T) {
+	c := newTestConn(Config{Role: Server})
+	for i := range uint32(1000) {
+		s := openStream(t, c, 2*i+1, false)
+		for range 2 {
+			if _, err := c.RecvData(s.ID, 100, 100); err != nil {
+				t.Fatal(err)
+			}
+			c.Delivered(s, 100)
+			c.Want(s, 50)
+		}
+		c.Consumed(s, 200)
+		c.Reset(s, frame.NoError)
+	}
+	if n := len(c.assembling); n > 40 {
+		t.Errorf("%d streams are kept of a thousand that ended", n)
+	}
+}

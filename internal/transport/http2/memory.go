@@ -19,7 +19,7 @@ const (
 	// guestShared is what they may grant for the sake of one connection at a time, less what those that
 	// wait hold anyway. A client that begins a large message on each of 256 streams needs 16 MiB and one
 	// message before any of them gets on.
-	guestShared = 24 << 20
+	guestShared = 22 << 20
 	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
 	// that are about to wait are not known.
 	guestStep = 4 << 20
@@ -243,7 +243,7 @@ func (m *memory) tick() {
 			m.pinned -= m.hungry[c]
 			delete(m.hungry, c)
 		}
-		if !hungry || v.Stuck {
+		if !hungry || v.Stalled != nil {
 			m.leaveLocked(c)
 		}
 		m.mu.Unlock()
@@ -298,8 +298,7 @@ func (c *conn) sweep(now time.Time, contended bool) (v h2.Swept, hungry bool) {
 	case v.Stalled != nil && (hungry || contended):
 		c.cut(now, []*stream{v.Stalled.User.(*stream)}, errReceiveStalled)
 	}
-	if hungry {
-		c.serveHungry()
+	for hungry && c.serveHungry() { // as far as the connection's own limit goes, which Sweep raises if nothing moves
 	}
 	return v, hungry
 }
