@@ -231,6 +231,7 @@ func (c *Conn) ResetID(id uint32, code frame.ErrCode) {
 
 // DropStreams empties the table: the connection has ended.
 func (c *Conn) DropStreams() {
+	c.leaveBudget()
 	for _, s := range c.streams {
 		c.remove(s)
 	}

@@ -67,12 +67,21 @@ func (c *Conn) settleBudget() {
 
 // completed ends the reservation for a message that is whole.
 func (c *Conn) completed(s *Stream) {
-	if s.reserved == 0 {
+	if s.reserved == 0 || c.cfg.Budget == nil {
 		return
 	}
 	c.cfg.Budget.Completed(s.reserved)
 	c.unreserve(s)
 	c.settleBudget()
+}
+
+// leaveBudget gives everything back, debt as well: nothing will come any more that could pay it.
+func (c *Conn) leaveBudget() {
+	if c.cfg.Budget == nil {
+		return
+	}
+	c.cfg.Budget.Release(c.claimed)
+	c.claimed, c.cfg.Budget = 0, nil
 }
 
 func (c *Conn) hungry() {

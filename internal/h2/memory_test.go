@@ -135,3 +135,32 @@ func TestMessagesInPieces(t *testing.T) {
 		t.Errorf("%d streams are kept of a thousand that ended", n)
 	}
 }
+
+// TestDebtEndsWithTheConnection: what a stream was given and did not use is debt until its bytes come. With the connection
+// it goes back, or the budget would be spent by connections that are gone.
+func TestDebtEndsWithTheConnection(t *testing.T) {
+	p := &pot{limit: 1 << 30}
+	c := newTestConn(Config{Role: Server, Budget: p})
+	for i := range uint32(3) {
+		s := openStream(t, c, 2*i+1, false)
+		if _, err := c.RecvData(s.ID, 100, 100); err != nil {
+			t.Fatal(err)
+		}
+		c.Delivered(s, 100)
+		c.Want(s, 3<<20)
+		if i == 0 {
+			c.Reset(s, frame.Cancel)
+		}
+	}
+	if c.debt == 0 || p.taken == 0 {
+		t.Fatalf("debt of %d, %d bytes of the budget: the test has nothing to show", c.debt, p.taken)
+	}
+	c.DropStreams()
+	if p.taken != 0 {
+		t.Errorf("%d bytes of the budget are taken by a connection that has ended", p.taken)
+	}
+	c.Refund(100) // by a handler that returns later
+	if p.taken != 0 {
+		t.Errorf("%d bytes of the budget are taken after the last was given back", p.taken)
+	}
+}
