@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"encoding/base64"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -115,4 +116,19 @@ func TestDialFunctionThatIgnoresItsContext(t *testing.T) {
 		close(release)
 		<-late.done // what came too late was closed
 	})
+}
+
+// TestLoadReportOfTrailers: the balancer gets the message, not the base64 it travels as.
+func TestLoadReportOfTrailers(t *testing.T) {
+	want := string(balancer.AppendLoadReport(nil, &balancer.LoadReport{Application: 0.5, QPS: 100}))
+	for name, tt := range map[string]struct{ value, want string }{
+		"padded":   {base64.StdEncoding.EncodeToString([]byte(want)), want},
+		"unpadded": {base64.RawStdEncoding.EncodeToString([]byte(want)), want},
+		"nonsense": {"\x09!", ""},
+	} {
+		got := loadReport([]transport.Field{{Name: "grpc-status", Value: "0"}, {Name: "endpoint-load-metrics-bin", Value: tt.value}})
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
 }

@@ -2,7 +2,9 @@ package channel
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,11 +77,18 @@ func (p *pick) finish(info call.DoneInfo) {
 // loadHeader carries a load report with a response: gRFC A51, "Per-Query Metrics Reporting".
 const loadHeader = "endpoint-load-metrics-bin"
 
+// loadReport returns the report among the trailers, "" if there is none that can be read. PROTOCOL-HTTP2.md: a "-bin"
+// header's value is base64 on the wire, and "implementations MUST accept padded and un-padded values".
 func loadReport(trailers []transport.Field) string {
 	for i := range trailers {
-		if trailers[i].Name == loadHeader {
-			return trailers[i].Value
+		if trailers[i].Name != loadHeader {
+			continue
 		}
+		wire, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(trailers[i].Value, "="))
+		if err != nil {
+			return ""
+		}
+		return string(wire)
 	}
 	return ""
 }

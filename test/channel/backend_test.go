@@ -197,12 +197,16 @@ func grpcServer(opts ...grpc.ServerOption) func(*backend) runner {
 	return func(b *backend) runner {
 		srv := grpc.NewServer(opts...)
 		method := func(name string) grpc.MethodDesc {
-			return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, dec func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 				req := new(text)
 				if err := dec(req); err != nil {
 					return nil, err
 				}
-				return b.call(ctx, req)
+				if intercept == nil {
+					return b.call(ctx, req)
+				}
+				return intercept(ctx, req, &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name},
+					func(ctx context.Context, _ any) (any, error) { return b.call(ctx, req) })
 			}}
 		}
 		srv.RegisterService(&grpc.ServiceDesc{
