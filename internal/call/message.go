@@ -146,8 +146,9 @@ func (i *inbound) decode(body []byte, m any) error {
 
 // inflating bounds how many messages are decompressed at a time: it is all computation, so that more
 // of them than processors gain nothing, while each may hold the largest message, which hundreds
-// of streams can ask for with a few KB each.
-var inflating = make(chan struct{}, runtime.GOMAXPROCS(0))
+// of streams can ask for with a few KB each. One processor is left to the rest: a Go program whose
+// processors all compute looks at its sockets every 10 ms only.
+var inflating = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 
 // inflate decompresses and decodes a message and returns its size.
 func (i *inbound) inflate(body []byte, m any) (int, error) {

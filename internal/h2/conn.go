@@ -69,8 +69,7 @@ type Conn struct {
 	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known
 	capacity   int64     // what the connection's window is when nothing is held; see fitStreams
 	debt       int64     // to be kept back from credit
-	reserved   int64     // sum of what the budget reserved for incomplete messages
-	claimed    int64     // taken from the budget: reserved and debt
+	claimed    int64     // taken from the budget: extras and debt
 	held       int64     // came and was not given back
 	moved      int64     // all DATA that ever came, and all credit that came back
 	extraMost  int64     // what extras may be if that is more than connTarget/2, see memory.go

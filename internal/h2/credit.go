@@ -84,6 +84,9 @@ func (c *Conn) earn(n int64) {
 
 // growConn doubles what the connection's window aims at, up to the limit.
 func (c *Conn) growConn() {
+	if c.cfg.Budget != nil && !c.cfg.Budget.Roomy() {
+		return
+	}
 	if add := min(c.connTarget, int64(c.cfg.ConnWindow)-c.connTarget); add > 0 {
 		c.recvHeld += add
 		c.connTarget += add
@@ -150,6 +153,8 @@ func (c *Conn) repay(s *Stream, n int64) {
 	pay := min(n, s.extra)
 	s.extra -= pay
 	c.extras -= pay
+	c.setWhole(s, min(s.whole, s.extra))
+	c.settleBudget()
 	c.moved += pay
 	c.held -= pay
 	if c.earned += pay; s.Cut {
@@ -213,7 +218,7 @@ func (c *Conn) grant(s *Stream) bool {
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	if c.extras+n > max(c.connTarget/2, c.extraMost) && c.oldest() != s || !c.reserve(s, n) {
+	if c.extras+n > max(c.connTarget/2, c.extraMost) && c.oldest() != s || !c.reserve(n) {
 		return false
 	}
 	c.extend(s, n)
@@ -286,14 +291,14 @@ func (c *Conn) unstick() {
 		return // the program has whole messages to take: that frees the window
 	}
 	if n := s.need - s.recvWindow; n > 0 {
-		if !c.reserve(s, n) {
+		if !c.reserve(n) {
 			c.hungry()
 			return
 		}
 		c.extend(s, n)
 	}
 	if n := s.need - c.recvWindow; n > 0 {
-		if !c.reserve(nil, n) {
+		if !c.reserve(n) {
 			c.hungry()
 			return
 		}
@@ -306,10 +311,10 @@ func (c *Conn) unstick() {
 // and may use the rest for others.
 func (c *Conn) dropCredit(s *Stream) {
 	c.targets -= s.recvTarget
+	c.setWhole(s, 0)
 	c.extras -= s.extra
 	c.debt += s.extra
 	s.extra, s.need = 0, 0
-	c.unreserve(s)
 	c.settleBudget() // now as debt
 	c.fitStreams()
 	c.grantNext()

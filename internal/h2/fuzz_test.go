@@ -154,16 +154,15 @@ func (c *Conn) check(t testing.TB) {
 	if n := uint32(len(c.streams)); n > c.cfg.MaxConcurrentStreams {
 		t.Fatalf("%d streams open, %d allowed", n, c.cfg.MaxConcurrentStreams)
 	}
-	var targets, extras, reserved int64
+	var targets, extras int64
 	for _, s := range c.streams {
-		reserved += s.reserved
 		targets, extras = targets+s.recvTarget, extras+s.extra
 	}
 	if targets != c.targets || extras != c.extras || c.debt < 0 {
 		t.Fatalf("sums of targets %d and extensions %d, kept %d and %d; debt %d", targets, extras, c.targets, c.extras, c.debt)
 	}
-	if reserved != c.reserved || c.cfg.Budget != nil && c.claimed != reserved+c.debt {
-		t.Fatalf("reserved %d for streams, kept %d; claimed %d with a debt of %d", reserved, c.reserved, c.claimed, c.debt)
+	if c.cfg.Budget != nil && c.claimed != extras+c.debt {
+		t.Fatalf("claimed %d with extensions of %d and a debt of %d", c.claimed, extras, c.debt)
 	}
 	for id, s := range c.streams {
 		if s.ID != id || s.Closed || s.LocalClosed && s.RemoteClosed {

@@ -25,14 +25,17 @@ type Budget interface {
 	Reserve(n int64) bool
 	// Release gives n bytes back; negative n takes them, whatever there is.
 	Release(n int64)
-	// Completed tells that n bytes about to be released were granted to a message that came whole.
+	// Completed tells that n bytes of what was reserved are now held by messages that came whole and that the
+	// program has not taken; negative: it has.
 	Completed(n int64)
+	// Roomy tells whether connections hold so little that windows may grow.
+	Roomy() bool
 	// Hungry tells that the connection waits for an extension: Sweep and Serve are to be called.
 	Hungry()
 }
 
-// reserve takes n bytes from the budget: for the message of s or, if s is nil, as debt.
-func (c *Conn) reserve(s *Stream, n int64) bool {
+// reserve takes n bytes from the budget, for an extension or as debt.
+func (c *Conn) reserve(n int64) bool {
 	b := c.cfg.Budget
 	if b == nil {
 		return true
@@ -41,38 +44,27 @@ func (c *Conn) reserve(s *Stream, n int64) bool {
 		return false
 	}
 	c.claimed += n
-	if s != nil {
-		s.reserved += n
-		c.reserved += n
-	}
 	return true
 }
 
-// unreserve ends the reservation for a message. Debt may take its place: see settleBudget.
-func (c *Conn) unreserve(s *Stream) {
-	c.reserved -= s.reserved
-	s.reserved = 0
-}
-
-// settleBudget makes what the connection has claimed of the budget what it holds: extensions of
-// incomplete messages, and what was given on top and has not come back.
+// settleBudget makes what the connection has claimed of the budget what it holds: extensions that have not
+// come back, and what was given on top.
 func (c *Conn) settleBudget() {
-	if c.cfg.Budget == nil || c.claimed == c.reserved+c.debt {
+	if c.cfg.Budget == nil || c.claimed == c.extras+c.debt {
 		return
 	}
-	n := c.claimed - c.reserved - c.debt
+	n := c.claimed - c.extras - c.debt
 	c.claimed -= n
 	c.cfg.Budget.Release(n)
 }
 
-// completed ends the reservation for a message that is whole.
-func (c *Conn) completed(s *Stream) {
-	if s.reserved == 0 || c.cfg.Budget == nil {
-		return
+// setWhole notes that n bytes of the extensions of s belong to messages that are whole, and that it is the program
+// which has to take them.
+func (c *Conn) setWhole(s *Stream, n int64) {
+	if c.cfg.Budget != nil && n != s.whole {
+		c.cfg.Budget.Completed(n - s.whole)
+		s.whole = n
 	}
-	c.cfg.Budget.Completed(s.reserved)
-	c.unreserve(s)
-	c.settleBudget()
 }
 
 // leaveBudget gives everything back, debt as well: nothing will come any more that could pay it.
@@ -151,7 +143,7 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 		}
 	}
 	v.Refuse = v.Refuse[len(v.Refuse)/2:]
-	if s.reserved > 0 || c.debt > 0 {
+	if s.extra > 0 || c.debt > 0 {
 		v.Stalled = s
 	}
 	return v
@@ -169,7 +161,7 @@ func (c *Conn) Spare(now int64, holder bool) {
 // holder is the oldest incomplete message that holds an extension, or the oldest of all if none does.
 func (c *Conn) holder() *Stream {
 	for _, s := range c.assembling {
-		if s.reserved > 0 && s.need > 0 && !s.Closed && !s.RemoteClosed {
+		if s.extra > 0 && s.need > 0 && !s.Closed && !s.RemoteClosed {
 			return s
 		}
 	}

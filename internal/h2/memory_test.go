@@ -25,6 +25,8 @@ func (p *pot) Release(n int64) { p.taken -= n; p.most = max(p.most, p.taken) }
 
 func (p *pot) Completed(int64) {}
 
+func (p *pot) Roomy() bool { return true }
+
 func (p *pot) Hungry() { p.hungry = true }
 
 // upload plays a peer that sends messages of size bytes on many streams, taking turns frame by frame. It

@@ -164,7 +164,7 @@ func (c *Conn) Delivered(s *Stream, n int) {
 		return
 	}
 	if s.need = max(0, s.need-int64(n)); s.need == 0 {
-		c.completed(s)
+		c.setWhole(s, s.extra)
 		c.grantNext() // another message is the oldest now
 	}
 }

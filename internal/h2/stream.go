@@ -44,7 +44,7 @@ type Stream struct {
 	recvHeld   int64
 	extra      int64 // what Want added to the windows and has not come back
 	need       int64 // bytes that the message being received lacks
-	reserved   int64 // what the budget has reserved for it
+	whole      int64 // of extra, what messages hold that came whole
 	waiting    bool  // in the connection's list of those who wait for an extension
 	grown      int64 // what the target grew by and is not announced
 	halfAt     int64 // when half a window was last used

@@ -13,7 +13,7 @@ import (
 // goes on.
 var callClasses = []class{
 	{
-		name: "a decompression bomb, gzip", heap: 96 << 20,
+		name: "a decompression bomb, gzip", heap: 64 << 20,
 		prepare: func() { gzipBomb() },
 		attack:  func(p *peer) { bomb(p, "gzip", gzipBomb()) },
 	},

@@ -23,12 +23,17 @@ const (
 	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
 	// that are about to wait are not known.
 	guestStep = 4 << 20
+	// roomyShared is up to how much connections that wait may hold together before windows of connections
+	// grow no more.
+	roomyShared = 16 << 20
 	// mostShared is what they may grant when messages come whole and more are to come.
 	mostShared = 128 << 20
 	// sweepEvery is how often waiting connections are looked after.
 	sweepEvery = 100 * time.Millisecond
 	// patience is how long a connection waits for others that go on before the budget grows for it.
 	patience = time.Second
+	// longPatience is how long it waits if much is held already.
+	longPatience = 5 * time.Second
 )
 
 // memory is the budget for half-received messages that a server's connections share (see
@@ -51,6 +56,7 @@ type memory struct {
 	allowed int64
 	granted int64
 	whole   int64           // of what was granted, come whole since allowed last grew
+	untaken int64           // of granted, held by messages that came whole and wait for the program
 	holders map[*conn]int64 // what each has of granted
 	hungry  map[*conn]int64 // have streams that wait, for this budget or within the connection's own limits; what each holds besides
 	pinned  int64           // sum of what those hold besides
@@ -123,11 +129,23 @@ func (b *connBudget) Release(n int64) {
 func (b *connBudget) Completed(n int64) {
 	m := b.memory
 	m.mu.Lock()
-	if m.whole += n; len(m.queue) > 0 && m.whole >= m.allowed/2 {
+	defer m.mu.Unlock()
+	if m.untaken += n; n > 0 {
+		m.whole += n
+	}
+	// More would help only if it is not the program that others wait for.
+	if len(m.queue) > 0 && m.whole >= m.allowed/2 && m.untaken < m.allowed/4 {
 		m.whole = 0
 		m.allowed = min(2*m.allowed, m.most)
 	}
-	m.mu.Unlock()
+}
+
+// Roomy implements h2.Budget.
+func (b *connBudget) Roomy() bool {
+	m := b.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fixed || m.granted+m.pinned < roomyShared
 }
 
 // Hungry implements h2.Budget.
@@ -260,7 +278,11 @@ func (m *memory) tick() {
 
 // growLocked helps the connection that has waited long for others which go on.
 func (m *memory) growLocked(now time.Time, stuck bool) {
-	if len(m.queue) == 0 || stuck || now.Sub(m.waited) < patience {
+	waited := now.Sub(m.waited)
+	if len(m.queue) == 0 || stuck || waited < patience {
+		return
+	}
+	if m.granted+m.pinned > guestShared && waited < longPatience {
 		return
 	}
 	m.guest = nil
