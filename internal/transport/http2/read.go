@@ -62,6 +62,7 @@ func (c *conn) batch() *transport.Error {
 		}
 		c.rpos += n
 		fault = c.event(ev)
+		c.whole = c.whole || !c.rd.MidBlock()
 	}
 	c.giveBack()
 	c.lock()
@@ -123,8 +124,12 @@ func (c *conn) keepRest() {
 	}
 	c.rpos = 0
 	slow := len(rest) > 0 || c.rd.MidBlock()
-	if slow != c.slow && c.settled {
-		c.slow = slow
+	// A peer that sends without pause may leave a frame in parts at the end of every read: its time begins anew with
+	// each. Looked at a few times within the limit only, so that a busy connection does not set a timer per read.
+	next := slow && c.whole && c.now-c.slowAt > int64(c.limits.HeaderTimeout/4)
+	c.whole = false
+	if (slow != c.slow || next) && c.settled {
+		c.slow, c.slowAt = slow, c.now
 		var t time.Time
 		if slow {
 			t = time.Now().Add(c.limits.HeaderTimeout)

@@ -76,6 +76,23 @@ func TestHeaderBlockTimeout(t *testing.T) {
 	})
 }
 
+// TestFramesInParts: a peer that sends without pause may leave a frame in parts each time its bytes are read. The
+// limit is for each frame, not for the time since there was none in parts.
+func TestFramesInParts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, _ := dialServer(t, nil, echoHandler{})
+		f := frame.AppendWindowUpdate(nil, 0, 1)
+		p.write(f[:5])
+		for range 30 {
+			elapse(time.Second)
+			p.write(append(f[5:len(f):len(f)], f[:5]...)) // the rest of one and the beginning of the next
+		}
+		p.wantIdle("the connection is as good as ever")
+		elapse(11 * time.Second)
+		p.wantGoAway("the last frame does not come", frame.InternalError)
+	})
+}
+
 func TestGracefulDrain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, nil, echoHandler{})
