@@ -29,7 +29,7 @@ type Limits struct {
 	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
 	// Refusals: calls a server refuses unseen, beyond as many as it serves: unknown methods, other content types
-	// without an HTTP handler, header lists over the limit (5000, 500/s) [refused_flood]. Clients do not use it.
+	// without an HTTP handler, header lists over the limit, which count ten times (5000, 500/s) [refused_flood]. Clients do not use it.
 	Refusals Rate
 	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate

@@ -173,14 +173,21 @@ func (c *connection) sendAway(token, reason string) {
 }
 
 // refusing counts a call that is refused on the read loop, and ends the connection of a peer that does little else.
+// Calls with long header lists were counted by the transport, and weigh more.
 func (c *connection) refusing(token string) {
-	if token != "" {
+	weight := 1
+	if token == longHead {
+		weight = abuse.LongHead
+	} else {
 		c.server.stats.add(token)
 	}
-	if f := c.refusals.Charge(func() int64 { return time.Now().UnixNano() }); f != nil {
+	if f := c.refusals.Charge(func() int64 { return time.Now().UnixNano() }, weight); f != nil {
 		c.sendAway(f.Token, f.Error()+" (WithLimits)")
 	}
 }
+
+// longHead is the transport's word for a header list over the limit.
+const longHead = "header_list"
 
 // Problem implements call.Dispatcher.
 func (c *connection) Problem(token string) { c.server.stats.add(token) }

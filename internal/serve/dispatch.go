@@ -17,7 +17,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 		return c.other(s, head, end)
 	}
 	if head.Oversize != nil {
-		c.refusing("") // the transport has counted it
+		c.refusing(longHead)
 		return call.Refuse(s, subtype, 200, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
 	}
 	if head.Method != "POST" {

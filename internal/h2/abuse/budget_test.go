@@ -307,14 +307,19 @@ func TestRefusals(t *testing.T) {
 		r.Served()
 	}
 	for range 5100 {
-		wantNone(t, "a hundred earned and the burst", r.Charge(clock))
+		wantNone(t, "a hundred earned and the burst", r.Charge(clock, 1))
 	}
-	wantFault(t, "burst used up", r.Charge(clock), "refused_flood", limitRefusals)
+	wantFault(t, "burst used up", r.Charge(clock, 1), "refused_flood", limitRefusals)
 	r.Served()
-	wantNone(t, "earned", r.Charge(clock))
+	wantNone(t, "earned", r.Charge(clock, 1))
 	for range 1000 {
 		now += second/500 + 1
-		wantNone(t, "within the rate", r.Charge(clock))
+		wantNone(t, "within the rate", r.Charge(clock, 1))
 	}
-	wantFault(t, "rate used up", r.Charge(clock), "refused_flood", limitRefusals)
+	wantFault(t, "rate used up", r.Charge(clock, 1), "refused_flood", limitRefusals)
+	now += 100 * second
+	for range 500 {
+		wantNone(t, "a tenth of the burst", r.Charge(clock, LongHead))
+	}
+	wantFault(t, "burst used up by long heads", r.Charge(clock, LongHead), "refused_flood", limitRefusals)
 }

@@ -24,14 +24,22 @@ func (r *Refusals) Served() {
 	}
 }
 
-// Charge charges a refused call. clock is asked for the time in nanoseconds only if that matters.
-func (r *Refusals) Charge(clock func() int64) *Fault {
-	if r.credit > 0 {
-		r.credit--
+// LongHead is the weight of a call refused for the size of its header list: it is tens of kilobytes that were
+// received and decoded in vain.
+const LongHead = 10
+
+// Charge charges a refused call of a weight, 1 for most. clock is asked for the time in nanoseconds only if that matters.
+func (r *Refusals) Charge(clock func() int64, weight int) *Fault {
+	earned := min(r.credit, weight)
+	r.credit -= earned
+	if earned == weight {
 		return nil
 	}
-	if r.left.take(clock(), r.policy.refusals) {
-		return nil
+	now := clock()
+	for range weight - earned {
+		if !r.left.take(now, r.policy.refusals) {
+			return rateFault("refused_flood", limitRefusals, r.policy.cfg.Refusals)
+		}
 	}
-	return rateFault("refused_flood", limitRefusals, r.policy.cfg.Refusals)
+	return nil
 }
