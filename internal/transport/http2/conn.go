@@ -88,12 +88,6 @@ type conn struct {
 	drainErr    *transport.Error // why this side drains
 	drainDone   bool             // the final GOAWAY is sent: close with the last stream
 
-	// owned by whoever set flushing
-	rawWrite func(fd uintptr) bool
-	wbuf     []byte
-	wn       int
-	werr     error
-
 	active  atomic.Bool   // bytes came since keepalive last looked
 	written atomic.Uint64 // bytes that writes got rid of; at least that, with TLS
 }
@@ -115,7 +109,9 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	c.info = transport.ConnInfo{
 		ID: connIDs.Add(1), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
 	}
-	c.initRaw(nc)
+	if c.raw = rawConn(nc); c.raw != nil {
+		c.rawRead = c.readReady
+	}
 }
 
 // greet sends our preface, which the protocol state has prepared.

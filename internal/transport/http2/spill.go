@@ -2,7 +2,6 @@ package http2
 
 import (
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,14 +15,10 @@ type spillConn struct {
 	net.Conn // immutable
 	raw      syscall.RawConn
 	started  atomic.Bool
-	rawWrite func(fd uintptr) bool
 
 	// guarded by mu
 	mu   sync.Mutex
 	pend []byte
-	wbuf []byte // argument and results of rawWrite
-	wn   int
-	werr error
 }
 
 // SpillTLS prepares a socket for the TLS connection to be laid over it. Where the platform has
@@ -33,26 +28,7 @@ func SpillTLS(nc net.Conn) net.Conn {
 	if raw == nil {
 		return nc
 	}
-	s := &spillConn{Conn: nc, raw: raw}
-	s.rawWrite = func(fd uintptr) bool {
-		for s.wn < len(s.wbuf) {
-			n, err := rawWriteFD(fd, s.wbuf[s.wn:])
-			if n > 0 {
-				s.wn += n
-			}
-			if err == errIntr {
-				continue
-			}
-			if err != nil {
-				if err != errAgain {
-					s.werr = os.NewSyscallError("write", err)
-				}
-				break
-			}
-		}
-		return true
-	}
-	return s
+	return &spillConn{Conn: nc, raw: raw}
 }
 
 // Write implements net.Conn.
@@ -64,16 +40,10 @@ func (s *spillConn) Write(p []byte) (int, error) {
 	defer s.mu.Unlock()
 	n := 0
 	if len(s.pend) == 0 {
-		s.wbuf, s.wn, s.werr = p, 0, nil
-		err := s.raw.Write(s.rawWrite)
-		s.wbuf = nil
-		if err == nil {
-			err = s.werr
+		var err error
+		if n, err = writeRaw(s.raw, p); err != nil {
+			return n, err
 		}
-		if err != nil {
-			return s.wn, err
-		}
-		n = s.wn
 	}
 	s.pend = append(s.pend, p[n:]...)
 	return len(p), nil

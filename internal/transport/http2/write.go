@@ -2,7 +2,6 @@ package http2
 
 import (
 	"errors"
-	"net"
 	"os"
 	"runtime"
 	"time"
@@ -275,38 +274,6 @@ func (c *conn) tryWrite(p []byte) (int, error) {
 	if c.raw == nil {
 		return 0, nil
 	}
-	c.wbuf, c.wn, c.werr = p, 0, nil
-	err := c.raw.Write(c.rawWrite)
-	c.wbuf = nil
-	if err == nil {
-		err = c.werr
-	}
-	return c.wn, err
+	return writeRaw(c.raw, p)
 }
 
-// initRaw prepares reads and writes that do not block, where the socket offers them.
-func (c *conn) initRaw(nc net.Conn) {
-	c.raw = rawConn(nc)
-	if c.raw == nil {
-		return
-	}
-	c.rawRead = c.readReady
-	c.rawWrite = func(fd uintptr) bool {
-		for c.wn < len(c.wbuf) {
-			n, err := rawWriteFD(fd, c.wbuf[c.wn:])
-			if n > 0 {
-				c.wn += n
-			}
-			if err == errIntr {
-				continue
-			}
-			if err != nil {
-				if err != errAgain {
-					c.werr = os.NewSyscallError("write", err)
-				}
-				break
-			}
-		}
-		return true // never wait
-	}
-}
