@@ -59,6 +59,7 @@ type conn struct {
 	isDrained   bool             // draining is closed
 	inBatch     bool             // the read loop will flush soon
 	flushing    bool             // somebody is writing
+	quietPings  uint8            // see keepalive.go; here it takes no room
 	yielding    bool             // that one lets others append first, and may be overtaken
 	sentTaken   uint64           // h.Sent when Out was last taken for a write
 	flushIdle   chan struct{}    // closed when flushing ends; made by teardown
@@ -68,8 +69,7 @@ type conn struct {
 	slotWait    []chan struct{}  // AwaitSlot, first come first served
 	drainPing   bool             // the graceful GOAWAY waits for this ping's answer
 	keepPing    bool             // a keepalive ping waits for its answer
-	quietPings  uint8            // see keepalive.go
-	pongAt      time.Time        // when the last answer to a ping came
+	pongAt      int64            // when the last answer to a ping came
 	timers      []*time.Timer    // stopped in teardown
 	keepTimer   *time.Timer
 	idleTimer   *time.Timer

@@ -108,7 +108,7 @@ func (c *conn) pingWaitLocked() time.Duration {
 	case c.keep.Quiet < 0:
 		return never
 	}
-	return c.keep.Quiet - time.Since(c.pongAt)
+	return left(c.keep.Quiet, c.pongAt, time.Now().UnixNano())
 }
 
 // countPingLocked counts a ping of this side.

@@ -65,7 +65,7 @@ func (c *conn) pong(data [8]byte) {
 	switch data {
 	case keepaliveData:
 		if c.keepPing {
-			c.keepPing, c.pongAt = false, time.Now()
+			c.keepPing, c.pongAt = false, c.now
 			c.keepTimer.Reset(c.keep.Interval)
 		}
 	case drainData:
@@ -73,7 +73,7 @@ func (c *conn) pong(data [8]byte) {
 	case c.rttData.bytes():
 		if !c.rttData.IsZero() {
 			c.h.SampleRTT(c.now - c.rttSent)
-			c.rttData, c.pongAt = pingData{}, time.Now()
+			c.rttData, c.pongAt = pingData{}, c.now
 		}
 	}
 	c.mu.Unlock()
