@@ -24,7 +24,7 @@ type Limits struct {
 	// ResetsCaused: streams that have to be reset for faults of the peer (1000, 33/s)
 	// [reset_caused_flood].
 	ResetsCaused Rate
-	// OddFrames: legal frames that do nothing: of unknown type, empty or tiny DATA, PRIORITY,
+	// OddFrames: legal frames that do nothing: of unknown type (once more for each KiB), empty or tiny DATA, PRIORITY,
 	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
 	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate

@@ -37,7 +37,7 @@ type Event struct {
 	Data    []byte // DATA: a piece of the payload; PING: the 8 bytes
 	First   bool   // first piece of a DATA frame
 	FlowLen int    // with First: bytes of flow control, padding included
-	DataLen int    // with First: payload without padding
+	DataLen int    // with First: payload without padding; of an unknown type: all of it
 
 	Code      frame.ErrCode
 	GoAway    frame.GoAway

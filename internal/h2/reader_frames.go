@@ -39,6 +39,7 @@ func (r *Reader) frame(h frame.Header, p []byte) error {
 		return r.scoped(h.StreamID, err)
 	}
 	// §4.1: frames of unknown types MUST be ignored and discarded.
+	ev.DataLen = int(h.Length)
 	return nil
 }
 

@@ -99,6 +99,7 @@ var floodClasses = []class{
 	{
 		name:   "unknown frame types, as long as may be",
 		attack: func(p *peer) { b := make([]byte, 1<<14); p.repeat(func() { p.raw(0x7f, 0xff, 1, b) }) },
+		ends:   "unknown_frame_flood",
 	},
 	{
 		name:   "WINDOW_UPDATE for nothing (CVE-2019-9517)",

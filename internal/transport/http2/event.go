@@ -47,7 +47,7 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 		c.mu.Unlock()
 		return overBudget(c.budget.Odd(c.now, abuse.OddAck))
 	}
-	return c.odd(ev.Type)
+	return c.odd(ev)
 }
 
 // fault handles an error of the protocol state: it ends the stream or the connection.
@@ -97,8 +97,9 @@ func overBudget(f *abuse.Fault) *transport.Error {
 	return e
 }
 
-// odd charges frames that do nothing.
-func (c *conn) odd(t frame.Type) *transport.Error {
+// odd charges frames that do nothing, those of unknown types once more for each KiB: it was received in vain.
+func (c *conn) odd(ev *h2.Event) *transport.Error {
+	t := ev.Type
 	if t == frame.TypeHeaders || t == frame.TypeContinuation {
 		return nil // the beginning of a block, bounded by the Reader
 	}
@@ -106,7 +107,12 @@ func (c *conn) odd(t frame.Type) *transport.Error {
 	if t == frame.TypePriority {
 		kind = abuse.OddPriority
 	}
-	return overBudget(c.budget.Odd(c.now, kind))
+	for range 1 + ev.DataLen>>10 {
+		if f := c.budget.Odd(c.now, kind); f != nil {
+			return overBudget(f)
+		}
+	}
+	return nil
 }
 
 // data passes a piece of a DATA frame on.
