@@ -27,8 +27,6 @@ type Conn struct {
 	Out []byte
 	// Now is the time of the last received bytes in nanoseconds; the shell sets it.
 	Now int64
-	// WantPing asks the shell to measure a round trip (SampleRTT).
-	WantPing bool
 	// Sent counts the HEADERS and DATA frames appended so far.
 	Sent uint64
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
@@ -40,6 +38,11 @@ type Conn struct {
 
 	// Heads is the sum of the header lists of open streams, as far as NoteHead was told.
 	Heads int
+	// WantPing asks the shell to measure a round trip (SampleRTT).
+	WantPing bool
+
+	settingsSeen bool // the peer's first SETTINGS has come
+	goAwaySent   bool // no new stream of the peer is taken
 
 	enc     *hpack.Encoder
 	streams map[uint32]*Stream
@@ -47,14 +50,14 @@ type Conn struct {
 	// DATA frame at the end of Out that more data of the same stream may join:
 	// it starts at mergeOff and ends at mergeEnd == len(Out).
 	mergeID            uint32
-	mergeOff, mergeEnd int
+	mergeOff, mergeEnd int32
 
 	// what the peer announced
 	peerMaxStreams    uint32
 	peerMaxFrame      uint32
-	peerInitialWindow int64
 	peerMaxHeaderList uint32
-	settingsSeen      bool
+	goAwayLast        uint32 // ours: the last id we promised to handle; see goAwaySent
+	peerInitialWindow int64
 
 	// windows of the connection
 	sendWindow int64
@@ -86,14 +89,7 @@ type Conn struct {
 
 	resets resetLog
 
-	goAwaySent bool   // no new stream of the peer is taken
-	goAwayLast uint32 // the last id we promised to handle
-
-	// GOAWAY from the peer
-	goAwayRecv  bool
-	goAwayMax   uint32
-	goAwayCode  frame.ErrCode
-	goAwayDebug string
+	goAwayRecv *peerGoAway // nil: none came
 }
 
 // NewConn returns the state of a new connection, with our preface frames in Out. alloc makes

@@ -20,7 +20,7 @@ var (
 // section: ids must appear on the wire in order (RFC 9113 §5.1.1).
 func (c *Conn) OpenStream() (*Stream, error) {
 	switch {
-	case c.goAwayRecv || c.goAwaySent:
+	case c.GoingAway():
 		return nil, ErrGoingAway
 	case c.nextID > maxStreamID:
 		return nil, ErrIDsSpent
@@ -50,19 +50,27 @@ func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug string) {
 	c.Out = frame.AppendGoAway(c.Out, last, code, debug)
 }
 
+// peerGoAway is what the peer's GOAWAY said. Most connections see none.
+type peerGoAway struct {
+	max   uint32
+	code  frame.ErrCode
+	debug string
+}
+
 // RecvGoAway applies GOAWAY and returns the streams the peer will not have processed: they are
 // removed, and safe to retry elsewhere.
 func (c *Conn) RecvGoAway(g frame.GoAway) ([]*Stream, error) {
 	last := g.LastStreamID
-	if c.goAwayRecv && last > c.goAwayMax {
+	before := c.goAwayRecv
+	if before != nil && last > before.max {
 		// §6.8: endpoints MUST NOT increase the value they send.
-		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", c.goAwayMax, last)
+		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", before.max, last)
 	}
-	if !c.goAwayRecv || g.Code != frame.NoError || len(g.Debug) > 0 {
+	if before == nil || g.Code != frame.NoError || len(g.Debug) > 0 {
 		// A graceful end comes in two frames; the one that says more is kept.
-		c.goAwayCode, c.goAwayDebug = g.Code, string(g.Debug[:min(len(g.Debug), maxGoAwayDebug)])
+		c.goAwayRecv = &peerGoAway{code: g.Code, debug: string(g.Debug[:min(len(g.Debug), maxGoAwayDebug)])}
 	}
-	c.goAwayRecv, c.goAwayMax = true, last
+	c.goAwayRecv.max = last
 	if c.cfg.Role == Server {
 		return nil, nil
 	}
@@ -80,8 +88,11 @@ func (c *Conn) RecvGoAway(g frame.GoAway) ([]*Stream, error) {
 
 // PeerGoAway returns what the peer's GOAWAY said; ok is false if none came.
 func (c *Conn) PeerGoAway() (code frame.ErrCode, debug string, ok bool) {
-	return c.goAwayCode, c.goAwayDebug, c.goAwayRecv
+	if c.goAwayRecv == nil {
+		return 0, "", false
+	}
+	return c.goAwayRecv.code, c.goAwayRecv.debug, true
 }
 
 // GoingAway tells whether either side has announced the end.
-func (c *Conn) GoingAway() bool { return c.goAwayRecv || c.goAwaySent }
+func (c *Conn) GoingAway() bool { return c.goAwayRecv != nil || c.goAwaySent }

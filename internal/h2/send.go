@@ -186,13 +186,13 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	s.sendWindow -= int64(len(p))
 	c.sendWindow -= int64(len(p))
 	limit := min(maxDataFrame, int(c.peerMaxFrame))
-	if c.mergeID == s.ID && c.mergeEnd == len(c.Out) {
-		have := c.mergeEnd - c.mergeOff - frame.HeaderLen
+	if c.mergeID == s.ID && int(c.mergeEnd) == len(c.Out) {
+		have := int(c.mergeEnd-c.mergeOff) - frame.HeaderLen
 		k := min(limit-have, len(p))
 		c.Out = append(c.Out, p[:k]...)
 		p = p[k:]
-		c.setLength(c.mergeOff, have+k)
-		c.mergeEnd = len(c.Out)
+		c.setLength(int(c.mergeOff), have+k)
+		c.mergeEnd = int32(len(c.Out))
 		if len(p) == 0 {
 			if end {
 				c.Out[c.mergeOff+4] |= byte(frame.FlagEndStream)
@@ -208,10 +208,10 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 			flags = frame.FlagEndStream
 		}
 		c.Sent++
-		c.mergeID, c.mergeOff = s.ID, len(c.Out)
+		c.mergeID, c.mergeOff = s.ID, int32(len(c.Out))
 		c.Out = frame.AppendHeader(c.Out, frame.Header{Length: uint32(k), Type: frame.TypeData, Flags: flags, StreamID: s.ID})
 		c.Out = append(c.Out, p[:k]...)
-		c.mergeEnd = len(c.Out)
+		c.mergeEnd = int32(len(c.Out))
 		p = p[k:]
 		if len(p) == 0 {
 			break

@@ -38,10 +38,10 @@ type Config struct {
 	FirstConnWindow int32
 	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
 	MaxHeaderListSize uint32
-	// Budget is what a server's connections share for half-received messages; nil: there is none.
-	Budget Budget
 	// HeaderTableSize bounds both dynamic tables (default 4096, the protocol's own).
 	HeaderTableSize uint32
+	// Budget is what a server's connections share for half-received messages; nil: there is none.
+	Budget Budget
 }
 
 // WithDefaults fills in the defaults.

@@ -276,4 +276,3 @@ func (c *conn) tryWrite(p []byte) (int, error) {
 	}
 	return writeRaw(c.raw, p)
 }
-
