@@ -8,7 +8,11 @@ func invariantFree(b *Buf) {
 	}
 	b.freed = true
 	full := b.B[:cap(b.B)]
-	for i := range full {
-		full[i] = 0xDB
+	if len(full) == 0 {
+		return
+	}
+	full[0] = 0xDB
+	for n := 1; n < len(full); n *= 2 {
+		copy(full[n:], full[:n])
 	}
 }
