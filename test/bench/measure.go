@@ -107,25 +107,27 @@ func halfPeak(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 	return res.Latency.P99, nil
 }
 
-// fairness is the p99 of a small call while a large stream runs on the same connection,
-// divided by its p99 alone on the same server.
-func fairness(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
-	s, err := b.startServer(ctx, impl, serverOptions{})
-	if err != nil {
-		return 0, err
+// fairness is the p99 of a small call while a stream of messages of this size runs on the same
+// connection, against its p99 alone.
+func fairness(message int) func(context.Context, *bench, echo.Impl) (float64, error) {
+	return func(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+		s, err := b.startServer(ctx, impl, serverOptions{})
+		if err != nil {
+			return 0, err
+		}
+		defer s.stop()
+		c := client{mode: load.Unary, conns: 1, callers: 1, size: 1000}
+		alone, err := c.against(ctx, b, impl, s.addr)
+		if err != nil {
+			return 0, err
+		}
+		c.beside = message
+		beside, err := c.against(ctx, b, impl, s.addr)
+		if err != nil {
+			return 0, err
+		}
+		return beside.Latency.P99 / alone.Latency.P99, nil
 	}
-	defer s.stop()
-	c := client{mode: load.Unary, conns: 1, callers: 1, size: 1000}
-	alone, err := c.against(ctx, b, impl, s.addr)
-	if err != nil {
-		return 0, err
-	}
-	c.beside = 1_000_000
-	beside, err := c.against(ctx, b, impl, s.addr)
-	if err != nil {
-		return 0, err
-	}
-	return beside.Latency.P99 / alone.Latency.P99, nil
 }
 
 // memory is what a server's resident memory grows by per connection that made one call and

@@ -105,7 +105,9 @@ func figures() []row {
 			peers: []peer{{echo.GRPCGo, 0}, {echo.CPP, 0}}, measure: kept},
 		{work: "p99 at half of grpc-go's highest rate (1 connection, 100 callers)", unit: "us", lower: true, quick: true,
 			peers: grpcGoOnly(0.7), measure: halfPeak},
-		{work: "1 KB call beside a 100 MB stream: p99 / p99 alone", unit: "x", lower: true, own: 2,
-			peers: grpcGoOnly(0), measure: fairness},
+		{work: "1 KB call beside a stream of 64 KiB messages: p99 / p99 alone", unit: "x", lower: true, own: 2,
+			peers: grpcGoOnly(0), measure: fairness(64 << 10)},
+		{work: "1 KB call beside a stream of 1 MB messages: p99 / p99 alone", unit: "x", lower: true, own: 2,
+			peers: grpcGoOnly(0), measure: fairness(1_000_000)},
 	}
 }
