@@ -72,6 +72,7 @@ type Conn struct {
 	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known
 	capacity   int64     // what the connection's window is when nothing is held; see fitStreams
 	debt       int64     // to be kept back from credit
+	forgiven   int64     // of debt, what the budget no longer counts
 	claimed    int64     // taken from the budget: extras and debt
 	held       int64     // came and was not given back
 	moved      int64     // all DATA that ever came, and all credit that came back

@@ -161,7 +161,7 @@ func (c *Conn) check(t testing.TB) {
 	if targets != c.targets || extras != c.extras || c.debt < 0 {
 		t.Fatalf("sums of targets %d and extensions %d, kept %d and %d; debt %d", targets, extras, c.targets, c.extras, c.debt)
 	}
-	if c.cfg.Budget != nil && c.claimed != extras+c.debt {
+	if c.cfg.Budget != nil && c.claimed != extras+c.debt-c.forgiven {
 		t.Fatalf("claimed %d with extensions of %d and a debt of %d", c.claimed, extras, c.debt)
 	}
 	for id, s := range c.streams {

@@ -50,10 +50,11 @@ func (c *Conn) reserve(n int64) bool {
 // settleBudget makes what the connection has claimed of the budget what it holds: extensions that have not
 // come back, and what was given on top.
 func (c *Conn) settleBudget() {
-	if c.cfg.Budget == nil || c.claimed == c.extras+c.debt {
+	c.forgiven = min(c.forgiven, c.debt)
+	if c.cfg.Budget == nil || c.claimed == c.extras+c.debt-c.forgiven {
 		return
 	}
-	n := c.claimed - c.extras - c.debt
+	n := c.claimed - c.extras - c.debt + c.forgiven
 	c.claimed -= n
 	c.cfg.Budget.Release(n)
 }
@@ -127,6 +128,11 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 		return v
 	}
 	s, idle := c.holder(), now-c.movedAt
+	if s == nil && idle >= stallAfter {
+		// Window that a message had and did not use, and nothing comes that could use it: others may be given as much.
+		c.forgiven = c.debt
+		c.settleBudget()
+	}
 	if idle < serveAfter || s == nil {
 		return v
 	}

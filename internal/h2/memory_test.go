@@ -166,3 +166,35 @@ func TestDebtEndsWithTheConnection(t *testing.T) {
 		t.Errorf("%d bytes of the budget are taken after the last was given back", p.taken)
 	}
 }
+
+// TestUnusedWindowIsForgiven: what a message that was given up had not used is debt that nobody may ever pay. It does
+// not keep others from the budget once the connection is quiet.
+func TestUnusedWindowIsForgiven(t *testing.T) {
+	p := &pot{limit: 1 << 20}
+	c := newTestConn(Config{Role: Server, Budget: p})
+	s := openStream(t, c, 1, false)
+	if _, err := c.RecvData(1, 100, 100); err != nil {
+		t.Fatal(err)
+	}
+	c.Delivered(s, 100)
+	c.Want(s, 500_000)
+	c.Reset(s, frame.EnhanceYourCalm)
+	c.Consumed(s, 100)
+	if p.taken == 0 || !c.Sweep(1e9).Moved {
+		t.Fatalf("%d bytes taken, want what was not used", p.taken)
+	}
+	c.Sweep(1e9 + stallAfter - 1)
+	if p.taken == 0 {
+		t.Error("forgiven before a second has passed")
+	}
+	c.Sweep(1e9 + stallAfter)
+	if p.taken != 0 {
+		t.Errorf("%d bytes are kept from others", p.taken)
+	}
+	c.check(t)
+	c.Refund(1000) // some of it is used after all
+	c.check(t)
+	if p.taken != 0 || c.debt == 0 {
+		t.Errorf("%d bytes taken, debt %d", p.taken, c.debt)
+	}
+}

@@ -8,6 +8,9 @@
 //
 //	go test -count=1 -v ./hostile -args -attack 4s -latency
 //
-// Goroutines: each test starts a server, ten attackers with a reader each, a caller and a sampler;
-// the test that started them waits for all of them.
+// Attackers run in a process of their own: this test binary, started again with a class's name in its
+// environment (crew_test.go).
+//
+// Goroutines: each test starts a server, a caller and a sampler, the child ten attackers with a reader each; whoever
+// started them waits for all of them, and the test for the child.
 package hostile

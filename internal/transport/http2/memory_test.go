@@ -1,0 +1,64 @@
+package http2_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/http2"
+)
+
+// awaiting is a handler whose requests are 100,000 bytes longer than what comes first.
+type awaiting struct{}
+
+func (awaiting) Stream(s transport.ServerStream, _ *transport.RequestHead, _ bool) transport.Sink {
+	return &awaitingSink{stream: s}
+}
+
+type awaitingSink struct {
+	stream transport.ServerStream
+	got    int
+}
+
+func (s *awaitingSink) Data(p []byte, _ bool) {
+	if s.got == 0 {
+		s.stream.Want(100_000)
+	}
+	s.got += len(p)
+}
+
+func (s *awaitingSink) Trailers([]transport.Field) {}
+
+func (s *awaitingSink) Closed(*transport.Error) { s.stream.Consumed(s.got) }
+
+// TestSharedReceiveMemory: there is enough for one message. The connection that has begun a second waits,
+// and is served when the first has made no progress for a second.
+func TestSharedReceiveMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		counts := make(chan string, 10) // more than can be counted here
+		cfg := &http2.ServerConfig{
+			Limits: http2.Limits{SharedReceive: 64 << 10},
+			Count:  func(err *transport.Error) { counts <- err.Token },
+		}
+		first, _ := dialServer(t, cfg, awaiting{})
+		second, _ := dialServer(t, cfg, awaiting{})
+		first.request(1, false)
+		first.data(1, false, "12345")
+		first.want("room for the message", "WINDOW_UPDATE stream=1 len=4 +33445")
+		first.want("on the connection, too", "WINDOW_UPDATE len=4 +33445")
+		second.request(1, false)
+		second.data(1, false, "12345")
+		elapse(900 * time.Millisecond)
+		second.wantIdle("the first may still go on")
+		elapse(time.Second)
+		first.want("it did not", "RST_STREAM stream=1 len=4 ENHANCE_YOUR_CALM")
+		elapse(2 * time.Second)
+		second.want("room for the other message", "WINDOW_UPDATE stream=1 len=4 +33445")
+		second.want("on the connection, too", "WINDOW_UPDATE len=4 +33445")
+		if token := <-counts; token != "receive_stalled" {
+			t.Errorf("counted %s, want receive_stalled", token)
+		}
+		first.request(3, true)
+		first.wantIdle("the connection is fit for other calls")
+	})
+}
