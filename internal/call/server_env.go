@@ -33,7 +33,7 @@ type ServerEnv struct {
 type ServerMethod struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
-	// Answer is about how many bytes the one response of a call of this method has, the largest of late. 0: no call
+	// Answer is about how many bytes the one response of a call of this method has, the largest so far. 0: no call
 	// has ended yet. The Dispatcher keeps it.
 	Answer atomic.Int64
 	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.

@@ -39,13 +39,13 @@ type largeCalls struct {
 // expect returns the size of the answer a call is expected to have, 0 if it does not matter. What methods
 // answer to others says little of a peer none of whose calls has ended.
 func (c *connection) expect(m *call.ServerMethod) int64 {
-	n := m.Answer.Load()
+	most, n := m.Answer.Load(), c.largest.Load()
 	switch {
 	case m.ServerStreams:
 		return 0
-	case n == 0 || !c.known.Load():
-		return max(n, firstAnswer)
-	case n < largeAnswer:
+	case most == 0 || n == 0:
+		return firstAnswer
+	case most < largeAnswer || n < largeAnswer:
 		return 0
 	}
 	return n
@@ -125,15 +125,15 @@ func (c *connection) releaseLocked(n int) {
 // answered notes how large the answer of a call was, and begins another in its place.
 func (c *connection) answered(sc *call.ServerCall) {
 	m, n := sc.Method(), sc.Answered()
-	if known := m.Answer.Load(); n > known {
+	n = max(n, 1)
+	if n > m.Answer.Load() {
 		m.Answer.Store(n)
-	} else if known >= largeAnswer {
-		m.Answer.Store(max(1, n, known-known/32)) // a race loses one step: it is an estimate
-	} else if known == 0 {
-		m.Answer.Store(1)
 	}
-	if !c.known.Load() {
-		c.known.Store(true)
+	// The largest of late. A race loses one step: it is an estimate.
+	if known := c.largest.Load(); n > known {
+		c.largest.Store(n)
+	} else if known >= largeAnswer {
+		c.largest.Store(max(n, known-known/32))
 	}
 	if sc.Heavy == 0 {
 		return

@@ -38,7 +38,7 @@ type connection struct {
 	// atomic
 	backlog atomic.Bool  // the peer does not fetch the responses it has asked for
 	running atomic.Int64 // calls dispatched and not finished
-	known   atomic.Bool  // a call has ended: see answers.go
+	largest atomic.Int64 // bytes of an answer, of late; 0: no call has ended. See answers.go
 	closing atomic.Bool  // somebody waits in idle
 	refused atomic.Int64
 
