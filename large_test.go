@@ -2,10 +2,13 @@ package naru_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/naru-rpc/naru"
 )
 
 // TestCallsThatWaitForEachOther: handlers of a method whose answers are not known yet, and of one that
@@ -45,5 +48,29 @@ func TestCallsThatWaitForEachOther(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestManyUploads: four connections that begin a message on each of 256 streams share memory for a part of
+// them. Peers that go on are neither refused nor cut.
+func TestManyUploads(t *testing.T) {
+	const conns, calls = 4, 4 * 256
+	p := start(t, "http2", &echo{unary: func(_ context.Context, m *text) (*text, error) {
+		return str(strconv.Itoa(len(m.GetValue()))), nil
+	}}, clientOnly{naru.WithConnectionScaling(conns)})
+	upload := strings.Repeat("x", 200_000)
+	var running sync.WaitGroup
+	for range calls {
+		running.Go(func() {
+			if got, err := p.unary(t.Context(), upload); err != nil || got != strconv.Itoa(len(upload)) {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+	running.Wait()
+	for reason, n := range p.srv.Stats().Ended {
+		if strings.HasPrefix(reason, "receive_") {
+			t.Errorf("%s: %d", reason, n)
+		}
 	}
 }

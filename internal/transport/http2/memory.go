@@ -16,9 +16,9 @@ const (
 	// firstShared is what all connections of a server together may grant to half-received messages at
 	// first: one of the largest a server takes by default.
 	firstShared = 4 << 20
-	// guestShared is what they may grant for the sake of one connection at a time, less what those that
-	// wait hold anyway. A client that begins a large message on each of 256 streams needs 16 MiB and one
-	// message before any of them gets on.
+	// guestShared is what one connection at a time, the guest, may have, whatever those that wait hold: a client that
+	// begins a large message on each of 256 streams needs 16 MiB and one message before any of them
+	// gets on. With less four such clients would wait for each other until some are cut.
 	guestShared = 22 << 20
 	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
 	// that are about to wait are not known.
@@ -112,7 +112,7 @@ func (m *memory) fitsLocked(c *conn, n int64) bool {
 	if m.guest == nil && !m.fixed {
 		m.guest, m.ticks = c, 0
 	}
-	return m.guest == c && m.granted+n <= min(guestShared-m.pinned, m.allowed+guestStep*(1+m.ticks))
+	return m.guest == c && m.holders[c]+n <= guestShared && m.granted+n <= m.allowed+guestStep*(1+m.ticks)
 }
 
 // Release implements h2.Budget.
