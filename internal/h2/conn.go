@@ -32,17 +32,18 @@ type Conn struct {
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
 	// them Waiting; the shell takes the list and clears it.
 	Wake []*Stream
-	// Unsent counts the bytes in the queues of all streams, UnsentDone those of streams whose sender
-	// is done, and StreamsDone these streams: nobody in the program waits for them.
-	Unsent, UnsentDone, StreamsDone int
-
 	// Heads is the sum of the header lists of open streams, as far as NoteHead was told.
 	Heads int
+	// Unsent counts the bytes in the queues of all streams, UnsentDone those of streams whose sender
+	// is done, and StreamsDone these streams: nobody in the program waits for them.
+	Unsent, UnsentDone int
+	StreamsDone        int32
 	// WantPing asks the shell to measure a round trip (SampleRTT).
 	WantPing bool
 
 	settingsSeen bool // the peer's first SETTINGS has come
 	goAwaySent   bool // no new stream of the peer is taken
+	extrasRaised bool // extensions may use all of the connection's window, see memory.go
 
 	enc     *hpack.Encoder
 	streams map[uint32]*Stream
@@ -56,8 +57,8 @@ type Conn struct {
 	peerMaxStreams    uint32
 	peerMaxFrame      uint32
 	peerMaxHeaderList uint32
+	peerInitialWindow int32
 	goAwayLast        uint32 // ours: the last id we promised to handle; see goAwaySent
-	peerInitialWindow int64
 
 	// windows of the connection
 	sendWindow int64
@@ -75,10 +76,7 @@ type Conn struct {
 	forgiven   int64     // of debt, what the budget no longer counts
 	claimed    int64     // taken from the budget: extras and debt
 	held       int64     // came and was not given back
-	moved      int64     // all DATA that ever came, and all credit that came back
-	extraMost  int64     // what extras may be if that is more than connTarget/2, see memory.go
 	movedAt    int64     // when Sweep last found that something went on
-	swept      int64     // moved then
 	wanting    []*Stream // wait for an extension, first come first served
 	assembling []*Stream // may have an incomplete message, oldest first
 
@@ -87,6 +85,8 @@ type Conn struct {
 
 	nextID    uint32 // next stream we open (client)
 	maxPeerID uint32 // highest stream the peer opened (server)
+
+	moved, swept uint32 // all DATA that came and all credit that came back, and what it was at movedAt; they wrap
 
 	resets resetLog
 
@@ -169,7 +169,7 @@ func (c *Conn) TakeOut(spare []byte) []byte {
 func (c *Conn) newStream(id uint32) *Stream {
 	s := c.alloc()
 	s.ID = id
-	s.sendWindow = c.peerInitialWindow
+	s.sendWindow = int64(c.peerInitialWindow)
 	s.recvWindow = int64(c.cfg.StreamWindow)
 	s.recvTarget = s.recvWindow
 	s.contentLength = -1

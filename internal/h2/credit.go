@@ -54,7 +54,7 @@ func (c *Conn) fitStreams() {
 
 // Refund gives connection credit back for bytes that reached no stream.
 func (c *Conn) Refund(n int64) {
-	c.moved += n
+	c.moved += uint32(n)
 	c.held -= n
 	pay := min(n, c.debt)
 	c.debt -= pay
@@ -155,7 +155,7 @@ func (c *Conn) repay(s *Stream, n int64) {
 	c.extras -= pay
 	c.setWhole(s, min(s.whole, s.extra))
 	c.settleBudget()
-	c.moved += pay
+	c.moved += uint32(pay)
 	c.held -= pay
 	if c.earned += pay; s.Cut {
 		c.earned -= n
@@ -218,7 +218,11 @@ func (c *Conn) grant(s *Stream) bool {
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	if c.extras+n > max(c.connTarget/2, c.extraMost) && c.oldest() != s || !c.reserve(n) {
+	most := c.connTarget / 2
+	if c.extrasRaised {
+		most = max(most, int64(c.cfg.ConnWindow))
+	}
+	if c.extras+n > most && c.oldest() != s || !c.reserve(n) {
 		return false
 	}
 	c.extend(s, n)
@@ -250,7 +254,7 @@ func (c *Conn) extend(s *Stream, n int64) {
 // grantNext serves those who wait for an extension, the oldest message before all.
 func (c *Conn) grantNext() {
 	if len(c.wanting) == 0 {
-		c.extraMost = 0
+		c.extrasRaised = false
 		return
 	}
 	if s := c.oldest(); s != nil && s.waiting {

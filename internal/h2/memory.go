@@ -138,7 +138,7 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 	}
 	v.Stuck = c.claimed > 0
 	if len(c.wanting) > 0 {
-		c.extraMost = int64(c.cfg.ConnWindow)
+		c.extrasRaised = true
 	}
 	if idle < stallAfter {
 		return v

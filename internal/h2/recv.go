@@ -129,7 +129,7 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 		return nil, connError(frame.FlowControlError, "conn_window", "DATA of %d bytes with %d left in the connection's window", n, c.recvWindow)
 	}
 	c.recvWindow -= n
-	c.moved += n
+	c.moved += uint32(n)
 	c.held += n
 	s := c.streams[id]
 	if s == nil {
@@ -279,8 +279,8 @@ func (c *Conn) recvSetting(st frame.Setting) error {
 
 // recvInitialWindow adjusts every stream by the difference (§6.9.2); windows may go negative.
 func (c *Conn) recvInitialWindow(v int64) error {
-	delta := v - c.peerInitialWindow
-	c.peerInitialWindow = v
+	delta := v - int64(c.peerInitialWindow)
+	c.peerInitialWindow = int32(v)
 	if delta == 0 {
 		return nil
 	}

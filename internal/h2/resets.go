@@ -6,7 +6,7 @@ package h2
 // how far it has forgotten, so that no verdict is ever given on a forgotten stream.
 type resetLog struct {
 	ids       []uint32 // ring, allocated by the first reset
-	at        int
+	at        int32
 	forgotten uint32 // highest id that fell out
 }
 

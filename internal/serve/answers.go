@@ -27,13 +27,13 @@ var largeMost = int64(max(5, 2*runtime.GOMAXPROCS(0))) << 20
 
 // largeCalls is a connection's calls with large answers. Guarded by connection.mu.
 type largeCalls struct {
-	running int
-	backlog bool // answers wait for the peer
 	parked  []*call.ServerCall
 	timer   *time.Timer
+	running int32
+	free    int32 // may begin whatever is expected
+	step    int32 // how many the next tick begins
 	ticking bool
-	free    int // may begin whatever is expected
-	step    int // how many the next tick begins
+	backlog bool // answers wait for the peer
 }
 
 // expect returns the size of the answer a call is expected to have, 0 if it does not matter. What methods
@@ -105,7 +105,7 @@ func (c *connection) largeTick() {
 	}
 	l.step = max(1, 2*l.step)
 	l.free = l.step
-	c.releaseLocked(l.step)
+	c.releaseLocked(int(l.step))
 	c.tickLocked()
 }
 

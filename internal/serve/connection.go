@@ -24,38 +24,38 @@ const (
 type connection struct {
 	// immutable
 	server *Server
-	limit  int64
 
-	// owned by the read loop
-	refusals abuse.Refusals
+	// owned by the read loop; nil within the process, where there is none and nothing is refused for it
+	refusals *abuse.Refusals
 
 	// guarded by server.mu
 	transport conn // nil until add; then it stays
+	addr      netip.Addr
 	ended     bool // the connection is gone
 	admitted  bool // counts against the limits of connections
-	addr      netip.Addr
-
-	// atomic
-	backlog atomic.Bool  // the peer does not fetch the responses it has asked for
-	running atomic.Int64 // calls dispatched and not finished
-	largest atomic.Int64 // bytes of an answer, of late; 0: no call has ended. See answers.go
-	closing atomic.Bool  // somebody waits in idle
-	refused atomic.Int64
 
 	// guarded by mu
+	owed    int32 // calls above the limit that ended before the one that waits was queued
 	mu      sync.Mutex
 	waiting []Task
 	parked  []*call.ServerCall // for the end of the backlog
 	large   largeCalls         // see answers.go
-	owed    int                // calls above the limit that ended before the one that waits was queued
 	quiet   chan struct{}
+
+	// atomic
+	running atomic.Int64 // calls dispatched and not finished
+	largest atomic.Int64 // bytes of an answer, of late; 0: no call has ended. See answers.go
+	refused atomic.Int64
+	backlog atomic.Bool // the peer does not fetch the responses it has asked for
+	closing atomic.Bool // somebody waits in idle
 }
 
 func newConnection(s *Server) *connection {
-	return &connection{
-		server: s, limit: int64(s.cfg.MaxHandlers), quiet: make(chan struct{}), refusals: s.cfg.HTTP2.Policy().Refusals(),
-	}
+	return &connection{server: s, quiet: make(chan struct{})}
 }
+
+// limit is how many handlers may run at a time.
+func (c *connection) limit() int64 { return int64(c.server.cfg.MaxHandlers) }
 
 // Dispatch implements call.Dispatcher.
 func (c *connection) Dispatch(sc *call.ServerCall) { c.begin(sc) }
@@ -69,7 +69,7 @@ func (c *connection) Finished(sc *call.ServerCall) {
 // begin has t run by a worker, now or when fewer tasks of the connection run.
 func (c *connection) begin(t Task) {
 	c.server.open.Add(1)
-	if c.running.Add(1) <= c.limit {
+	if c.running.Add(1) <= c.limit() {
 		c.server.workers.Go(t)
 		return
 	}
@@ -88,7 +88,7 @@ func (c *connection) begin(t Task) {
 func (c *connection) finished() {
 	c.server.open.Add(-1)
 	left := c.running.Add(-1)
-	if left >= c.limit {
+	if left >= c.limit() {
 		c.startWaiting()
 	}
 	if left == 0 && c.closing.Load() {
@@ -150,10 +150,10 @@ func (c *connection) Postpone(sc *call.ServerCall) bool {
 
 // full tells whether the connection has as many calls waiting as may run, and counts.
 func (c *connection) full() bool {
-	if c.running.Load() < 2*c.limit {
+	if c.running.Load() < 2*c.limit() {
 		return false
 	}
-	if c.refused.Add(1) == 4*c.limit {
+	if c.refused.Add(1) == 4*c.limit() {
 		c.sendAway("handlers_flood", "peer opens streams faster than their handlers end (WithMaxConcurrentStreams)")
 	}
 	return true

@@ -7,7 +7,7 @@ const maxCredit = 10_000
 // message: to unknown methods, with other content types, with header lists over the limit. Each is
 // answered at once, so that no limit of streams or handlers slows down a peer that does nothing else. Calls that
 // are served earn as many refusals: one bad client behind a proxy does not end the connection of
-// all. Owned by the connection's read loop.
+// all. Owned by the connection's read loop. A nil one refuses nothing.
 type Refusals struct {
 	policy *Policy
 	left   bucket
@@ -15,11 +15,11 @@ type Refusals struct {
 }
 
 // Refusals returns the allowance of a fresh connection.
-func (p *Policy) Refusals() Refusals { return Refusals{policy: p} }
+func (p *Policy) Refusals() *Refusals { return &Refusals{policy: p} }
 
 // Served notes a call that is not refused.
 func (r *Refusals) Served() {
-	if r.credit < maxCredit {
+	if r != nil && r.credit < maxCredit {
 		r.credit++
 	}
 }
@@ -30,6 +30,9 @@ const LongHead = 10
 
 // Charge charges a refused call of a weight, 1 for most. clock is asked for the time in nanoseconds only if that matters.
 func (r *Refusals) Charge(clock func() int64, weight int) *Fault {
+	if r == nil {
+		return nil
+	}
 	earned := min(r.credit, weight)
 	r.credit -= earned
 	if earned == weight {
