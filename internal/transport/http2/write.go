@@ -37,7 +37,7 @@ const (
 
 const (
 	writeChunk   = 64 << 10 // what one write aims at
-	batchFrames  = 96       // HEADERS and DATA frames that are worth a write of their own
+	batchFrames  = 128      // HEADERS and DATA frames that are worth a write of their own
 	inlineWrites = 4        // writes a call does for others before it hands over
 )
 
