@@ -13,6 +13,8 @@ package h2
 //   - After stallAfter, the younger half of the streams that wait is refused, as long as nobody has
 //     looked at them: their peer may try again, and a proxy's buffers come free. When none is left, the
 //     message that holds is given up: its peer had the window and sent nothing.
+//   - A connection that waits for what others hold is left alone (Excuse). The shell sees to it that one of
+//     them has what it needs.
 const (
 	serveAfter = int64(250e6)
 	stallAfter = int64(1e9)
@@ -154,6 +156,9 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 	}
 	return v
 }
+
+// Excuse is for a connection that can do nothing but wait for what others hold: instead of Sweep.
+func (c *Conn) Excuse(now int64) { c.swept, c.movedAt = c.moved, now }
 
 // Spare gives the connection time to go on after some of its streams were cut: serveAfter, or if it was the
 // one that held what others wait for, stallAfter. What the streams gave back is no progress.

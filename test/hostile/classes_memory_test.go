@@ -38,7 +38,6 @@ var memoryClasses = []class{
 		// share 4 and have the first window of their connections.
 		name: "messages half sent on every stream", heap: 48 << 20,
 		attack: func(p *peer) { half(p, 256, 1<<20, 65535) },
-		ends:   "receive_refused",
 	},
 	{
 		name:   "claims of the largest message on every stream",

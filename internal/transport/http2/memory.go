@@ -251,10 +251,15 @@ func (m *memory) tick() {
 		}
 	}
 	contended := len(m.queue) > 0
+	// Who waits for what others hold is not to blame that nothing comes. The guest is: it has what it needs.
+	excused := make(map[*conn]bool)
+	for _, c := range m.queue {
+		excused[c] = !m.fixed && c != m.guest
+	}
 	m.mu.Unlock()
 	stuck := false
 	for _, c := range conns {
-		v, hungry := c.sweep(now, contended)
+		v, hungry := c.sweep(now, contended, excused[c])
 		stuck = stuck || v.Stuck
 		m.mu.Lock()
 		if !hungry {
@@ -304,14 +309,18 @@ func (c *conn) serveHungry() bool {
 }
 
 // sweep looks whether the connection goes on, ends what does not, and tells whether it still waits. contended:
-// others wait for what it holds.
-func (c *conn) sweep(now time.Time, contended bool) (v h2.Swept, hungry bool) {
+// others wait for what it holds. excused: it waits for what others hold.
+func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry bool) {
 	c.lock()
 	if c.err != nil || c.ended {
 		c.mu.Unlock()
 		return v, false
 	}
-	v = c.h.Sweep(now.UnixNano())
+	if excused {
+		c.h.Excuse(now.UnixNano())
+	} else {
+		v = c.h.Sweep(now.UnixNano())
+	}
 	hungry = c.h.IsHungry()
 	c.mu.Unlock()
 	switch refuse := unstarted(v.Refuse); {
