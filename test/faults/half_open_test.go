@@ -61,6 +61,7 @@ func clientless(t *testing.T, takeAway func(nc *memnet.Conn), within time.Durati
 			t.Fatal(err)
 		}
 		begun := <-w.begun
+		synctest.Wait() // the server has written what it had to, so that it is a read that ends
 		takeAway(nc)
 		if took := (<-w.ended).Sub(begun); took > within {
 			t.Errorf("the handler learnt after %v that nobody waits, want at most %v", took, within)
