@@ -67,8 +67,10 @@ func report(t *testing.T, v *victim, c *class, s *sampler, q time.Duration, busy
 		float64(s.live)/(1<<20), float64(s.heap)/(1<<20), goroutines, len(busy.took), b, q, v.srv.Stats().Ended)
 	// The collector lets there be as much garbage again, and one cycle's more.
 	most := max(c.heap, heapLimit)
-	if racing.Enabled {
-		most *= 3 // everything takes ten times as long, so that more is in the making at a time
+	if racing.Enabled || !*assertLatency {
+		// Other packages' tests want the processors, or the race detector does: what takes longer has more in the
+		// making at a time. -latency, which make hostile sets, is for a machine of one's own.
+		most *= 3
 	}
 	if s.live > most || *assertLatency && s.heap > 3*most {
 		t.Errorf("heap grew by %d MB, %d MB with garbage, want less than %d, %d with garbage", s.live>>20, s.heap>>20, most>>20, 3*most>>20)
