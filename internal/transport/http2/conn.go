@@ -38,6 +38,7 @@ type conn struct {
 	now        int64    // nanoseconds, one reading a batch
 	rbuf       *mem.Buf // received and not yet processed; nil while idle
 	rpos       int      // processed bytes of rbuf
+	smallFull  bool     // the last read filled small, so that more is at hand
 	small      []byte   // first bytes of a read where readiness cannot be waited for without a buffer
 	rn         int
 	rerr       error

@@ -150,7 +150,7 @@ func (c *conn) fill() error {
 		}
 		return c.rerr
 	}
-	if c.rbuf == nil {
+	if c.rbuf == nil && !c.smallFull {
 		// Wait with a few bytes of our own, so that an idle connection holds no buffer.
 		if c.small == nil {
 			c.small = make([]byte, 64)
@@ -161,12 +161,14 @@ func (c *conn) fill() error {
 		}
 		c.rbuf = mem.Get(readChunk)
 		c.rbuf.B = append(c.rbuf.B, c.small[:n]...)
-		if n < len(c.small) || err != nil {
-			return nil
-		}
-		// There is likely more, but a read for it may block: first process what is here, unless
-		// TLS or a pipe holds the rest of it already. batch copes with parts of a frame.
+		// There is likely more, but a read for it may block: first process what is here; batch copes with
+		// parts of a frame. Then TLS or a pipe has the rest of it at hand, which wants a real buffer.
+		c.smallFull = n == len(c.small) && err == nil
 		return nil
+	}
+	c.smallFull = false
+	if c.rbuf == nil {
+		c.rbuf = mem.Get(readChunk)
 	}
 	b := c.rbuf
 	n, err := c.nc.Read(b.B[len(b.B):cap(b.B)])
