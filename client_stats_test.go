@@ -90,33 +90,38 @@ func TestClientStatsOfCalls(t *testing.T) {
 		unary("an answer too large", strings.Repeat("x", 40), 0)
 		reasons["response"]++
 		wantStats(t, p.Client, "an answer too large", failed, reasons, 4, 3)
-
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		_ = s.Close()
-		failed[codes.Canceled]++
-		reasons["canceled"]++
-		wantStats(t, p.Client, "a stream closed twice", failed, reasons, 4, 3)
-		if s, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Send(str("x")); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if _, err := s.Recv(); status.Code(err) != codes.NotFound {
-				t.Errorf("Recv: %v, want NOT_FOUND", err)
-			}
-		}
-		failed[codes.NotFound]++
-		reasons["status"]++
-		wantStats(t, p.Client, "a stream that failed, and Close behind", failed, reasons, 4, 3)
+		statsOfStreams(t, p, failed, reasons)
 	}, clientOnly{naru.WithMaxSendMessageSize(50)}, clientOnly{naru.WithMaxReceiveMessageSize(30)})
+}
+
+// statsOfStreams goes on where unary calls have left the counts.
+func statsOfStreams(t *testing.T, p *pair, failed map[codes.Code]uint64, reasons map[string]uint64) {
+	t.Helper()
+	s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	failed[codes.Canceled]++
+	reasons["canceled"]++
+	wantStats(t, p.Client, "a stream closed twice", failed, reasons, 4, 3)
+	if s, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(str("x")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := s.Recv(); status.Code(err) != codes.NotFound {
+			t.Errorf("Recv: %v, want NOT_FOUND", err)
+		}
+	}
+	failed[codes.NotFound]++
+	reasons["status"]++
+	wantStats(t, p.Client, "a stream that failed, and Close behind", failed, reasons, 4, 3)
 }
 
 // TestClientStatsOfConnections: what stood in the way of a call is its reason, and what ended connections is counted.
