@@ -103,7 +103,7 @@ func TestWatch(t *testing.T) {
 		w.want(health.Serving, "set")
 		h.SetServingStatus("shop", health.NotServing)
 		h.SetServingStatus("shop", health.Serving)
-		h.SetServingStatus("shop", health.Unknown) // once only, so that it ends what there is to read
+		h.SetServingStatus("shop", health.Unknown)      // once only, so that it ends what there is to read
 		for s := health.Serving; s != health.Unknown; { // what lies between may be left out, the last may not
 			var err error
 			if s, err, _ = w.next(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/yield"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -113,6 +114,7 @@ type inbound struct {
 	limit    int                 // most bytes of a message after decompression; < 0: no limit
 	hooks    *Hooks              // nil: nobody asks
 	fault    string              // what was wrong with a message, for those who count; see Dispatcher.Problem
+	large    bool                // a message was
 }
 
 // unmarshal makes *m what f holds.
@@ -139,7 +141,9 @@ func (i *inbound) decode(body []byte, m any) error {
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
 	if len(body) >= mem.LargeMessage {
+		i.large = true
 		mem.Decoded(len(body))
+		yield.After(len(body))
 	}
 	return nil
 }

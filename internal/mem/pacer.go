@@ -15,19 +15,24 @@ import (
 // two thirds of its time on hundreds of collections per second which each find next to nothing.
 // The cost of a collection is in starting, sweeping and stopping it, not in the few live objects.
 //
-// So while large messages are decoded and live data is below floorBytes, the pacer holds as much again
+// So while large messages are decoded and live data is below the floor, the pacer holds as much again
 // in one object without pointers that nobody touches: the operating system gives no memory
-// for it, and the collector runs once for each floorBytes of garbage or more. It lets go when
+// for it, and the collector runs once for as much garbage or more. It lets go when
 // the messages stop, when the program has live data of its own, and it does nothing under a memory
 // limit (GOMEMLIMIT) that leaves no room for it. docs/decisions/0013 has the figures.
 const (
-	floorBytes = 16 << 20
+	// The floor is a 64th of the memory there is, so that a process in a small container stays small; what the garbage
+	// comes to is at most twice that.
+	floorShare = 64
+	leastFloor = 4 << 20
+	usualFloor = 16 << 20 // if it is not known how much memory there is
+	mostFloor  = 64 << 20 // more than that gains nothing
 	// churnBytes of large messages between two collections that are no more than churnTime apart
 	// are what it takes to hold the floor.
 	churnBytes = 1 << 20
 	churnTime  = time.Second
-	// roomyLimit is the least memory limit under which the floor is held.
-	roomyLimit = 16 * floorBytes
+	// roomyShare: a floor is held under memory limits that are this many times as large, or larger.
+	roomyShare = 16
 	// restTime is how long shelves are kept that nobody uses.
 	restTime = 10 * time.Second
 )
@@ -45,7 +50,9 @@ func Decoded(n int) {
 // pacer looks at what happened between two collections, at the end of each, while there is
 // something to look at.
 type pacer struct {
-	live func() int // bytes the last collection found in use; immutable
+	// immutable
+	live func() int // bytes the last collection found in use
+	size func() int // bytes of the floor
 
 	churn    atomic.Int64 // bytes decoded since the last collection
 	used     atomic.Bool  // shelves were used since
@@ -58,7 +65,14 @@ type pacer struct {
 	rest  time.Time // since when nothing happened; zero: something does
 }
 
-var pace = pacer{live: liveBytes}
+var pace = pacer{live: liveBytes, size: sync.OnceValue(func() int { return floorFor(available()) })}
+
+func floorFor(memory uint64) int {
+	if memory == 0 {
+		return usualFloor
+	}
+	return int(min(max(memory/floorShare, leastFloor), mostFloor))
+}
 
 // watch makes the pacer run after the next collection.
 func (p *pacer) watch() {
@@ -88,7 +102,7 @@ func (p *pacer) collected(now time.Time) (again bool) {
 	churn, used := p.churn.Swap(0), p.used.Swap(false)
 	often := now.Sub(p.last) < churnTime
 	p.last = now
-	p.setFloor(often && churn >= churnBytes && p.live()-len(p.floor) < floorBytes && roomy())
+	p.setFloor(often && churn >= churnBytes && p.live()-len(p.floor) < p.size() && p.roomy())
 	switch {
 	case used:
 		p.rest = time.Time{}
@@ -110,7 +124,7 @@ func (p *pacer) setFloor(hold bool) {
 	case !hold:
 		p.floor = nil
 	case p.floor == nil:
-		p.floor = make([]byte, floorBytes)
+		p.floor = make([]byte, p.size())
 	}
 }
 
@@ -124,4 +138,4 @@ func liveBytes() int {
 	return int(s[0].Value.Uint64())
 }
 
-func roomy() bool { return debug.SetMemoryLimit(-1) >= roomyLimit }
+func (p *pacer) roomy() bool { return debug.SetMemoryLimit(-1) >= roomyShare*int64(p.size()) }

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+func testPacer(live int) *pacer {
+	return &pacer{live: func() int { return live }, size: func() int { return usualFloor }}
+}
+
 // collect is a collection as the pacer sees it, d after the one before.
 func collect(p *pacer, now *time.Time, d time.Duration, decoded int) {
 	p.churn.Add(int64(decoded))
@@ -18,7 +22,7 @@ func collect(p *pacer, now *time.Time, d time.Duration, decoded int) {
 
 func TestFloor(t *testing.T) {
 	live := 3 << 20
-	p, now := &pacer{}, time.Now()
+	p, now := testPacer(0), time.Now()
 	p.live = func() int { return live + len(p.floor) }
 	steps := []struct {
 		what    string
@@ -40,15 +44,15 @@ func TestFloor(t *testing.T) {
 		}
 	}
 	collect(p, &now, time.Millisecond, 3<<20)
-	live = floorBytes
+	live = usualFloor
 	if collect(p, &now, time.Millisecond, 3<<20); p.floor != nil {
 		t.Error("floor held beside as much live data")
 	}
 }
 
 func TestNoFloorUnderATightLimit(t *testing.T) {
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(roomyLimit - 1))
-	p, now := &pacer{live: func() int { return 0 }}, time.Now()
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(roomyShare*usualFloor - 1))
+	p, now := testPacer(0), time.Now()
 	collect(p, &now, 0, 3<<20)
 	if collect(p, &now, time.Millisecond, 3<<20); p.floor != nil {
 		t.Error("floor held under a memory limit that leaves no room for it")
@@ -56,7 +60,7 @@ func TestNoFloorUnderATightLimit(t *testing.T) {
 }
 
 func TestShelvesAreEmptiedAtRest(t *testing.T) {
-	p, now := &pacer{live: func() int { return 0 }}, time.Now()
+	p, now := testPacer(0), time.Now()
 	Get(1 << 20).Free()
 	shelf := &shelves[classFor(1<<20)]
 	held := func() int { shelf.mu.Lock(); defer shelf.mu.Unlock(); return shelf.held }
@@ -67,5 +71,13 @@ func TestShelvesAreEmptiedAtRest(t *testing.T) {
 	}
 	if collect(p, &now, time.Second, 0); held() != 0 {
 		t.Errorf("%d bytes kept after %v without use", held(), restTime)
+	}
+}
+
+func TestFloorFollowsTheMemory(t *testing.T) {
+	for memory, want := range map[uint64]int{0: 16 << 20, 64 << 20: 4 << 20, 512 << 20: 8 << 20, 1 << 30: 16 << 20, 4 << 30: 64 << 20, 1 << 50: 64 << 20} {
+		if got := floorFor(memory); got != want {
+			t.Errorf("%d bytes of memory: a floor of %d, want %d", memory, got, want)
+		}
 	}
 }

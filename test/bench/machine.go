@@ -43,6 +43,10 @@ func describeMachine(b *bench) machine {
 	if data, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.System += ", kernel " + strings.TrimSpace(string(data))
 	}
+	// bbr spaces out packets even on loopback and hides differences between stacks that move megabytes.
+	if data, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		m.System += ", TCP " + strings.TrimSpace(string(data))
+	}
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load, _, _ = strings.Cut(string(data), " ")
 	}

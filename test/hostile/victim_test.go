@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		os.Exit(attackers(name, os.Getenv(crewAddr)))
 	}
 	flag.Parse()
-	// Below this limit the runtime module does not hold its collector's floor: 16 MiB of addresses without
+	// Below this limit the runtime module does not hold its collector's floor: up to 64 MiB of addresses without
 	// memory behind them, which would be counted here.
 	debug.SetMemoryLimit(250 << 20)
 	leak.VerifyTestMain(m)

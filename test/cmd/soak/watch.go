@@ -102,7 +102,7 @@ func (w *watch) last() {
 		fmt.Printf("server %d, ended by reason: %v\n", i+1, srv.Stats().Ended)
 	}
 	w.compare("under load", w.busy, 16<<20, most)
-	// The least of them: internal/mem may hold 16 MiB more for a while after large messages.
+	// The least of them: internal/mem may hold 64 MiB more for a while after large messages.
 	w.compare("in pauses", w.still, 2<<20, least)
 	var f figures
 	for range 50 {
