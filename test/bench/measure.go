@@ -210,11 +210,11 @@ var errNoH2load = errors.New("h2load is not installed (Debian: apt-get install n
 // kept is the share of throughput, in percent, that a server keeps when there are 10,000
 // connections with ten streams each instead of ten.
 func kept(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
-	few, err := h2loadRate("10", "10")(ctx, b, impl)
+	few, err := h2load{"10", "10"}.rate(ctx, b, impl)
 	if err != nil {
 		return 0, err
 	}
-	many, err := h2loadRate("10000", "10")(ctx, b, impl)
+	many, err := h2load{"10000", "10"}.rate(ctx, b, impl)
 	if err != nil {
 		return 0, err
 	}

@@ -41,7 +41,10 @@ func rows() []row {
 	} {
 		add(row{work: "unary, server on one core, h2load on the other, " + s.text, unit: "calls/s", quick: i < 2, headline: i != 1,
 			peers:   []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}},
-			measure: h2loadRate(s.conns, s.streams)})
+			measure: h2load{s.conns, s.streams}.rate})
+		add(row{work: "unary, h2load, per second of the server's processor, " + s.text, unit: "calls/s", quick: i < 1, headline: i == 0,
+			peers:   []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}},
+			measure: h2load{s.conns, s.streams}.perProcessor})
 	}
 
 	both := func(work string, quick bool, peers []peer, c client) {
