@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -80,6 +81,53 @@ func TestUseAfterTheHandlerReturned(t *testing.T) {
 			}
 		}
 	})
+}
+
+// slowCodec decodes when it is told to.
+type slowCodec struct {
+	encoding.Codec
+	decoding, goOn chan struct{}
+}
+
+func (slowCodec) Name() string { return "slow" }
+
+func (c slowCodec) Unmarshal(b []byte, m any) error {
+	c.decoding <- struct{}{}
+	<-c.goOn
+	return c.Codec.Unmarshal(b, m)
+}
+
+// The end of a call gives back what was received of it: a message that is being decoded then must not be
+// given back a second time.
+func TestTheHandlerReturnsWhileAMessageIsDecoded(t *testing.T) {
+	codec := slowCodec{encoding.Proto(), make(chan struct{}), make(chan struct{})}
+	received := make(chan error, 1)
+	e := func() *echo {
+		return &echo{bidi: func(s naru.BidiStreamingServer[text, text]) error {
+			go func() {
+				_, err := s.Recv()
+				received <- err
+			}()
+			<-codec.decoding
+			return nil
+		}}
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithCodec("slow"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(str("some message")); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := s.Recv(); err != io.EOF {
+			t.Errorf("%v, %v, want the end of the call", m, err)
+		}
+		codec.goOn <- struct{}{}
+		if err := <-received; err != nil {
+			t.Errorf("Recv: %v", err)
+		}
+	}, serverOnly{naru.WithCodecs(codec)}, clientOnly{naru.WithCodecs(codec)})
 }
 
 // Messages that a handler keeps are its own.

@@ -63,7 +63,7 @@ type ServerCall struct {
 
 	// atomic
 	receiver atomic.Int32 // who may touch the reader half of box, see receiving
-	credited atomic.Int64 // bytes of got that were given back
+	credited atomic.Int64 // bytes of got that were given back, or creditedAll
 	incoming atomic.Pointer[metadata.MD]
 
 	// guarded by sendMu: the response
@@ -219,8 +219,10 @@ func (c *ServerCall) release() {
 	c.mu.Lock()
 	c.over = true
 	c.box.drop()
-	rest := c.got - int(c.credited.Load())
-	c.credited.Store(int64(c.got))
+	rest := 0
+	if before := c.credited.Swap(creditedAll); before != creditedAll {
+		rest = c.got - int(before)
+	}
 	c.wakeLocked()
 	c.mu.Unlock()
 	if c.receiver.Swap(receiverClosed) == receiverIdle {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"io"
+	"math"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
@@ -61,11 +62,28 @@ func (c *ServerCall) credit(n int) {
 	last := c.box.last()
 	if last || c.box.used >= creditBatch {
 		n, c.box.used = c.box.used, 0
-		c.credited.Add(int64(n))
-		c.stream.Consumed(n)
+		if c.claim(int64(n)) {
+			c.stream.Consumed(n)
+		}
 	}
 	if last {
 		c.box.refill(nil)
+	}
+}
+
+// creditedAll in ServerCall.credited: release has given everything back.
+const creditedAll = math.MinInt64
+
+// claim counts n bytes as given back. False: they have been, as the call ended while a message was decoded.
+func (c *ServerCall) claim(n int64) bool {
+	for {
+		before := c.credited.Load()
+		if before == creditedAll {
+			return false
+		}
+		if c.credited.CompareAndSwap(before, before+n) {
+			return true
+		}
 	}
 }
 
