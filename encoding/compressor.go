@@ -23,6 +23,14 @@ type Compressor interface {
 	Decompress(dst, src []byte, limit int) ([]byte, error)
 }
 
+// A Sizer is a Compressor that can often tell beforehand how much a message expands to, so that
+// the buffer for it is right from the start. Optional.
+type Sizer interface {
+	// SizeHint returns about how many bytes src expands to, 0 if that is not known. src may be
+	// anything: what it claims is to be bounded by what its length can expand to.
+	SizeHint(src []byte) int
+}
+
 // LimitError says that a compressed message expands to more than the limit.
 type LimitError struct {
 	Compressor string // the compressor's name

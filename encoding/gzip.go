@@ -95,6 +95,9 @@ func (c *gzipCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) 
 	}
 }
 
+// SizeHint implements Sizer.
+func (c *gzipCompressor) SizeHint(src []byte) int { return gzipSizeHint(src) }
+
 func (r *gzipReader) decompress(dst, src []byte, limit int) ([]byte, error) {
 	r.in.Reset(src)
 	if err := r.z.Reset(&r.in); err != nil {

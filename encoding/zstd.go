@@ -20,6 +20,7 @@ const zstdWindow = 1 << 20
 const (
 	zstdBlock = 128 << 10
 	zstdKeep  = 512 << 10
+	zstdSlack = 16 // room behind a message that lets the decoder copy whole words up to the last byte
 )
 
 // errZstdLarge is a message that expands to more than asked for.
@@ -35,7 +36,7 @@ var errZstdLarge = errors.New("more than its source can hold")
 func Zstd() Compressor {
 	c := new(zstdCompressor)
 	c.encoders.New = func() any { return newZstdEncoder() }
-	c.decoders.New = func() any { return newZstdDecoder() }
+	c.decoders.New = func() any { return newZstdDecoder(&c.large) }
 	return c
 }
 
@@ -43,6 +44,7 @@ func Zstd() Compressor {
 type zstdCompressor struct {
 	encoders sync.Pool // of *zstd.Encoder
 	decoders sync.Pool // of *zstdDecoder
+	large    sync.Pool // of *[]byte: scratch buffers of more than zstdKeep
 }
 
 func newZstdEncoder() *zstd.Encoder {
@@ -89,6 +91,15 @@ func (c *zstdCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) 
 	return out, nil
 }
 
+// SizeHint implements Sizer.
+func (c *zstdCompressor) SizeHint(src []byte) int {
+	var h zstd.Header
+	if err := h.Decode(src); err != nil || !h.HasFCS {
+		return 0
+	}
+	return int(min(h.FrameContentSize+zstdSlack, uint64(zstdMost(len(src)))))
+}
+
 // zstdMost returns the most bytes that n bytes of zstd can expand to: a block takes at least 4
 // bytes, those of an RLE block. Without this bound a few bytes could claim memory up to the
 // limit, or any amount where there is none.
@@ -103,9 +114,10 @@ func zstdMost(n int) int {
 type zstdDecoder struct {
 	z       *zstd.Decoder
 	scratch []byte // for messages that do not say how large they are
+	large   *sync.Pool
 }
 
-func newZstdDecoder() *zstdDecoder {
+func newZstdDecoder(large *sync.Pool) *zstdDecoder {
 	z, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true),
@@ -118,7 +130,7 @@ func newZstdDecoder() *zstdDecoder {
 	if err != nil {
 		panic("BUG: zstd decoder options: " + err.Error())
 	}
-	return &zstdDecoder{z: z}
+	return &zstdDecoder{z: z, large: large}
 }
 
 // decode appends to dst, at most most bytes; more is errZstdLarge.
@@ -130,8 +142,7 @@ func (d *zstdDecoder) decode(dst, src []byte, most int) ([]byte, error) {
 	if h.FrameContentSize > uint64(most) {
 		return nil, errZstdLarge
 	}
-	const slack = 16 // lets the decoder copy whole words up to the last byte
-	room := slices.Grow(dst, int(h.FrameContentSize)+slack)
+	room := slices.Grow(dst, int(h.FrameContentSize)+zstdSlack)
 	free := room[len(dst):len(dst):cap(room)]
 	got, err := d.z.DecodeAll(src, free)
 	switch {
@@ -155,27 +166,51 @@ func (d *zstdDecoder) decode(dst, src []byte, most int) ([]byte, error) {
 // room was decoded, and that much the decoder returns with the error.
 func (d *zstdDecoder) decodeUnknown(dst, src []byte, most int) ([]byte, error) {
 	for room := min(most, max(4*len(src), zstdBlock/2)); ; room = min(most, 4*room+1) {
-		got, err := d.z.DecodeAll(src, d.buffer(room+zstdBlock))
-		switch {
-		case err == nil && len(got) <= most:
-			return append(dst, got...), nil
-		case err != nil && len(got) <= room && !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			return nil, err
-		case room == most:
-			return nil, errZstdLarge
+		scratch := d.take(room + zstdBlock)
+		got, err := d.z.DecodeAll(src, scratch[:0:room+zstdBlock])
+		out, again, err := d.judge(dst, got, room, most, err)
+		d.put(scratch)
+		if !again {
+			return out, err
 		}
 	}
 }
 
-// buffer returns an empty buffer with a capacity of n, the scratch buffer if that is enough or
-// may become it.
-func (d *zstdDecoder) buffer(n int) []byte {
+// judge tells what an attempt with room for so many bytes brought, and whether more room may help.
+func (d *zstdDecoder) judge(dst, got []byte, room, most int, err error) (out []byte, again bool, _ error) {
+	switch {
+	case err == nil && len(got) <= most:
+		return append(dst, got...), false, nil
+	case err != nil && len(got) <= room && !errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, false, err
+	case room == most:
+		return nil, false, errZstdLarge
+	}
+	return nil, true, nil
+}
+
+// take returns a scratch buffer with a capacity of n or more. A message that expands to a thousand times its size must not
+// leave as much garbage with each try.
+func (d *zstdDecoder) take(n int) []byte {
 	if cap(d.scratch) >= n {
-		return d.scratch[:0:n]
+		return d.scratch
 	}
-	b := make([]byte, 0, n)
-	if n <= zstdKeep {
+	if n > zstdKeep {
+		if b, _ := d.large.Get().(*[]byte); b != nil && cap(*b) >= n {
+			return *b
+		}
+	}
+	return make([]byte, 0, n)
+}
+
+// put keeps a scratch buffer for the next message: small ones here, large ones where any decoder finds them, until
+// the garbage collector takes them.
+func (d *zstdDecoder) put(b []byte) {
+	switch {
+	case cap(b) <= cap(d.scratch):
+	case cap(b) <= zstdKeep:
 		d.scratch = b
+	default:
+		d.large.Put(&b)
 	}
-	return b
 }

@@ -166,12 +166,30 @@ func (i *inbound) inflate(body []byte, m any) (int, error) {
 	return len(big.B), i.decode(big.B, m)
 }
 
+// expandSlack is what decompressors may want behind a message.
+const expandSlack = 64
+
+// roomFor returns how large a buffer a compressed message may want. One that is pooled, so that messages that expand
+// beyond the limit leave no garbage of its size.
+func (i *inbound) roomFor(body []byte) int {
+	n := growFactor * len(body)
+	if s, ok := i.inflater.(encoding.Sizer); ok {
+		if hint := s.SizeHint(body); hint > 0 {
+			n = hint
+		}
+	}
+	if i.limit >= 0 {
+		n = min(n, i.limit+expandSlack)
+	}
+	return n
+}
+
 func (i *inbound) decompress(body []byte) (*mem.Buf, error) {
 	if i.inflater == nil {
 		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
 		return nil, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %q", i.encoding)
 	}
-	buf := mem.Get(growFactor * len(body))
+	buf := mem.Get(i.roomFor(body))
 	out, err := i.inflater.Decompress(buf.B, body, i.limit)
 	if err != nil {
 		buf.Free()
