@@ -114,7 +114,6 @@ type inbound struct {
 	limit    int                 // most bytes of a message after decompression; < 0: no limit
 	hooks    *Hooks              // nil: nobody asks
 	fault    string              // what was wrong with a message, for those who count; see Dispatcher.Problem
-	large    bool                // a message was
 }
 
 // unmarshal makes *m what f holds.
@@ -141,7 +140,6 @@ func (i *inbound) decode(body []byte, m any) error {
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
 	if len(body) >= mem.LargeMessage {
-		i.large = true
 		mem.Decoded(len(body))
 		yield.After(len(body))
 	}

@@ -52,9 +52,9 @@ type ServerCall struct {
 	mu         sync.Mutex
 	box        inbox
 	got        int              // bytes taken over from the transport
-	ended      bool             // the client sends no more
 	problem    *problem         // the request is wrong from here on
 	closed     *transport.Error // the stream is gone
+	ended      bool             // the client sends no more
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
 	waiting    bool  // a receiver waits for wake

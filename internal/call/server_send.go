@@ -226,7 +226,7 @@ func (c *ServerCall) sendOK(reply *mem.Buf) {
 		c.step.Head = c.headLocked(reply != nil && reply.B[0] == 1)
 	}
 	_ = c.sendLocked() // as above
-	if !c.method.ClientStreams && !c.method.ServerStreams && !c.in.large && c.answered < mem.LargeMessage {
+	if !c.method.ClientStreams && !c.method.ServerStreams && c.credited.Load() < mem.LargeMessage && c.answered < mem.LargeMessage {
 		yield.Small()
 	}
 }

@@ -160,7 +160,7 @@ func (u *unary) result(a *attempt) error {
 	a.box.refill(a.box.take())
 	f, _ := a.box.next()
 	err := a.in.unmarshal(f, u.res)
-	if !a.in.large && !a.sentLarge {
+	if len(f.body) < mem.LargeMessage && !a.sentLarge {
 		yield.Small()
 	}
 	return err

@@ -33,7 +33,7 @@ type Config struct {
 	// ConnWindow is the receive window of the connection: the most received bytes the
 	// program may leave untaken, over all streams (default 16 MiB).
 	ConnWindow int32
-	// FirstConnWindow is what a server's connection starts with (default 1 MiB); a client's starts
+	// FirstConnWindow is what a server's connection starts with (default 256 KiB); a client's starts
 	// with ConnWindow.
 	FirstConnWindow int32
 	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
@@ -52,7 +52,7 @@ func (c Config) WithDefaults() Config {
 	def(&c.ConnWindow, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)
 	def(&c.HeaderTableSize, 4096)
-	def(&c.FirstConnWindow, min(1<<20, c.ConnWindow))
+	def(&c.FirstConnWindow, min(256<<10, c.ConnWindow))
 	if c.Role == Client {
 		c.FirstConnWindow = c.ConnWindow
 	}

@@ -24,7 +24,7 @@ const (
 	// waitTime tells whether somebody was waiting: giving up a processor that nobody wants takes less than a microsecond.
 	waitTime = 10 * time.Microsecond
 	// crowdedFor is for how many pieces processors are taken to be scarce after somebody waited.
-	crowdedFor = 32
+	crowdedFor = 256
 	// smallPiece is what is worked off in one go then: one frame of the usual size.
 	smallPiece = 16 << 10
 )
