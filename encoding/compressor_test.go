@@ -351,3 +351,39 @@ func fuzzDecompress(f *testing.F, c Compressor) {
 
 func FuzzGzipDecompress(f *testing.F) { fuzzDecompress(f, Gzip()) }
 func FuzzZstdDecompress(f *testing.F) { fuzzDecompress(f, Zstd()) }
+
+// TestZstdBombsLeaveNoGarbage: a peer sends them as fast as it can, and the collector is behind.
+func TestZstdBombsLeaveNoGarbage(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	var stream bytes.Buffer
+	z, err := zstd.NewWriter(&stream, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range 16 {
+		_, _ = z.Write(zeros) // to memory
+	}
+	_ = z.Close() // to memory
+	c := Zstd()
+	bomb := func() {
+		_, err := c.Decompress(nil, stream.Bytes(), 4<<20)
+		if _, ok := errors.AsType[*LimitError](err); !ok {
+			t.Fatalf("%v, want a LimitError", err)
+		}
+	}
+	bomb() // fills the pools
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const bombs = 20
+	for range bombs {
+		bomb()
+	}
+	runtime.ReadMemStats(&after)
+	// A collection may empty the pools meanwhile.
+	if got := (after.TotalAlloc - before.TotalAlloc) / bombs; got > 1<<20 {
+		t.Errorf("%d KiB allocated for each of %d messages beyond the limit of 4 MiB", got>>10, bombs)
+	}
+}

@@ -20,7 +20,8 @@ const zstdWindow = 1 << 20
 const (
 	zstdBlock = 128 << 10
 	zstdKeep  = 512 << 10
-	zstdSlack = 16 // room behind a message that lets the decoder copy whole words up to the last byte
+	zstdLarge = 16 << 20 // the largest message there is room for at once
+	zstdSlack = 16       // room behind a message that lets the decoder copy whole words up to the last byte
 )
 
 // errZstdLarge is a message that expands to more than asked for.
@@ -159,21 +160,61 @@ func (d *zstdDecoder) decode(dst, src []byte, most int) ([]byte, error) {
 }
 
 // decodeUnknown decodes what does not say how large it is: into more and more room, fourfold
-// each time, so that starting over costs a third on top of the last attempt.
+// or more each time, so that starting over costs a third on top of the last attempt.
 //
 // How a block that does not fit fails depends on what is in it, and can look like a broken
 // one. With a block's room to spare, one can only fail for lack of room after more than
 // room was decoded, and that much the decoder returns with the error.
 func (d *zstdDecoder) decodeUnknown(dst, src []byte, most int) ([]byte, error) {
-	for room := min(most, max(4*len(src), zstdBlock/2)); ; room = min(most, 4*room+1) {
+	for room := min(most, max(4*len(src), zstdBlock/2)); ; room = zstdNext(room, most) {
 		scratch := d.take(room + zstdBlock)
-		got, err := d.z.DecodeAll(src, scratch[:0:room+zstdBlock])
+		// No more blocks than must fit: in one that does not, the decoder would make room of its own.
+		head := zstdHead(src, room/zstdBlock+1)
+		got, err := d.z.DecodeAll(head, scratch[:0:room+zstdBlock])
+		if len(head) < len(src) && len(got) <= room {
+			got, err = d.z.DecodeAll(src, scratch[:0:room+zstdBlock])
+		}
 		out, again, err := d.judge(dst, got, room, most, err)
 		d.put(scratch)
 		if !again {
 			return out, err
 		}
 	}
+}
+
+// zstdHead returns the beginning of a frame with at most n of its blocks, or all of src if those are all, or cannot be found
+// (RFC 8878 §3.1.1.2). Decoding it fails for want of the next, with what the blocks hold.
+func zstdHead(src []byte, n int) []byte {
+	var h zstd.Header
+	if h.Decode(src) != nil || h.Skippable {
+		return src
+	}
+	const header = 3 // bytes: 1 bit for the last block, 2 for the type, 21 for the size
+	at := h.HeaderSize
+	for ; n > 0; n-- {
+		if at+header > len(src) {
+			return src
+		}
+		bits := int(src[at]) | int(src[at+1])<<8 | int(src[at+2])<<16
+		size := bits >> 3
+		if bits>>1&3 == 1 { // RLE: one byte, so many times
+			size = 1
+		}
+		if at += header + size; bits&1 == 1 || at > len(src) {
+			return src
+		}
+	}
+	return src[:at]
+}
+
+// zstdNext returns how much room to try after room was too little. From zstdKeep on all there may be, if that is not much
+// more: scratch buffers of one size are reused, and what is not touched of them costs nothing.
+func zstdNext(room, most int) int {
+	next := 4*room + 1
+	if next+zstdBlock > zstdKeep && most <= zstdLarge {
+		return most
+	}
+	return min(most, next)
 }
 
 // judge tells what an attempt with room for so many bytes brought, and whether more room may help.

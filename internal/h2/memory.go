@@ -89,6 +89,9 @@ func (c *Conn) hungry() {
 // bytes that the program has not given back, and its streams.
 func (c *Conn) Held() int64 { return max(0, c.held-c.claimed) + int64(len(c.streams))*streamCost }
 
+// Received returns how many bytes came that the program has not given back.
+func (c *Conn) Received() int64 { return c.held }
+
 // streamCost is what an open stream takes besides its messages, measured with 2,500 calls that wait.
 const streamCost = 3 << 10
 

@@ -7,9 +7,10 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// answersLimit is for rows with answers of 1 MiB: each of ten connections may have one that waits, whatever
-// others have, and 5 MiB are in the making, message and encoding; up to 11 MiB of buffers are kept for the next.
-const answersLimit = 48 << 20
+// halfSentLimit is for rows with half-sent messages: the guest of the shared budget has 21 MiB, which is what an honest client
+// with an upload on each of 256 streams needs, the one before it has not given everything back yet, and
+// what was given back is kept for two collections.
+const halfSentLimit = 40 << 20
 
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{
@@ -34,9 +35,9 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		// One of them at a time is given what a client needs that uploads on 256 streams, 22 MiB; the others
-		// share 4 and have the first window of their connections.
-		name: "messages half sent on every stream", heap: 48 << 20,
+		// One of them at a time is given what a client needs that uploads on 256 streams, 21 MiB; the others
+		// share 1 and have the first window of their connections.
+		name:   "messages half sent on every stream",
 		attack: func(p *peer) { half(p, 256, 1<<20, 65535) },
 	},
 	{
@@ -45,7 +46,7 @@ var memoryClasses = []class{
 	},
 	{
 		// 2,500 handlers that wait take 7 MB themselves.
-		name: "messages half sent to streams nobody reads", heap: 48 << 20,
+		name:   "messages half sent to streams nobody reads",
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Payload: make([]byte, 4000)}), 16) },
 	},
 	{
@@ -58,7 +59,7 @@ var memoryClasses = []class{
 		attack: func(p *peer) { half(p, 1, 4<<20-1000, 4<<20-2000) },
 	},
 	{
-		name: "large answers, windows held at zero", heap: answersLimit,
+		name:     "large answers, windows held at zero",
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
@@ -68,7 +69,7 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		name: "large answers to peers that do not read", deaf: true, heap: answersLimit,
+		name: "large answers to peers that do not read", deaf: true,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
@@ -87,7 +88,7 @@ var memoryClasses = []class{
 	},
 	{
 		// Each of the 2,500 streams holds a message that came, one that goes, and some of the next.
-		name: "echo streams that are not read", heap: 96 << 20,
+		name: "echo streams that are not read", heap: 64 << 20,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			m := message(&benchpb.Message{Payload: make([]byte, 30_000)})

@@ -81,6 +81,7 @@ type conn struct {
 	backlogged  bool     // responses wait, see stall.go
 	backlogFull bool     // those of several streams
 	backlogTold int      // what the server was told of them
+	heldTold    int64    // what the server was told of received bytes that wait
 	owedResets  int      // resets that other goroutines sent because of the peer: the read loop charges them
 	greeted     bool     // our preface is on its way
 	writeDead   bool     // a write has failed: nothing more can be said
@@ -225,6 +226,7 @@ func (c *conn) updateLocked() {
 	if c.backlogged || c.h.UnsentDone > c.limits.Backlog {
 		c.backlogLocked()
 	}
+	c.tellHeldLocked()
 	if len(c.slotWait) > 0 {
 		c.wakeSlotsLocked()
 	}

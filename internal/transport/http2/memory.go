@@ -14,18 +14,22 @@ import (
 
 const (
 	// firstShared is what all connections of a server together may grant to half-received messages at
-	// first: one of the largest a server takes by default.
-	firstShared = 4 << 20
+	// first. A message that lacks more is granted when nothing else is, or to the guest.
+	firstShared = 1 << 20
 	// guestShared is what one connection at a time, the guest, may have, whatever those that wait hold: a client that
 	// begins a large message on each of 256 streams needs 16 MiB and one message before any of them
 	// gets on. With less four such clients would wait for each other until some are cut.
-	guestShared = 22 << 20
+	guestShared = 21 << 20
+	// formerLeast is what a connection that was the guest has to hold still to count as one that was.
+	formerLeast = 1 << 20
 	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
 	// that are about to wait are not known.
 	guestStep = 4 << 20
-	// roomyShared is up to how much connections that wait may hold together before windows of connections
-	// grow no more.
+	// roomyShared is up to how much all connections may hold together, messages that came whole included, before windows
+	// of connections grow no more.
 	roomyShared = 16 << 20
+	// heldStep is how exactly a connection tells what it holds.
+	heldStep = 64 << 10
 	// mostShared is what they may grant when messages come whole and more are to come.
 	mostShared = 128 << 20
 	// sweepEvery is how often waiting connections are looked after.
@@ -50,6 +54,7 @@ type memory struct {
 	fixed bool  // the amount was asked for: all of it is there from the beginning
 
 	unsent atomic.Int64 // bytes of finished responses that wait, see stall.go
+	held   atomic.Int64 // received bytes that programs have not taken, as told by connections
 
 	// guarded by mu (a leaf lock)
 	mu      sync.Mutex
@@ -65,6 +70,8 @@ type memory struct {
 	turn    *conn           // is being served
 	guest   *conn           // may have more, up to guestShared
 	ticks   int64           // since it is the guest
+	former  map[*conn]bool  // were the guest, did not go on, and still hold much
+	left    int64           // what they hold
 	refused bool            // turn did not get what it asked for
 	freed   int             // counts releases
 	serving bool            // serve runs or is about to
@@ -112,7 +119,7 @@ func (m *memory) fitsLocked(c *conn, n int64) bool {
 	if m.guest == nil && !m.fixed {
 		m.guest, m.ticks = c, 0
 	}
-	return m.guest == c && m.holders[c]+n <= guestShared && m.granted+n <= m.allowed+guestStep*(1+m.ticks)
+	return m.guest == c && m.holders[c]+n <= guestShared-m.left && m.granted+n <= m.allowed+guestStep*(1+m.ticks)
 }
 
 // Release implements h2.Budget.
@@ -145,7 +152,22 @@ func (b *connBudget) Roomy() bool {
 	m := b.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.fixed || m.granted+m.pinned < roomyShared
+	return m.fixed || max(m.granted+m.pinned, m.held.Load()) < roomyShared
+}
+
+// tellHeldLocked tells the server how many received bytes wait for the program, if it is much more or less than it knows.
+func (c *conn) tellHeldLocked() {
+	if c.memory == nil {
+		return
+	}
+	n := c.h.Received()
+	if c.ended {
+		n = 0
+	}
+	if d := n - c.heldTold; d > heldStep || d < -heldStep || n == 0 && d != 0 {
+		c.memory.held.Add(d)
+		c.heldTold = n
+	}
 }
 
 // Hungry implements h2.Budget.
@@ -258,10 +280,15 @@ func (m *memory) tick() {
 	}
 	m.mu.Unlock()
 	stuck := false
+	former, left := make(map[*conn]bool), int64(0)
 	for _, c := range conns {
-		v, hungry := c.sweep(now, contended, excused[c])
+		v, hungry, received := c.sweep(now, contended, excused[c])
 		stuck = stuck || v.Stuck
 		m.mu.Lock()
+		if (m.former[c] && !v.Moved || m.guest == c && v.Stalled != nil) && received > formerLeast {
+			former[c] = true
+			left += received
+		}
 		if !hungry {
 			m.pinned -= m.hungry[c]
 			delete(m.hungry, c)
@@ -274,6 +301,7 @@ func (m *memory) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ticks++
+	m.former, m.left = former, min(left, guestShared/2) // the next guest is not to wait for the last byte
 	m.growLocked(now, stuck)
 	m.wakeLocked()
 	if m.ticking = len(m.hungry) > 0 || len(m.queue) > 0; m.ticking {
@@ -308,20 +336,20 @@ func (c *conn) serveHungry() bool {
 	return served
 }
 
-// sweep looks whether the connection goes on, ends what does not, and tells whether it still waits. contended:
-// others wait for what it holds. excused: it waits for what others hold.
-func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry bool) {
+// sweep looks whether the connection goes on, ends what does not, and tells whether it still waits and what it
+// held before. contended: others wait for what it holds. excused: it waits for what others hold.
+func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry bool, received int64) {
 	c.lock()
 	if c.err != nil || c.ended {
 		c.mu.Unlock()
-		return v, false
+		return v, false, 0
 	}
 	if excused {
 		c.h.Excuse(now.UnixNano())
 	} else {
 		v = c.h.Sweep(now.UnixNano())
 	}
-	hungry = c.h.IsHungry()
+	hungry, received = c.h.IsHungry(), c.h.Received()
 	c.mu.Unlock()
 	switch refuse := unstarted(v.Refuse); {
 	case len(refuse) > 0:
@@ -331,7 +359,7 @@ func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry
 	}
 	for hungry && c.serveHungry() { // as far as the connection's own limit goes, which Sweep raises if nothing moves
 	}
-	return v, hungry
+	return v, hungry, received
 }
 
 // A starter is a sink that knows whether anybody has looked at its call.

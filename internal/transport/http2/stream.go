@@ -121,6 +121,7 @@ func (s *stream) Consumed(n int) {
 	c.lock()
 	before := len(c.h.Out)
 	c.h.Consumed(&s.Stream, int64(n))
+	c.tellHeldLocked()
 	c.flushIfLocked(len(c.h.Out) > before)
 }
 
