@@ -88,7 +88,7 @@ var memoryClasses = []class{
 	},
 	{
 		// Each of the 2,500 streams holds a message that came, one that goes, and some of the next.
-		name: "echo streams that are not read", heap: 64 << 20,
+		name: "echo streams that are not read", heap: 96 << 20,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			m := message(&benchpb.Message{Payload: make([]byte, 30_000)})
