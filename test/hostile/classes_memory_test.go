@@ -37,7 +37,7 @@ var memoryClasses = []class{
 	{
 		// One of them at a time is given what a client needs that uploads on 256 streams, 21 MiB; the others
 		// share 1 and have the first window of their connections.
-		name:   "messages half sent on every stream",
+		name: "messages half sent on every stream", heap: halfSentLimit,
 		attack: func(p *peer) { half(p, 256, 1<<20, 65535) },
 	},
 	{
@@ -46,7 +46,7 @@ var memoryClasses = []class{
 	},
 	{
 		// 2,500 handlers that wait take 7 MB themselves.
-		name:   "messages half sent to streams nobody reads",
+		name: "messages half sent to streams nobody reads", heap: halfSentLimit,
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Payload: make([]byte, 4000)}), 16) },
 	},
 	{
