@@ -130,8 +130,10 @@ func TestNoRetryBeyondTheReplayBuffer(t *testing.T) {
 func TestSendWhileReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got string
+		sent := make(chan struct{}) // closed when the first message is: sending it is not what meets the failure
 		conn := inproc.New(&rawServer{serve: func(s *rawStream) {
 			if s.n == 0 {
+				<-sent
 				s.send(&transport.Out{Head: &transport.ResponseHead{Status: 200, Fields: rawFields("content-type", "application/grpc", "grpc-status", "14")}, End: true})
 				return
 			}
@@ -152,6 +154,7 @@ func TestSendWhileReplaced(t *testing.T) {
 		if err := s.SendMsg(encoding.RawMessage("a")); err != nil {
 			t.Fatal(err)
 		}
+		close(sent)
 		received := make(chan error, 1) // capacity 1: one result
 		go func() { received <- s.RecvMsg(new(encoding.RawMessage)) }()
 		synctest.Wait() // RecvMsg has heard of the failure and pauses
