@@ -313,8 +313,10 @@ func (s *ClientStream) Header() (metadata.MD, error) {
 	}
 }
 
-// noHeader: a trailers-only response has an empty header; the status comes with RecvMsg.
+// noHeader: a trailers-only response has an empty header; the status comes with RecvMsg. A call whose context has ended
+// has none, even if nobody has come to end the call yet.
 func (s *ClientStream) noHeader() (metadata.MD, error) {
+	s.checkContext()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over && s.final != nil && (s.attempt == nil || !s.attempt.only) {

@@ -125,7 +125,7 @@ func TestContextChildren(t *testing.T) {
 		defer cancelGrand(nil)
 		called := make(chan struct{})
 		context.AfterFunc(c, func() { close(called) })
-		if n := runtime.NumGoroutine(); n != before {
+		if n := runtime.NumGoroutine(); n > before { // fewer: one of an earlier test ended
 			t.Errorf("%d goroutines were started for children", n-before)
 		}
 		if d, ok := timed.Deadline(); !ok || time.Until(d) != time.Second {
