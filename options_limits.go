@@ -61,7 +61,7 @@ type Limits struct {
 	ReceiveMemory int
 	// SharedReceiveMemory: bytes that the connections of a server together may be given for messages that
 	// have begun and do not fit the windows every stream and connection starts with; at least 65536, no
-	// limit if negative. The default begins with 4 MiB, gives one connection at a time up to 22 MiB, and
+	// limit if negative. The default begins with 1 MiB, gives one connection at a time up to 21 MiB, and
 	// grows up to 128 MiB while messages come whole. When it is used up, connections wait; one that has its part and on
 	// which nothing comes for a second has its streams reset: those whose calls have not
 	// begun with REFUSED_STREAM, so that the client can try again [receive_refused], others with

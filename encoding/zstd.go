@@ -98,7 +98,8 @@ func (c *zstdCompressor) SizeHint(src []byte) int {
 	if err := h.Decode(src); err != nil || !h.HasFCS {
 		return 0
 	}
-	return int(min(h.FrameContentSize+zstdSlack, uint64(zstdMost(len(src)))))
+	most := uint64(zstdMost(len(src)))
+	return int(min(min(h.FrameContentSize, most)+zstdSlack, most)) // a claim may be near 2^64
 }
 
 // zstdMost returns the most bytes that n bytes of zstd can expand to: a block takes at least 4

@@ -7,3 +7,9 @@ func (c *conn) DumpForTesting() string {
 	defer c.mu.Unlock()
 	return fmt.Sprintf("flushing=%v batch=%v err=%v out=%d %s", c.flushing, c.inBatch, c.err, len(c.h.Out), c.h.Dump())
 }
+
+// Held returns how many received bytes the connections have told that they hold.
+func (c *ServerConfig) Held() int64 {
+	c.resolved()
+	return c.memory.held.Load()
+}

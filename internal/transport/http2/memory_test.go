@@ -1,6 +1,7 @@
 package http2_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,30 @@ func (s *awaitingSink) Data(p []byte, _ bool) {
 func (s *awaitingSink) Trailers([]transport.Field) {}
 
 func (s *awaitingSink) Closed(*transport.Error) { s.stream.Consumed(s.got) }
+
+// TestHeldBytesAreTakenBack: windows of all connections grow only while little is held, so that what a connection that
+// has ended did not take back would keep those of others small for ever.
+func TestHeldBytesAreTakenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := &http2.ServerConfig{}
+		p, _ := dialServer(t, cfg, awaiting{})
+		for id := uint32(1); id <= 5; id += 2 {
+			p.request(id, false)
+			for range 3 {
+				p.data(id, false, strings.Repeat("x", 16_000))
+			}
+		}
+		elapse(time.Millisecond)
+		if held := cfg.Held(); held < 80_000 || held > 144_000 {
+			t.Errorf("%d bytes are held, want 144,000 but for the last 64 KiB", held)
+		}
+		p.nc.Close()
+		elapse(time.Second)
+		if held := cfg.Held(); held != 0 {
+			t.Errorf("%d bytes are held by a connection that has ended", held)
+		}
+	})
+}
 
 // TestSharedReceiveMemory: there is enough for one message. The connection that has begun a second waits,
 // and is served when the first has made no progress for a second.
