@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // driver "sqlite"
 )
@@ -17,6 +19,9 @@ const applicationID = 0x6e617275
 
 // schemaVersion is the user_version of files with the tables below.
 const schemaVersion = 1
+
+// busyTimeout is how long a process waits for another that has the file locked.
+const busyTimeout = 5 * time.Second
 
 const schema = `
 CREATE TABLE products (
@@ -39,21 +44,39 @@ CREATE TABLE orders (
 // open opens both sides of the file, makes its tables and prepares the statements. After an error Close
 // releases what was opened.
 func (s *Store) open(ctx context.Context, synchronous string) (err error) {
-	common := []string{"busy_timeout(5000)", "synchronous(" + synchronous + ")"}
+	common := []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(" + synchronous + ")"}
 	if s.writer, err = connect(s.path, 1, common...); err != nil {
 		return err
 	}
 	if err := s.prepareFile(ctx); err != nil {
 		return err
 	}
-	// The file remembers its mode. Not before prepareFile: another program's file is to stay as it is.
-	if _, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
-		return classify(ctx, err)
+	// Not before prepareFile: another program's file is to stay as it is.
+	if err := s.writeAhead(ctx); err != nil {
+		return err
 	}
 	if s.reader, err = connect(s.path, readConnections, append(common, "query_only(1)")...); err != nil {
 		return err
 	}
 	return s.prepared.prepare(ctx, s.reader, s.writer)
+}
+
+// writeAhead puts the file in write-ahead-log mode, which it remembers. The change needs the file alone, and
+// SQLite, which sees that two who both read and both wait for that would wait for ever, does not wait at all:
+// it says busy at once, whatever busy_timeout is. So the waiting is done here. Whoever comes second finds
+// the mode as it is to be, and needs no lock for it.
+func (s *Store) writeAhead(ctx context.Context) error {
+	for deadline := time.Now().Add(busyTimeout); ; {
+		_, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		err = classify(ctx, err)
+		if !errors.Is(err, ErrBusy) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Millisecond + rand.N(4*time.Millisecond)): // random, so that two do not meet again
+		}
+	}
 }
 
 func connect(path string, connections int, pragmas ...string) (*sql.DB, error) {
