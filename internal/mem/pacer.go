@@ -13,12 +13,13 @@ import (
 // The Go collector runs each time the heap has doubled, and no sooner than at 4 MiB. A process with
 // little live data that receives megabytes reaches that after three of them: it then spends
 // two thirds of its time on hundreds of collections per second which each find next to nothing.
-// The cost of a collection is in starting, sweeping and stopping it, not in the few live objects.
+// The cost of such a collection is in starting, sweeping and stopping it, not in the few live objects. One
+// with thousands of connections has more to look at than a second of small calls leaves behind, several times a second.
 //
-// So while large messages are decoded and live data is below the floor, the pacer holds as much again
-// in one object without pointers that nobody touches: the operating system gives no memory
-// for it, and the collector runs once for as much garbage or more. It lets go when
-// the messages stop, when the program has live data of its own, and it does nothing under a memory
+// So while large messages are decoded, or the collector takes more than collectorShare of the work, and live data
+// is below the floor, the pacer holds as much again in one object without pointers that nobody touches: the operating
+// system gives no memory for it, and the collector runs once for as much garbage or more. It lets go when neither is
+// so any more, when the program has live data of its own or asks for a collection, and it does nothing under a memory
 // limit (GOMEMLIMIT) that leaves no room for it. docs/decisions/0013 has the figures.
 const (
 	// The floor is a 64th of the memory there is, so that a process in a small container stays small; what the garbage
@@ -31,6 +32,8 @@ const (
 	// are what it takes to hold the floor.
 	churnBytes = 1 << 20
 	churnTime  = time.Second
+	// collectorShare is how much of the processor time collections that often may take before the floor is held.
+	collectorShare = 0.1
 	// roomyShare: a floor is held under memory limits that are this many times as large, or larger.
 	roomyShare = 16
 	// restTime is how long shelves are kept that nobody uses.
@@ -44,28 +47,38 @@ const LargeMessage = 16 << 10
 // garbage will follow.
 func Decoded(n int) {
 	pace.churn.Add(int64(n))
-	pace.watch()
+	pace.use()
 }
 
-// pacer looks at what happened between two collections, at the end of each, while there is
-// something to look at.
+// Watch makes the pacer look at what the collector costs, from now on.
+func Watch() { pace.watch() }
+
+// pacer looks at what happened between two collections, at the end of each.
 type pacer struct {
 	// immutable
-	live func() int // bytes the last collection found in use
+	read func() usage
 	size func() int // bytes of the floor
 
 	churn    atomic.Int64 // bytes decoded since the last collection
 	used     atomic.Bool  // shelves were used since
-	watching atomic.Bool  // looked will run after the next collection
+	watching atomic.Bool  // collected runs after each collection
 
 	// guarded by mu
-	mu    sync.Mutex
-	floor []byte
-	last  time.Time // the last collection looked at
-	rest  time.Time // since when nothing happened; zero: something does
+	mu     sync.Mutex
+	floor  []byte
+	last   time.Time // the last collection looked at
+	before usage     // what it told
+	rest   time.Time // since when nobody used shelves; zero: somebody does
 }
 
-var pace = pacer{live: liveBytes, size: sync.OnceValue(func() int { return floorFor(available()) })}
+// usage is what the runtime tells after a collection.
+type usage struct {
+	live            int     // bytes found in use
+	forced          uint64  // collections the program asked for
+	collector, work float64 // processor seconds: of the collector, but for what it did while there was nothing else to do; of the program
+}
+
+var pace = pacer{read: readUsage, size: sync.OnceValue(func() int { return floorFor(available()) })}
 
 func floorFor(memory uint64) int {
 	if memory == 0 {
@@ -74,11 +87,15 @@ func floorFor(memory uint64) int {
 	return int(min(max(memory/floorShare, leastFloor), mostFloor))
 }
 
-// watch makes the pacer run after the next collection.
-func (p *pacer) watch() {
+// use tells that shelves are used.
+func (p *pacer) use() {
 	if !p.used.Load() {
 		p.used.Store(true)
 	}
+	p.watch()
+}
+
+func (p *pacer) watch() {
 	if !p.watching.Load() && p.watching.CompareAndSwap(false, true) {
 		p.arm()
 	}
@@ -89,22 +106,20 @@ func (p *pacer) watch() {
 func (p *pacer) arm() {
 	type sentinel struct{ _ *pacer }
 	runtime.AddCleanup(&sentinel{}, func(p *pacer) {
-		if p.collected(time.Now()) {
-			p.arm()
-		}
+		p.collected(time.Now())
+		p.arm()
 	}, p)
 }
 
-// collected looks at what happened since the last collection, and tells whether to look again.
-func (p *pacer) collected(now time.Time) (again bool) {
+// collected looks at what happened since the last collection.
+func (p *pacer) collected(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	churn, used := p.churn.Swap(0), p.used.Swap(false)
-	often := now.Sub(p.last) < churnTime
-	p.last = now
-	p.setFloor(often && churn >= churnBytes && p.live()-len(p.floor) < p.size() && p.roomy())
+	u := p.read()
+	p.setFloor(p.wantsFloor(now, &u))
+	p.last, p.before = now, u
 	switch {
-	case used:
+	case p.used.Swap(false):
 		p.rest = time.Time{}
 	case p.rest.IsZero():
 		p.rest = now
@@ -112,11 +127,22 @@ func (p *pacer) collected(now time.Time) (again bool) {
 		for i := range shelves {
 			shelves[i].empty()
 		}
-		p.rest = time.Time{}
-		p.watching.Store(false)
+	}
+}
+
+func (p *pacer) wantsFloor(now time.Time, u *usage) bool {
+	churn := p.churn.Swap(0)
+	own := u.live - len(p.floor)
+	// A program that asks for a collection wants to see, or to be without, what it does not use.
+	if now.Sub(p.last) >= churnTime || own >= p.size() || u.forced != p.before.forced || !p.roomy() {
 		return false
 	}
-	return true
+	if churn >= churnBytes {
+		return true
+	}
+	// With the floor held there are fewer collections: what counts is what they would take without it.
+	took := (u.collector - p.before.collector) * float64(u.live) / float64(max(own, 1))
+	return took > collectorShare*(took+u.work-p.before.work)
 }
 
 func (p *pacer) setFloor(hold bool) {
@@ -128,14 +154,26 @@ func (p *pacer) setFloor(hold bool) {
 	}
 }
 
-// liveBytes is what the last collection found in use.
-func liveBytes() int {
-	s := [1]metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(s[:])
-	if s[0].Value.Kind() != metrics.KindUint64 {
-		return math.MaxInt
+func readUsage() usage {
+	s := [...]metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/gc/cycles/forced:gc-cycles"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/cpu/classes/user:cpu-seconds"},
 	}
-	return int(s[0].Value.Uint64())
+	metrics.Read(s[:])
+	for i := range s {
+		if s[i].Value.Kind() == metrics.KindBad {
+			return usage{live: math.MaxInt} // a runtime that does not tell: no floor
+		}
+	}
+	return usage{
+		live:      int(s[0].Value.Uint64()),
+		forced:    s[1].Value.Uint64(),
+		collector: s[2].Value.Float64() - s[3].Value.Float64(),
+		work:      s[4].Value.Float64(),
+	}
 }
 
 func (p *pacer) roomy() bool { return debug.SetMemoryLimit(-1) >= roomyShare*int64(p.size()) }

@@ -1,13 +1,21 @@
 package mem
 
 import (
+	"math"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
 )
 
-func testPacer(live int) *pacer {
-	return &pacer{live: func() int { return live }, size: func() int { return usualFloor }}
+// testPacer has a program with so many bytes of its own. Its floor is usualFloor.
+func testPacer(live *int, u *usage) *pacer {
+	p := &pacer{size: func() int { return usualFloor }}
+	p.read = func() usage {
+		u.live = *live + len(p.floor)
+		return *u
+	}
+	return p
 }
 
 // collect is a collection as the pacer sees it, d after the one before.
@@ -20,10 +28,9 @@ func collect(p *pacer, now *time.Time, d time.Duration, decoded int) {
 	p.collected(*now)
 }
 
-func TestFloor(t *testing.T) {
+func TestFloorUnderLargeMessages(t *testing.T) {
 	live := 3 << 20
-	p, now := testPacer(0), time.Now()
-	p.live = func() int { return live + len(p.floor) }
+	p, now := testPacer(&live, new(usage)), time.Now()
 	steps := []struct {
 		what    string
 		after   time.Duration
@@ -50,17 +57,60 @@ func TestFloor(t *testing.T) {
 	}
 }
 
+func TestFloorUnderWorkOfTheCollector(t *testing.T) {
+	live := usualFloor / 2
+	var u usage
+	p, now := testPacer(&live, &u), time.Now()
+	collect(p, &now, time.Hour, 0)
+	steps := []struct {
+		what            string
+		after           time.Duration
+		collector, work float64 // milliseconds since the collection before
+		forced          uint64
+		held            bool
+	}{
+		{"a small share", 100 * time.Millisecond, 8, 92, 0, false},
+		{"a large one", 100 * time.Millisecond, 20, 80, 0, true},
+		{"with the floor a third of it, as there are fewer collections", 300 * time.Millisecond, 20, 280, 0, true},
+		{"the load falls", 900 * time.Millisecond, 20, 580, 0, false},
+		{"a large one again", 100 * time.Millisecond, 20, 80, 0, true},
+		{"seldom", 2 * time.Second, 20, 80, 0, false},
+		{"asked for by the program", 100 * time.Millisecond, 20, 1, 1, false},
+		{"and then not", 100 * time.Millisecond, 20, 80, 0, true},
+	}
+	for _, s := range steps {
+		u.collector += s.collector / 1e3
+		u.work += s.work / 1e3
+		u.forced += s.forced
+		collect(p, &now, s.after, 0)
+		if held := p.floor != nil; held != s.held {
+			t.Errorf("%s: floor held: %t, want %t", s.what, held, s.held)
+		}
+	}
+}
+
 func TestNoFloorUnderATightLimit(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(roomyShare*usualFloor - 1))
-	p, now := testPacer(0), time.Now()
+	live := 0
+	p, now := testPacer(&live, new(usage)), time.Now()
 	collect(p, &now, 0, 3<<20)
 	if collect(p, &now, time.Millisecond, 3<<20); p.floor != nil {
 		t.Error("floor held under a memory limit that leaves no room for it")
 	}
 }
 
+func TestUsageIsKnown(t *testing.T) {
+	before := readUsage()
+	runtime.GC()
+	after := readUsage()
+	if after.live <= 0 || after.live == math.MaxInt || after.forced != before.forced+1 || after.collector <= before.collector || after.work < before.work {
+		t.Errorf("before a collection %+v, after it %+v", before, after)
+	}
+}
+
 func TestShelvesAreEmptiedAtRest(t *testing.T) {
-	p, now := testPacer(0), time.Now()
+	live := 0
+	p, now := testPacer(&live, new(usage)), time.Now()
 	Get(1 << 20).Free()
 	shelf := &shelves[classFor(1<<20)]
 	held := func() int { shelf.mu.Lock(); defer shelf.mu.Unlock(); return shelf.held }

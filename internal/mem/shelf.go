@@ -58,7 +58,7 @@ func (s *shelf) put(b *Buf) bool {
 	s.held += cap(b.B)
 	s.bufs = append(s.bufs, b)
 	s.mu.Unlock()
-	pace.watch()
+	pace.use()
 	return true
 }
 
