@@ -3,6 +3,7 @@ package naru_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -81,6 +82,70 @@ func TestUseAfterTheHandlerReturned(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Unary calls give back most of what they used when they end. An interceptor that does not wait for the handler, and
+// goroutines that keep the context, find their own call, ended, and never another's.
+func TestUnaryUseAfterTheCall(t *testing.T) {
+	var left sync.WaitGroup
+	use := func(ctx context.Context, value string) {
+		_ = naru.SetHeader(ctx, metadata.Pairs("of", value)) // before, at or after the end
+		_ = naru.SetTrailer(ctx, metadata.Pairs("of", value))
+		_ = naru.SetCompression(ctx, "gzip")
+		<-ctx.Done()
+		for what, err := range map[string]error{
+			"SetHeader": naru.SetHeader(ctx, nil), "SendHeader": naru.SendHeader(ctx, nil),
+			"SetTrailer": naru.SetTrailer(ctx, nil), "SetCompression": naru.SetCompression(ctx, "gzip"),
+		} {
+			if err == nil {
+				t.Errorf("%s after the call: no error", what)
+			}
+		}
+		md, _ := metadata.FromIncomingContext(ctx)
+		peer, _ := naru.PeerFromContext(ctx)
+		if md.First("k") != value || metadata.ValueFromIncomingContext(ctx, "k")[0] != value || md.First("user-agent") == "" {
+			t.Errorf("metadata after the call: %v, want k=%s", md, value)
+		}
+		if peer.Addr == nil || naru.FullMethod(ctx) != methodUnary.FullMethod || naru.Draining(ctx) == nil {
+			t.Errorf("after the call: peer %v, method %q", peer, naru.FullMethod(ctx))
+		}
+	}
+	e := handle(func(ctx context.Context, m *text) (*text, error) {
+		left.Go(func() { use(ctx, m.Value) })
+		return m, nil
+	})
+	impatient := func(ctx context.Context, c *naru.Call, next func(context.Context) error) error {
+		if c.RequestHeader(ctx).First("impatient") == "" {
+			return next(ctx)
+		}
+		began := make(chan struct{})
+		left.Go(func() {
+			close(began)
+			_ = next(ctx) // at any moment of the call's end
+			_ = c.ResponseHeader()
+			_ = c.ResponseTrailer()
+		})
+		<-began
+		return status.Error(codes.Aborted, "impatient")
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		var calls sync.WaitGroup
+		for i := range 8 {
+			calls.Go(func() {
+				for j := range 200 {
+					value := fmt.Sprint(i, "-", j)
+					got, err := p.unary(t.Context(), value, naru.WithMetadata("k", value))
+					wantText(t, got, err, value)
+					if j%4 == 0 {
+						_, err := p.unary(t.Context(), value, naru.WithMetadata("k", value, "impatient", "yes"))
+						wantStatus(t, err, codes.Aborted, "impatient")
+					}
+				}
+			})
+		}
+		calls.Wait()
+		left.Wait()
+	}, serverOnly{naru.WithInterceptors(impatient)})
 }
 
 // slowCodec decodes when it is told to.

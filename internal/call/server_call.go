@@ -8,18 +8,13 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// inlineFields is how many header fields a call holds without a slice of its own. gRPC's own are
-// four to six; with eight, a call takes 1,008 bytes of a size class of 1,024.
-const inlineFields = 8
-
 // A ServerCall is one call as a server sees it: sink of its stream, the handler's
-// context.Context, and what handlers of streams send and receive on. It is one allocation, and
-// lives as long as anybody holds its context; nothing in it is reused for another call.
+// context.Context, and what handlers of streams send and receive on. It lives as long as anybody holds its
+// context, and nothing in it is reused for another call; its exchange is, when no one can reach it any more.
 //
 // Its life: NewServerCall on the read loop; Dispatch when the request is complete (for methods
 // whose client sends one message and no authenticator is set) or at once; Run on a worker; finish.
@@ -28,6 +23,7 @@ const inlineFields = 8
 // since a transport calls no sink while it holds a lock.
 type ServerCall struct {
 	lifetime
+	*exchange // nil once a unary call is over, see recycle
 
 	// immutable after NewServerCall
 	env       *ServerEnv
@@ -36,47 +32,35 @@ type ServerCall struct {
 	runner    Dispatcher
 	path      string
 	authority string
-	subtype   string            // content subtype as sent
-	fields    []transport.Field // of the request
-	inline    [inlineFields]transport.Field
-	early     *problem // found in the head: the call fails with it
-	earlyHTTP int      // HTTP status that goes with early; 0: 200
+	fields    []transport.Field // of the request, those still of use; shared with other calls
 
 	// owned by the worker until it runs the handler, immutable after
-	ctx      context.Context // the handler's: the call itself, or what the authenticator made of it
-	in       inbound
-	out      outbound
-	encoding string // grpc-encoding of the response, "": none
+	ctx context.Context // the handler's: the call itself, or what the authenticator made of it
 
 	// guarded by mu: what has arrived
 	mu         sync.Mutex
-	box        inbox
 	got        int              // bytes taken over from the transport
 	problem    *problem         // the request is wrong from here on
 	closed     *transport.Error // the stream is gone
+	Heavy      int32            // the Dispatcher's: for how large an answer it has made room
 	ended      bool             // the client sends no more
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
-	waiting    bool  // a receiver waits for wake
-	Heavy      int32 // the Dispatcher's: for how large an answer it has made room
-	wake       chan struct{}
+	waiting    bool // a receiver waits for wake
+
+	// guarded by sendMu: the response
+	headSent  bool
+	announced bool // the head named encoding
+	finished  bool
+	answered  int32 // bytes of the one response
+	sendMu    sync.Mutex
+	header    metadata.MD
+	trailer   metadata.MD
 
 	// atomic
 	receiver atomic.Int32 // who may touch the reader half of box, see receiving
 	credited atomic.Int64 // bytes of got that were given back, or creditedAll
 	incoming atomic.Pointer[metadata.MD]
-
-	// guarded by sendMu: the response
-	sendMu    sync.Mutex
-	header    metadata.MD
-	trailer   metadata.MD
-	headSent  bool
-	announced bool // the head named encoding
-	finished  bool
-	answered  int32    // bytes of the one response
-	reply     *mem.Buf // of methods with one response
-	step      transport.Out
-	head      transport.ResponseHead
 }
 
 // NewServerCall begins a call on the read loop and returns it as the stream's sink. end: the request
@@ -84,14 +68,16 @@ type ServerCall struct {
 func NewServerCall(env *ServerEnv, m *ServerMethod, runner Dispatcher, stream transport.ServerStream, head *transport.RequestHead, subtype string, end bool) *ServerCall {
 	c := &ServerCall{
 		env: env, method: m, runner: runner, stream: stream,
-		path: head.Path, authority: head.Authority, subtype: subtype,
-		ended: end,
+		path: head.Path, authority: head.Authority,
+		ended:    end,
+		exchange: newExchange(),
 	}
 	c.ctx = c
+	c.subtype = subtype
 	c.box.limit = env.MaxReceiveBytes
-	c.fields = append(c.inline[:0], head.Fields...)
-	for i := range c.fields {
-		if f := &c.fields[i]; f.Name == fieldTimeout {
+	c.fields = env.fields.keep(head.Fields)
+	for i := range head.Fields {
+		if f := &head.Fields[i]; f.Name == fieldTimeout {
 			c.setTimeout(f.Value)
 			break
 		}
@@ -214,8 +200,8 @@ func (c *ServerCall) wakeLocked() {
 	}
 }
 
-// release gives back what was received and not used. The call is over.
-func (c *ServerCall) release() {
+// release gives back what was received and not used. The call is over. It tells whether nobody is receiving.
+func (c *ServerCall) release() (idle bool) {
 	c.mu.Lock()
 	c.over = true
 	c.box.drop()
@@ -225,12 +211,13 @@ func (c *ServerCall) release() {
 	}
 	c.wakeLocked()
 	c.mu.Unlock()
-	if c.receiver.Swap(receiverClosed) == receiverIdle {
+	if idle = c.receiver.Swap(receiverClosed) == receiverIdle; idle {
 		c.box.refill(nil)
 	}
 	if rest > 0 {
 		c.stream.Consumed(rest)
 	}
+	return idle
 }
 
 // Method returns the description of the call's method.

@@ -9,7 +9,7 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A ServerEnv is what all calls of a server share. Immutable once calls run.
+// A ServerEnv is what all calls of a server share. What is exported is immutable once calls run.
 type ServerEnv struct {
 	Registry *encoding.Registry
 	// MaxReceiveBytes and MaxSendBytes bound one message; < 0: no limit.
@@ -27,6 +27,8 @@ type ServerEnv struct {
 	HandlePanic func(c *ServerCall, value any, stack []byte)
 	// Draining is closed when the server shuts down.
 	Draining <-chan struct{}
+
+	fields fieldLists
 }
 
 // A ServerMethod is a method with what runs it. Immutable but for Answer.

@@ -134,6 +134,9 @@ func (c *ServerCall) setEncoding(name string) {
 func (c *ServerCall) SetCompression(name string) error {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
+	if c.finished {
+		return status.Error(codes.Internal, "set compression: the call has ended")
+	}
 	if name == "" || name == "identity" {
 		c.out.compressor = nil
 		return nil
@@ -148,9 +151,6 @@ func (c *ServerCall) SetCompression(name string) error {
 	c.encoding, c.out.compressor = name, compressor
 	return nil
 }
-
-// RequestEncoding is the grpc-encoding of the request, "" for none.
-func (c *ServerCall) RequestEncoding() string { return c.in.encoding }
 
 // Context returns the handler's context.
 func (c *ServerCall) Context() context.Context { return c.ctx }

@@ -125,7 +125,14 @@ func (c *ServerCall) sendError(err error) error {
 
 // Reply keeps the one response of a method that has one; finish sends it with the status.
 func (c *ServerCall) Reply(m any) error {
-	buf, err := c.out.encode(m)
+	c.sendMu.Lock()
+	if c.finished {
+		c.sendMu.Unlock()
+		return status.Error(codes.Canceled, "reply: the call has ended")
+	}
+	out := c.out // the exchange may be another call's when the message is encoded, see recycle
+	c.sendMu.Unlock()
+	buf, err := out.encode(m)
 	if err != nil {
 		return err
 	}
@@ -182,7 +189,9 @@ func (c *ServerCall) finish(err error) {
 	}
 	c.sendMu.Unlock()
 	c.end(nil)
-	c.release()
+	if received := c.release(); received && !c.method.ClientStreams && !c.method.ServerStreams {
+		c.recycle()
+	}
 }
 
 func (c *ServerCall) finishLocked(err error) {

@@ -34,6 +34,8 @@ const (
 	churnTime  = time.Second
 	// collectorShare is how much of the processor time collections that often may take before the floor is held.
 	collectorShare = 0.1
+	// leastHeap is the heap below which the collector does not run (with GOGC=100; others make this an estimate).
+	leastHeap = 4 << 20
 	// roomyShare: a floor is held under memory limits that are this many times as large, or larger.
 	roomyShare = 16
 	// restTime is how long shelves are kept that nobody uses.
@@ -141,7 +143,7 @@ func (p *pacer) wantsFloor(now time.Time, u *usage) bool {
 		return true
 	}
 	// With the floor held there are fewer collections: what counts is what they would take without it.
-	took := (u.collector - p.before.collector) * float64(u.live) / float64(max(own, 1))
+	took := (u.collector - p.before.collector) * float64(u.live) / float64(max(own, leastHeap-own))
 	return took > collectorShare*(took+u.work-p.before.work)
 }
 

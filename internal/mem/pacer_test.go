@@ -77,6 +77,7 @@ func TestFloorUnderWorkOfTheCollector(t *testing.T) {
 		{"seldom", 2 * time.Second, 20, 80, 0, false},
 		{"asked for by the program", 100 * time.Millisecond, 20, 1, 1, false},
 		{"and then not", 100 * time.Millisecond, 20, 80, 0, true},
+		{"with the floor a share that was small without", 100 * time.Millisecond, 3, 97, 0, false},
 	}
 	for _, s := range steps {
 		u.collector += s.collector / 1e3
