@@ -28,11 +28,14 @@ type ServerCall struct {
 	// immutable after NewServerCall
 	env       *ServerEnv
 	method    *ServerMethod
-	stream    transport.ServerStream
+	conn      *transport.ConnInfo
 	runner    Dispatcher
 	path      string
 	authority string
 	fields    []transport.Field // of the request, those still of use; shared with other calls
+
+	// immutable until recycle, which makes it nil if nothing can arrive any more
+	stream transport.ServerStream
 
 	// owned by the worker until it runs the handler, immutable after
 	ctx context.Context // the handler's: the call itself, or what the authenticator made of it
@@ -47,6 +50,7 @@ type ServerCall struct {
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
 	waiting    bool // a receiver waits for wake
+	delivered  bool // the read loop has nothing more to do with the stream
 
 	// guarded by sendMu: the response
 	headSent  bool
@@ -67,7 +71,7 @@ type ServerCall struct {
 // has no body. subtype is what ParseContentType said. A nil codec is found later.
 func NewServerCall(env *ServerEnv, m *ServerMethod, runner Dispatcher, stream transport.ServerStream, head *transport.RequestHead, subtype string, end bool) *ServerCall {
 	c := &ServerCall{
-		env: env, method: m, runner: runner, stream: stream,
+		env: env, method: m, runner: runner, stream: stream, conn: stream.Conn(),
 		path: head.Path, authority: head.Authority,
 		ended:    end,
 		exchange: newExchange(),
@@ -101,8 +105,12 @@ func (c *ServerCall) setTimeout(value string) {
 }
 
 // Data implements transport.Sink.
-func (c *ServerCall) Data(p []byte, end bool) {
+func (c *ServerCall) Data(p []byte, end bool) { c.arrived(p, end, end) }
+
+// arrived takes what the read loop has; last: it will not touch the stream again.
+func (c *ServerCall) arrived(p []byte, end, last bool) {
 	c.mu.Lock()
+	c.delivered = last
 	if c.over || c.problem != nil || c.closed != nil {
 		c.ended = c.ended || end
 		c.mu.Unlock()
@@ -173,7 +181,7 @@ func (c *ServerCall) checkSingleLocked() {
 }
 
 // Trailers implements transport.Sink. gRPC gives request trailers no meaning.
-func (c *ServerCall) Trailers([]transport.Field) { c.Data(nil, true) }
+func (c *ServerCall) Trailers([]transport.Field) { c.arrived(nil, true, false) }
 
 // Closed implements transport.Sink.
 func (c *ServerCall) Closed(err *transport.Error) {

@@ -74,7 +74,7 @@ func (c *ServerCall) FullMethod() string { return c.path }
 func (c *ServerCall) Authority() string { return c.authority }
 
 // Conn describes the connection.
-func (c *ServerCall) Conn() *transport.ConnInfo { return c.stream.Conn() }
+func (c *ServerCall) Conn() *transport.ConnInfo { return c.conn }
 
 // Draining is closed when the connection or the server takes no new calls.
-func (c *ServerCall) Draining() <-chan struct{} { return c.stream.Conn().Draining }
+func (c *ServerCall) Draining() <-chan struct{} { return c.conn.Draining }

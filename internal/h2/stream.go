@@ -62,6 +62,12 @@ type Stream struct {
 	dataSeen      int64
 }
 
+// Unlinked tells whether a stream that ended in good order is no longer referred to by its connection.
+func (s *Stream) Unlinked() bool {
+	return s.Closed && s.RemoteClosed && s.LocalClosed && !s.Cut && !s.Waiting && !s.ready && s.next == nil && s.queued == 0 &&
+		!s.waiting && !s.assembling && s.extra == 0 && s.whole == 0
+}
+
 // Queued returns the bytes that wait for flow control or for their turn on the wire.
 func (s *Stream) Queued() int { return s.queued }
 

@@ -2,6 +2,9 @@
 
 package mem
 
+// Invariants tells whether the program was built with -tags invariants.
+const Invariants = true
+
 func invariantFree(b *Buf) {
 	if b.freed {
 		panic("BUG: mem.Buf freed twice")

@@ -56,6 +56,9 @@ type ServerStream interface {
 	// Send queues out and returns at once. What flow control does not let through yet waits in
 	// the stream, in order. It fails only if the stream is over.
 	Send(out *Out) error
+	// Release tells that the caller will not touch the stream again, and that the last call of its Sink
+	// has begun: Data with end was called, not Trailers. It may then be another call's.
+	Release()
 	StreamControl
 }
 

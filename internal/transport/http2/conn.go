@@ -130,7 +130,7 @@ func (c *conn) greet() {
 func (c *conn) newStream() *h2.Stream {
 	var s *stream
 	if c.role == h2.Server {
-		ss := new(serverStream)
+		ss := serverStreams.Get().(*serverStream)
 		ss.server = ss
 		s = &ss.stream
 	} else {

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
@@ -170,6 +171,26 @@ func (s *serverStream) Send(out *transport.Out) error {
 		c.flushLocked(s.modeLocked())
 	}
 	return nil
+}
+
+// serverStreams are streams that ended in good order, for calls to come. Not those that were reset, nor those that
+// something may still refer to: they are the collector's.
+var serverStreams = sync.Pool{New: func() any { return new(serverStream) }}
+
+// Release implements transport.ServerStream.
+func (s *serverStream) Release() {
+	c := s.c
+	c.mu.Lock()
+	free := s.Unlinked() && s.endErr == nil && s.waiter == nil && !c.ended
+	c.mu.Unlock()
+	switch {
+	case !free:
+	case mem.Invariants:
+		s.c = nil // whoever touches it again, panics
+	default:
+		*s = serverStream{}
+		serverStreams.Put(s)
+	}
 }
 
 // modeLocked is how a message in the middle of a stream is flushed: at once if it may be the

@@ -74,6 +74,9 @@ func (e clientEnd) Send(body *mem.Buf, end bool) error {
 	return nil
 }
 
+// Release implements transport.ServerStream.
+func (e serverEnd) Release() {}
+
 // Send implements transport.ServerStream.
 func (e serverEnd) Send(out *transport.Out) error {
 	if out.End {
