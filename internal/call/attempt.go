@@ -21,6 +21,7 @@ type attempt struct {
 	credited int
 	in       inbound
 	checked  bool // the head was looked at
+	late     bool // expire may be called still
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -56,7 +57,7 @@ const maxSnippet = 200
 
 // reset prepares for another stream. Only for an attempt whose sink is not called any more.
 func (a *attempt) reset(limit int) {
-	a.credited, a.checked = 0, false
+	a.credited, a.checked, a.late = 0, false, false
 	a.stream, a.peer, a.sent = nil, nil, time.Time{}
 	a.box = inbox{limit: limit}
 	a.got = 0

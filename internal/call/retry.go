@@ -132,7 +132,8 @@ func (c *clientCall) withAttempts(err error) error {
 	return s.WithMessage(fmt.Sprintf("%s (after %d attempts)", s.Message(), c.retry.seen)).Err()
 }
 
-// limitAttempt ends a if it has no response head within PerAttemptTimeout. stop ends that.
+// limitAttempt ends a if it has no response head within PerAttemptTimeout. stop ends that, and tells whether expire
+// is not called any more.
 func (c *clientCall) limitAttempt(a *attempt) (stop func() bool) {
 	p := c.retry.policy
 	if p == nil || p.PerAttemptTimeout <= 0 {
@@ -142,7 +143,7 @@ func (c *clientCall) limitAttempt(a *attempt) (stop func() bool) {
 	return time.AfterFunc(p.PerAttemptTimeout, func() { a.expire(text) }).Stop
 }
 
-func noStop() bool { return false }
+func noStop() bool { return true }
 
 // expire ends an attempt that has no head, as DEADLINE_EXCEEDED of this attempt alone.
 func (a *attempt) expire(text string) {

@@ -50,7 +50,7 @@ type ServerCall struct {
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
 	waiting    bool // a receiver waits for wake
-	delivered  bool // the read loop has nothing more to do with the stream
+	delivered  bool // Data has brought the end
 
 	// guarded by sendMu: the response
 	headSent  bool
@@ -105,12 +105,9 @@ func (c *ServerCall) setTimeout(value string) {
 }
 
 // Data implements transport.Sink.
-func (c *ServerCall) Data(p []byte, end bool) { c.arrived(p, end, end) }
-
-// arrived takes what the read loop has; last: it will not touch the stream again.
-func (c *ServerCall) arrived(p []byte, end, last bool) {
+func (c *ServerCall) Data(p []byte, end bool) {
 	c.mu.Lock()
-	c.delivered = last
+	c.delivered = end
 	if c.over || c.problem != nil || c.closed != nil {
 		c.ended = c.ended || end
 		c.mu.Unlock()
@@ -181,7 +178,7 @@ func (c *ServerCall) checkSingleLocked() {
 }
 
 // Trailers implements transport.Sink. gRPC gives request trailers no meaning.
-func (c *ServerCall) Trailers([]transport.Field) { c.arrived(nil, true, false) }
+func (c *ServerCall) Trailers([]transport.Field) { c.Data(nil, true) }
 
 // Closed implements transport.Sink.
 func (c *ServerCall) Closed(err *transport.Error) {

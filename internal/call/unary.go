@@ -49,6 +49,9 @@ func (u *unary) recycle() {
 	if !u.attempt.free() {
 		return // a callback may be on its way still
 	}
+	if u.attempt.stream != nil {
+		u.attempt.stream.Release()
+	}
 	timer, pool := u.timer, &u.env.unaries
 	u.clientCall = clientCall{timer: timer}
 	u.req, u.res = nil, nil
@@ -60,7 +63,7 @@ func (u *unary) recycle() {
 func (a *attempt) free() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return (a.ended || a.stream == nil) && !a.expired
+	return (a.ended || a.stream == nil) && !a.expired && !a.late
 }
 
 // body encodes the request. Messages that hooks have seen are not shown to them again.
@@ -113,7 +116,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	}
 	stop := u.limitAttempt(a)
 	err = u.finish(a)
-	stop()
+	a.late = !stop()
 	if err == nil {
 		u.env.Channel.Throttle().Success()
 	} else {

@@ -79,6 +79,7 @@ func (s *fakeStream) AwaitSend(<-chan struct{}) error  { return nil }
 func (s *fakeStream) Consumed(int)                     {}
 func (s *fakeStream) Want(int)                         {}
 func (s *fakeStream) Reset(uint32, string)             { s.reset.Store(true) }
+func (s *fakeStream) Release()                         {}
 func (s *fakeStream) Conn() *transport.ConnInfo        { return s.conn.Info() }
 
 // answer sends a message.

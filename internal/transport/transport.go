@@ -56,9 +56,6 @@ type ServerStream interface {
 	// Send queues out and returns at once. What flow control does not let through yet waits in
 	// the stream, in order. It fails only if the stream is over.
 	Send(out *Out) error
-	// Release tells that the caller will not touch the stream again, and that the last call of its Sink
-	// has begun: Data with end was called, not Trailers. It may then be another call's.
-	Release()
 	StreamControl
 }
 
@@ -85,6 +82,9 @@ type StreamControl interface {
 	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
 	// a call already on its way may still arrive. No-op on a finished stream.
 	Reset(code uint32, token string)
+	// Release tells that the caller will not touch the stream again, and that its Sink has been told
+	// the end of the peer's half, with what followed the head. It may then be another call's.
+	Release()
 	Conn() *ConnInfo
 }
 

@@ -134,7 +134,7 @@ func (c *conn) newStream() *h2.Stream {
 		ss.server = ss
 		s = &ss.stream
 	} else {
-		cs := new(clientStream)
+		cs := clientStreams.Get().(*clientStream)
 		cs.client = cs
 		s = &cs.stream
 	}

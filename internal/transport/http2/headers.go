@@ -172,6 +172,7 @@ func (c *conn) trailers(st *stream, ev *h2.Event) *transport.Error {
 	c.lock()
 	c.endRemoteLocked(st)
 	c.mu.Unlock()
+	c.dataTo = nil // an idle connection keeps no stream alive
 	st.sink.Trailers(ev.Fields)
 	return nil
 }

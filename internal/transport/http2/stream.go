@@ -173,12 +173,15 @@ func (s *serverStream) Send(out *transport.Out) error {
 	return nil
 }
 
-// serverStreams are streams that ended in good order, for calls to come. Not those that were reset, nor those that
+// Streams that ended in good order, for calls to come. Not those that were reset, nor those that
 // something may still refer to: they are the collector's.
-var serverStreams = sync.Pool{New: func() any { return new(serverStream) }}
+var (
+	serverStreams = sync.Pool{New: func() any { return new(serverStream) }}
+	clientStreams = sync.Pool{New: func() any { return new(clientStream) }}
+)
 
-// Release implements transport.ServerStream.
-func (s *serverStream) Release() {
+// Release implements transport.StreamControl.
+func (s *stream) Release() {
 	c := s.c
 	c.mu.Lock()
 	free := s.Unlinked() && s.endErr == nil && s.waiter == nil && !c.ended
@@ -187,9 +190,14 @@ func (s *serverStream) Release() {
 	case !free:
 	case mem.Invariants:
 		s.c = nil // whoever touches it again, panics
+	case s.server != nil:
+		server := s.server
+		*server = serverStream{}
+		serverStreams.Put(server)
 	default:
-		*s = serverStream{}
-		serverStreams.Put(s)
+		client := s.client
+		*client = clientStream{}
+		clientStreams.Put(client)
 	}
 }
 

@@ -74,9 +74,6 @@ func (e clientEnd) Send(body *mem.Buf, end bool) error {
 	return nil
 }
 
-// Release implements transport.ServerStream.
-func (e serverEnd) Release() {}
-
 // Send implements transport.ServerStream.
 func (e serverEnd) Send(out *transport.Out) error {
 	if out.End {
@@ -130,5 +127,7 @@ func (e clientEnd) Consumed(n int)                       { e.s.down.consumed(n) 
 func (e serverEnd) Consumed(n int)                       { e.s.up.consumed(n) }
 func (e clientEnd) Want(int)                             {} // bytes are never held back here
 func (e serverEnd) Want(int)                             {}
+func (e clientEnd) Release()                             {}
+func (e serverEnd) Release()                             {}
 func (e clientEnd) Conn() *transport.ConnInfo            { return &e.s.conn.clientInfo }
 func (e serverEnd) Conn() *transport.ConnInfo            { return &e.s.conn.serverInfo }
