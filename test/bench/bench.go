@@ -17,12 +17,14 @@ import (
 // A bench is one run of the driver.
 type bench struct {
 	settings
-	dir            string // of the built programs, removed at the end
-	server, client string // paths of the programs
-	h2load         string // "" if not installed
-	taskset        string // "" if not installed or there is one processor only
-	peak           float64
-	skipped        map[echo.Impl]error
+	dir string // of the built programs, removed at the end
+	// paths of the programs
+	server, client, replay string
+
+	h2load  string // "" if not installed
+	taskset string // "" if not installed or there is one processor only
+	peak    float64
+	skipped map[echo.Impl]error
 }
 
 func newBench(ctx context.Context, s *settings) (*bench, error) {
@@ -31,9 +33,9 @@ func newBench(ctx context.Context, s *settings) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{settings: *s, dir: dir, skipped: map[echo.Impl]error{}}
-	b.server, b.client = filepath.Join(dir, "echoserver"), filepath.Join(dir, "echoclient")
+	b.server, b.client, b.replay = filepath.Join(dir, "echoserver"), filepath.Join(dir, "echoclient"), filepath.Join(dir, "replay")
 	const cmds = "github.com/naru-rpc/naru/test/cmd/"
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir, cmds+"echoserver", cmds+"echoclient")
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir, cmds+"echoserver", cmds+"echoclient", cmds+"replay")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.close()
 		return nil, fmt.Errorf("building the echo programs: %w\n%s", err, out)

@@ -113,30 +113,6 @@ func (s *serverProcess) meters() (m meters, err error) {
 	return m, json.Unmarshal([]byte(line), &m)
 }
 
-// processorTime is what the process and its threads have used of processors, as the kernel counts it: in hundredths of
-// a second.
-func (s *serverProcess) processorTime() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("processor time is read from /proc: %w", err)
-	}
-	// proc_pid_stat(5): the second field is a name in parentheses; utime and stime are the 14th and 15th.
-	_, rest, _ := strings.Cut(string(data), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat: %q", s.cmd.Process.Pid, data)
-	}
-	var ticks int64
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("/proc/%d/stat: %w", s.cmd.Process.Pid, err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
-}
-
 // residentBytes is the memory the kernel counts for the process.
 func (s *serverProcess) residentBytes() (float64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))

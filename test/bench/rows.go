@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/naru-rpc/naru/test/bench/echo"
 	"github.com/naru-rpc/naru/test/bench/load"
@@ -36,15 +37,13 @@ func rows() []row {
 	var all []row
 	add := func(r row) { all = append(all, r) }
 
-	for i, s := range []struct{ text, conns, streams string }{
-		{"1 x 100", "1", "100"}, {"10 x 10", "10", "10"}, {"50 x 20", "50", "20"},
-	} {
-		add(row{work: "unary, server on one core, h2load on the other, " + s.text, unit: "calls/s", quick: i < 2, headline: i != 1,
-			peers:   []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}},
-			measure: h2load{s.conns, s.streams}.rate})
-		add(row{work: "unary, h2load, per second of the server's processor, " + s.text, unit: "calls/s", quick: i < 1, headline: i == 0,
-			peers:   []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}},
-			measure: h2load{s.conns, s.streams}.perProcessor})
+	for i, s := range []struct{ conns, streams int }{{1, 100}, {10, 10}, {50, 20}} {
+		text := fmt.Sprintf("%d x %d", s.conns, s.streams)
+		peers := []peer{{echo.GRPCGo, 3}, {echo.CPP, 2.7}, {echo.Connect, 0}}
+		add(row{work: "unary, server on one core, replay on the other, " + text, unit: "calls/s", quick: i < 2, headline: i != 1,
+			peers: peers, measure: replayed(s).rate})
+		add(row{work: "unary, server on one core, h2load on the other, " + text, unit: "calls/s", quick: i < 1, headline: i == 0,
+			peers: peers, measure: h2load(s).rate})
 	}
 
 	both := func(work string, quick bool, peers []peer, c client) {
