@@ -16,7 +16,7 @@ import (
 // The cost of such a collection is in starting, sweeping and stopping it, not in the few live objects. One
 // with thousands of connections has more to look at than a second of small calls leaves behind, several times a second.
 //
-// So while large messages are decoded, or the collector takes more than collectorShare of the work, and live data
+// So while large messages are decoded, or the collector takes more than holdShare of the work, and live data
 // is below the floor, the pacer holds as much again in one object without pointers that nobody touches: the operating
 // system gives no memory for it, and the collector runs once for as much garbage or more. It lets go when neither is
 // so any more, when the program has live data of its own or asks for a collection, and it does nothing under a memory
@@ -32,8 +32,10 @@ const (
 	// are what it takes to hold the floor.
 	churnBytes = 1 << 20
 	churnTime  = time.Second
-	// collectorShare is how much of the processor time collections that often may take before the floor is held.
-	collectorShare = 0.1
+	// holdShare is how much of the processor time collections that often may take before the floor is held; it is let go
+	// when they would take less than dropShare without it. Two marks, so that it does not come and go.
+	holdShare = 0.08
+	dropShare = 0.04
 	// leastHeap is the heap below which the collector does not run (with GOGC=100; others make this an estimate).
 	leastHeap = 4 << 20
 	// roomyShare: a floor is held under memory limits that are this many times as large, or larger.
@@ -144,7 +146,11 @@ func (p *pacer) wantsFloor(now time.Time, u *usage) bool {
 	}
 	// With the floor held there are fewer collections: what counts is what they would take without it.
 	took := (u.collector - p.before.collector) * float64(u.live) / float64(max(own, leastHeap-own))
-	return took > collectorShare*(took+u.work-p.before.work)
+	share := holdShare
+	if p.floor != nil {
+		share = dropShare
+	}
+	return took > share*(took+u.work-p.before.work)
 }
 
 func (p *pacer) setFloor(hold bool) {

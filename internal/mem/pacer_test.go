@@ -69,15 +69,16 @@ func TestFloorUnderWorkOfTheCollector(t *testing.T) {
 		forced          uint64
 		held            bool
 	}{
-		{"a small share", 100 * time.Millisecond, 8, 92, 0, false},
+		{"a small share", 100 * time.Millisecond, 7, 93, 0, false},
 		{"a large one", 100 * time.Millisecond, 20, 80, 0, true},
 		{"with the floor a third of it, as there are fewer collections", 300 * time.Millisecond, 20, 280, 0, true},
-		{"the load falls", 900 * time.Millisecond, 20, 580, 0, false},
+		{"the load falls, a little", 700 * time.Millisecond, 12, 580, 0, true},
+		{"and more", 900 * time.Millisecond, 5, 580, 0, false},
 		{"a large one again", 100 * time.Millisecond, 20, 80, 0, true},
 		{"seldom", 2 * time.Second, 20, 80, 0, false},
 		{"asked for by the program", 100 * time.Millisecond, 20, 1, 1, false},
 		{"and then not", 100 * time.Millisecond, 20, 80, 0, true},
-		{"with the floor a share that was small without", 100 * time.Millisecond, 3, 97, 0, false},
+		{"with the floor a share that was small without", 100 * time.Millisecond, 1, 99, 0, false},
 	}
 	for _, s := range steps {
 		u.collector += s.collector / 1e3
