@@ -12,12 +12,16 @@ package h2
 //     it waits for may be stuck behind them, in a proxy that merges the uploads of many.
 //   - After stallAfter, the younger half of the streams that wait is refused, as long as nobody has
 //     looked at them: their peer may try again, and a proxy's buffers come free. When none is left, the
-//     message that holds is given up: its peer had the window and sent nothing.
+//     message that holds is refused likewise: its peer had the window and sent nothing.
+//   - A message that holds and that a handler waits for is given up after giveUpAfter. Its peer cannot be told to
+//     try again, and may be honest: on a slow network the window takes seconds to get there, behind what was sent before it.
 //   - A connection that waits for what others hold is left alone (Excuse). The shell sees to it that one of
 //     them has what it needs.
 const (
 	serveAfter = int64(250e6)
 	stallAfter = int64(1e9)
+	// giveUpAfter is more than a window waits behind 300 KB for a peer that takes 100 KB a second.
+	giveUpAfter = int64(5e9)
 )
 
 // A Budget is the memory that the connections of a server share for half-received messages, as one
@@ -121,7 +125,8 @@ type Swept struct {
 	Moved   bool      // something went on since the last time
 	Stuck   bool      // nothing did for long enough that others should not be made to wait for it
 	Refuse  []*Stream // wait, and may be refused if nobody has looked at them
-	Stalled *Stream   // holds what others wait for, and did not go on
+	Stalled *Stream   // holds what others wait for, and did not go on: may be refused likewise
+	GiveUp  bool      // Stalled did not for so long that it is to be given up if it cannot be refused
 }
 
 // Sweep looks whether what others wait for goes on. Call it a few times a second while a connection that
@@ -156,6 +161,7 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 	v.Refuse = v.Refuse[len(v.Refuse)/2:]
 	if s.extra > 0 || c.debt > 0 {
 		v.Stalled = s
+		v.GiveUp = idle >= giveUpAfter
 	}
 	return v
 }
@@ -164,11 +170,11 @@ func (c *Conn) Sweep(now int64) (v Swept) {
 func (c *Conn) Excuse(now int64) { c.swept, c.movedAt = c.moved, now }
 
 // Spare gives the connection time to go on after some of its streams were cut: serveAfter, or if it was the
-// one that held what others wait for, stallAfter. What the streams gave back is no progress.
+// one that held what others wait for, stallAfter until the next is given up. What the streams gave back is no progress.
 func (c *Conn) Spare(now int64, holder bool) {
-	c.swept, c.movedAt = c.moved, now
-	if !holder {
-		c.movedAt -= stallAfter - serveAfter
+	c.swept, c.movedAt = c.moved, now-(stallAfter-serveAfter)
+	if holder {
+		c.movedAt = now - (giveUpAfter - stallAfter)
 	}
 }
 
@@ -181,6 +187,9 @@ func (c *Conn) holder() *Stream {
 	}
 	return c.oldest()
 }
+
+// Lacking tells whether a message of s has begun and not come whole.
+func (s *Stream) Lacking() bool { return s.need > 0 }
 
 // IsWaiting tells whether s waits for an extension of its window.
 func (s *Stream) IsWaiting() bool { return s.waiting && s.need > 0 && !s.Closed && !s.RemoteClosed }

@@ -351,11 +351,10 @@ func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry
 	}
 	hungry, received = c.h.IsHungry(), c.h.Received()
 	c.mu.Unlock()
-	switch refuse := unstarted(v.Refuse); {
-	case len(refuse) > 0:
-		c.cut(now, refuse, errReceiveRefused)
-	case v.Stalled != nil && (hungry || contended):
-		c.cut(now, []*stream{v.Stalled.User.(*stream)}, errReceiveStalled)
+	if refuse := unstarted(v.Refuse); len(refuse) > 0 {
+		c.cut(now, refuse, errReceiveRefused, false)
+	} else if v.Stalled != nil && (hungry || contended) {
+		c.cutHolder(now, v)
 	}
 	for hungry && c.serveHungry() { // as far as the connection's own limit goes, which Sweep raises if nothing moves
 	}
@@ -388,12 +387,23 @@ var (
 	}
 )
 
-// cut resets streams that hold or want memory for messages that do not come.
-func (c *conn) cut(now time.Time, streams []*stream, err *transport.Error) {
+// cutHolder ends the call whose message holds what others wait for: so that the peer may try again, if nobody has looked
+// at it.
+func (c *conn) cutHolder(now time.Time, v h2.Swept) {
+	holder := []*h2.Stream{v.Stalled}
+	if refuse := unstarted(holder); len(refuse) > 0 {
+		c.cut(now, refuse, errReceiveRefused, true)
+	} else if v.GiveUp {
+		c.cut(now, []*stream{v.Stalled.User.(*stream)}, errReceiveStalled, true)
+	}
+}
+
+// cut resets streams that want memory for messages that do not come, or hold it (holder).
+func (c *conn) cut(now time.Time, streams []*stream, err *transport.Error, holder bool) {
 	c.lock()
 	var done []*stream
 	for _, st := range streams {
-		if st.Closed || st.RemoteClosed || err.Unprocessed && !st.IsWaiting() {
+		if st.Closed || st.RemoteClosed || !st.IsWaiting() && !(holder && st.Lacking()) {
 			continue // went on meanwhile
 		}
 		st.endErr, st.Cut = err, true
@@ -410,6 +420,6 @@ func (c *conn) cut(now time.Time, streams []*stream, err *transport.Error) {
 		st.sink.Closed(err) // most give back what they held
 	}
 	c.mu.Lock()
-	c.h.Spare(now.UnixNano(), !err.Unprocessed)
+	c.h.Spare(now.UnixNano(), holder)
 	c.mu.Unlock()
 }

@@ -56,8 +56,43 @@ func TestHeldBytesAreTakenBack(t *testing.T) {
 	})
 }
 
+// unstartedSink is the sink of a call that nobody has looked at.
+type unstartedSink struct{ awaitingSink }
+
+func (unstartedSink) Started() bool { return false }
+
+type waiting struct{}
+
+func (waiting) Stream(s transport.ServerStream, _ *transport.RequestHead, _ bool) transport.Sink {
+	return &unstartedSink{awaitingSink{stream: s}}
+}
+
+func (waiting) ConnDone() {}
+
+// TestStalledCallIsRefused: as long as nobody has looked at a call whose message does not go on, its peer may try again, and so
+// others need not wait long.
+func TestStalledCallIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := &http2.ServerConfig{Limits: http2.Limits{SharedReceive: 64 << 10}}
+		first, _ := dialServer(t, cfg, waiting{})
+		second, _ := dialServer(t, cfg, awaiting{})
+		first.request(1, false)
+		first.data(1, false, "12345")
+		first.want("room for the message", "WINDOW_UPDATE stream=1 len=4 +33445")
+		first.want("on the connection, too", "WINDOW_UPDATE len=4 +33445")
+		second.request(1, false)
+		second.data(1, false, "12345")
+		elapse(900 * time.Millisecond)
+		second.wantIdle("the first may still go on")
+		elapse(300 * time.Millisecond)
+		first.want("it did not", "RST_STREAM stream=1 len=4 REFUSED_STREAM")
+		elapse(time.Second)
+		second.want("room for the other message", "WINDOW_UPDATE stream=1 len=4 +33445")
+	})
+}
+
 // TestSharedReceiveMemory: there is enough for one message. The connection that has begun a second waits,
-// and is served when the first has made no progress for a second.
+// and is served when the first has made no progress for so long that a slow network is no excuse.
 func TestSharedReceiveMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		counts := make(chan string, 10) // more than can be counted here
@@ -75,7 +110,10 @@ func TestSharedReceiveMemory(t *testing.T) {
 		second.data(1, false, "12345")
 		elapse(900 * time.Millisecond)
 		second.wantIdle("the first may still go on")
-		elapse(time.Second)
+		elapse(4 * time.Second)
+		first.wantIdle("its network may be slow")
+		second.wantIdle("the first may be")
+		elapse(300 * time.Millisecond)
 		first.want("it did not", "RST_STREAM stream=1 len=4 ENHANCE_YOUR_CALM")
 		elapse(2 * time.Second)
 		second.want("room for the other message", "WINDOW_UPDATE stream=1 len=4 +33445")
