@@ -63,9 +63,9 @@ type Limits struct {
 	// have begun and do not fit the windows every stream and connection starts with; at least 65536, no
 	// limit if negative. The default begins with 1 MiB, gives one connection at a time up to 21 MiB, and
 	// grows up to 128 MiB while messages come whole. When it is used up, connections wait; one that has its part and on
-	// which nothing comes for a second has its streams reset: those whose calls have not
-	// begun with REFUSED_STREAM, so that the client can try again [receive_refused], others with
-	// RESOURCE_EXHAUSTED [receive_stalled]. Clients do not use it.
+	// which nothing comes has its streams reset: those whose calls have not begun after a second, with
+	// REFUSED_STREAM, so that the client can try again [receive_refused]; others after five seconds, as a slow network is no
+	// fault of theirs, with RESOURCE_EXHAUSTED [receive_stalled]. Clients do not use it.
 	SharedReceiveMemory int
 	// Backlog: bytes of responses that wait for the client on a connection (256 KiB). Beyond it, when four calls
 	// or more have finished and wait, further calls of the connection are begun only as it takes them, and

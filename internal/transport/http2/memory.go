@@ -350,11 +350,12 @@ func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry
 		v = c.h.Sweep(now.UnixNano())
 	}
 	hungry, received = c.h.IsHungry(), c.h.Received()
+	waiting, holder := suspects(v.Refuse...), suspects(v.Stalled)
 	c.mu.Unlock()
-	if refuse := unstarted(v.Refuse); len(refuse) > 0 {
+	if refuse := unstarted(waiting); len(refuse) > 0 {
 		c.cut(now, refuse, errReceiveRefused, false)
 	} else if v.Stalled != nil && (hungry || contended) {
-		c.cutHolder(now, v)
+		c.cutHolder(now, holder, v.GiveUp)
 	}
 	for hungry && c.serveHungry() { // as far as the connection's own limit goes, which Sweep raises if nothing moves
 	}
@@ -364,13 +365,28 @@ func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry
 // A starter is a sink that knows whether anybody has looked at its call.
 type starter interface{ Started() bool }
 
-// unstarted returns those streams whose calls nobody has looked at: RFC 9113 §8.7, REFUSED_STREAM
-// promises just that.
-func unstarted(streams []*h2.Stream) (out []*stream) {
+// A suspect is a stream that may have to end. By its number: without the lock the stream may end by itself, and be
+// another connection's.
+type suspect struct {
+	id   uint32
+	sink transport.Sink
+}
+
+func suspects(streams ...*h2.Stream) (out []suspect) {
 	for _, s := range streams {
-		st := s.User.(*stream)
-		if k, ok := st.sink.(starter); ok && !k.Started() {
-			out = append(out, st)
+		if s != nil {
+			out = append(out, suspect{s.ID, s.User.(*stream).sink})
+		}
+	}
+	return out
+}
+
+// unstarted returns those streams whose calls nobody has looked at: RFC 9113 §8.7, REFUSED_STREAM
+// promises just that. Calls have locks that come before the connection's.
+func unstarted(streams []suspect) (out []suspect) {
+	for _, s := range streams {
+		if k, ok := s.sink.(starter); ok && !k.Started() {
+			out = append(out, s)
 		}
 	}
 	return out
@@ -389,35 +405,36 @@ var (
 
 // cutHolder ends the call whose message holds what others wait for: so that the peer may try again, if nobody has looked
 // at it.
-func (c *conn) cutHolder(now time.Time, v h2.Swept) {
-	holder := []*h2.Stream{v.Stalled}
+func (c *conn) cutHolder(now time.Time, holder []suspect, giveUp bool) {
 	if refuse := unstarted(holder); len(refuse) > 0 {
 		c.cut(now, refuse, errReceiveRefused, true)
-	} else if v.GiveUp {
-		c.cut(now, []*stream{v.Stalled.User.(*stream)}, errReceiveStalled, true)
+	} else if giveUp {
+		c.cut(now, holder, errReceiveStalled, true)
 	}
 }
 
 // cut resets streams that want memory for messages that do not come, or hold it (holder).
-func (c *conn) cut(now time.Time, streams []*stream, err *transport.Error, holder bool) {
+func (c *conn) cut(now time.Time, streams []suspect, err *transport.Error, holder bool) {
 	c.lock()
-	var done []*stream
-	for _, st := range streams {
-		if st.Closed || st.RemoteClosed || !st.IsWaiting() && !(holder && st.Lacking()) {
+	var done []suspect
+	for _, s := range streams {
+		hs := c.h.Stream(s.id)
+		if hs == nil || hs.RemoteClosed || !hs.IsWaiting() && !(holder && hs.Lacking()) {
 			continue // went on meanwhile
 		}
+		st := hs.User.(*stream)
 		st.endErr, st.Cut = err, true
 		c.h.Reset(&st.Stream, frame.ErrCode(err.Code))
 		if !err.Unprocessed {
 			c.owedResets++
 		}
-		done = append(done, st)
+		done = append(done, s)
 	}
 	c.updateLocked()
 	c.flushLocked(flushNow)
-	for _, st := range done {
+	for _, s := range done {
 		c.counted(err)
-		st.sink.Closed(err) // most give back what they held
+		s.sink.Closed(err) // most give back what they held
 	}
 	c.mu.Lock()
 	c.h.Spare(now.UnixNano(), holder)
