@@ -8,11 +8,15 @@ const (
 	// tinyData is the size below which a DATA frame that does not end its stream is odd: a gRPC
 	// message takes at least five bytes, so only a split message makes such frames.
 	tinyData = 5
+	// Each DATA frame of largeData or more entitles the peer to a tiny one: proxies cut where their buffers end.
+	largeData = 1 << 10
 
-	// Each HEADERS or DATA frame this side sends entitles the peer to two WINDOW_UPDATEs, one
-	// for the stream and one for the connection; maxWindowCredit bounds what can be saved up.
-	creditPerFrame  = 2
-	maxWindowCredit = 1 << 16
+	// Each HEADERS or DATA frame this side sends entitles the peer to so many WINDOW_UPDATEs. Two would do, one
+	// for the stream and one for the connection; but peers update for each piece they read of a frame,
+	// and there are two pieces where a buffer ends (HAProxy: 3.9 updates for each frame of 16 KiB).
+	creditPerFrame = 8
+	// mostCredit bounds what can be saved up of either.
+	mostCredit = 1 << 16
 )
 
 // A Budget is what one connection's peer has left. Owned by the connection's read loop.
@@ -25,6 +29,7 @@ type Budget struct {
 	sentAtPing   uint64
 	sentAtUpdate uint64
 	windowCredit uint32
+	dataCredit   uint32
 	strikes      uint32
 	pinged       bool // lastPing is valid
 
@@ -90,10 +95,17 @@ func (b *Budget) Odd(now int64, kind Odd) *Fault {
 	return rateFault(oddTokens[kind], limitOddFrames, b.policy.cfg.OddFrames)
 }
 
-// Data charges a DATA frame with n bytes of data, padding not counted, if it is odd: empty or
-// tiny and not the last of its stream (CVE-2019-9518).
+// Data charges a DATA frame with n bytes of data, padding not counted, if it is odd: empty (CVE-2019-9518) or
+// tiny and not the last of its stream, and not the rest of a large one that was cut.
 func (b *Budget) Data(now int64, n int, end bool) *Fault {
-	if n >= tinyData || end {
+	switch {
+	case n >= largeData:
+		b.dataCredit = min(b.dataCredit+1, mostCredit)
+		return nil
+	case n >= tinyData || end:
+		return nil
+	case n > 0 && b.dataCredit > 0:
+		b.dataCredit--
 		return nil
 	}
 	return b.Odd(now, oddData)
@@ -103,9 +115,9 @@ func (b *Budget) Data(now int64, n int, end bool) *Fault {
 // this side sent can have caused. sent counts the HEADERS and DATA frames sent on the
 // connection so far. A zero increment is a fault in the stream: see ResetCaused.
 func (b *Budget) WindowUpdate(now int64, sent uint64) *Fault {
-	earned := min((sent-b.sentAtUpdate)*creditPerFrame, maxWindowCredit)
+	earned := min((sent-b.sentAtUpdate)*creditPerFrame, mostCredit)
 	b.sentAtUpdate = sent
-	b.windowCredit = min(b.windowCredit+uint32(earned), maxWindowCredit)
+	b.windowCredit = min(b.windowCredit+uint32(earned), mostCredit)
 	if b.windowCredit > 0 {
 		b.windowCredit--
 		return nil

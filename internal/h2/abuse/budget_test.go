@@ -96,13 +96,42 @@ func TestBudget_WindowUpdateCreditIsBounded(t *testing.T) {
 	for b.WindowUpdate(1, 1<<40) == nil {
 		n++
 	}
-	if want := maxWindowCredit + 1; n != want {
+	if want := mostCredit + 1; n != want {
 		t.Errorf("%d WINDOW_UPDATEs for any number of frames, want %d", n, want)
 	}
 	for range creditPerFrame {
 		wantNone(t, "one more frame sent", b.WindowUpdate(1, 1<<40+1))
 	}
 	wantFault(t, "its credit used up", b.WindowUpdate(1, 1<<40+1), "window_update_flood", limitOddFrames)
+}
+
+// TestBudget_Proxy: HAProxy cuts frames where its buffers end, and updates both windows for each piece. Through one, calls with
+// large messages lost their connection after half a minute.
+func TestBudget_Proxy(t *testing.T) {
+	b := newBudget(t, Config{})
+	for i := range uint64(100_000) {
+		wantNone(t, "a piece", b.Data(1, 16381, false))
+		wantNone(t, "the rest of it", b.Data(1, 3, false))
+		for range 4 {
+			wantNone(t, "window for a piece", b.WindowUpdate(1, i+1))
+		}
+	}
+}
+
+func TestBudget_TinyDataCredit(t *testing.T) {
+	b := newBudget(t, Config{OddFrames: Rate{Burst: 1}})
+	for range 2 * mostCredit {
+		wantNone(t, "large data", b.Data(1, largeData, false))
+	}
+	for range mostCredit {
+		wantNone(t, "a tiny frame for each of the last of them", b.Data(1, 1, false))
+	}
+	wantNone(t, "one more", b.Data(1, 1, false))
+	wantFault(t, "and another", b.Data(1, 1, false), "tiny_data_flood", limitOddFrames)
+	b = newBudget(t, Config{OddFrames: Rate{Burst: 1}})
+	wantNone(t, "large data", b.Data(1, largeData, false))
+	wantNone(t, "an empty frame", b.Data(1, 0, false))
+	wantFault(t, "empty frames are nobody's rest", b.Data(1, 0, false), "tiny_data_flood", limitOddFrames)
 }
 
 func TestBudget_SettingsEntries(t *testing.T) {
