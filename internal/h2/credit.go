@@ -211,6 +211,10 @@ func (c *Conn) ahead(s *Stream) {
 	}
 }
 
+// freeExtras is what a connection's extensions may come to however small its window is: a proxy that merges uploads has no
+// room for the oldest of them if the others wait.
+const freeExtras = 1 << 20
+
 // grant extends the windows for what s needs, unless the extensions are used up. The oldest
 // message is never refused: it is the one that will free them.
 func (c *Conn) grant(s *Stream) bool {
@@ -218,7 +222,7 @@ func (c *Conn) grant(s *Stream) bool {
 	if s.Closed || s.RemoteClosed || n <= 0 {
 		return true // not needed any more
 	}
-	most := c.connTarget / 2
+	most := max(c.connTarget/2, freeExtras)
 	if c.extrasRaised {
 		most = max(most, int64(c.cfg.ConnWindow))
 	}

@@ -198,3 +198,16 @@ func TestUnusedWindowIsForgiven(t *testing.T) {
 		t.Errorf("%d bytes taken, debt %d", p.taken, c.debt)
 	}
 }
+
+// TestSmallUploadsDoNotWait: four messages of 270 KB on one connection are more than its first window, and extended at once: a
+// proxy that merges them may have no room for the oldest while the others wait.
+func TestSmallUploadsDoNotWait(t *testing.T) {
+	c := newTestConn(Config{Role: Server, MaxConcurrentStreams: 256, FirstConnWindow: 256 << 10, Budget: &pot{limit: 1 << 20}})
+	for id := uint32(1); id < 9; id += 2 {
+		s := openStream(t, c, id, false)
+		c.Want(s, 270_000)
+		if s.recvWindow < s.need {
+			t.Errorf("stream %d: a window of %d for a message that lacks %d", id, s.recvWindow, s.need)
+		}
+	}
+}
