@@ -50,7 +50,7 @@ type ServerCall struct {
 	over       bool             // finished: what still arrives is dropped
 	dispatched bool
 	waiting    bool // a receiver waits for wake
-	delivered  bool // Data has brought the end
+	delivered  bool // Data has brought the end, before the call was over
 
 	// guarded by sendMu: the response
 	headSent  bool
@@ -107,13 +107,13 @@ func (c *ServerCall) setTimeout(value string) {
 // Data implements transport.Sink.
 func (c *ServerCall) Data(p []byte, end bool) {
 	c.mu.Lock()
-	c.delivered = end
 	if c.over || c.problem != nil || c.closed != nil {
 		c.ended = c.ended || end
 		c.mu.Unlock()
-		c.stream.Consumed(len(p))
+		c.stream.Consumed(len(p)) // delivered is not set: the stream stays this call's
 		return
 	}
+	c.delivered = end // nothing below touches the stream without mu
 	c.got += len(p)
 	c.fail(c.box.add(p))
 	if n := c.box.want(); n > 0 && c.problem == nil {
