@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -281,4 +282,24 @@ func TestNilMessages(t *testing.T) {
 			t.Errorf("an error as message: %v", err)
 		}
 	})
+}
+
+// An authenticator ends a unary call while its request still comes.
+func TestRefusedWhileTheRequestComes(t *testing.T) {
+	refuse := func(context.Context, *naru.Call) (context.Context, error) {
+		return nil, status.Error(codes.Unauthenticated, "no")
+	}
+	overAll(t, plain, func(t *testing.T, p *pair) {
+		large := strings.Repeat("x", 60_000)
+		var calls sync.WaitGroup
+		for range 8 {
+			calls.Go(func() {
+				for range 100 {
+					_, err := p.unary(t.Context(), large)
+					wantStatus(t, err, codes.Unauthenticated, "no")
+				}
+			})
+		}
+		calls.Wait()
+	}, serverOnly{naru.WithAuthenticator(refuse)})
 }
