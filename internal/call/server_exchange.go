@@ -40,4 +40,12 @@ func (c *ServerCall) recycle() {
 	c.exchange = nil
 	*x = exchange{}
 	exchanges.Put(x)
+	c.mu.Lock()
+	delivered := c.delivered
+	c.mu.Unlock()
+	if delivered {
+		stream := c.stream
+		c.stream = nil
+		stream.Release()
+	}
 }

@@ -49,6 +49,9 @@ func (u *unary) recycle() {
 	if !u.attempt.free() {
 		return // a callback may be on its way still
 	}
+	if u.attempt.stream != nil {
+		u.attempt.stream.Release()
+	}
 	timer, pool := u.timer, &u.env.unaries
 	u.clientCall = clientCall{timer: timer}
 	u.req, u.res = nil, nil

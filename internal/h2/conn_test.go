@@ -207,6 +207,37 @@ func TestStreamsTakeTurns(t *testing.T) {
 		"DATA stream=1 len=7232 END_STREAM; DATA stream=3 len=7232 END_STREAM")
 }
 
+// The response may be complete when the last of the request leaves: the stream is removed with that. Built with
+// -tags invariants, a buffer that is looked at after it was freed shows here.
+func TestRequestEndsAfterItsResponse(t *testing.T) {
+	c := newTestConn(Config{Role: Client})
+	if err := c.RecvSettings(nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SendRequestHead(s, "POST", "http", "a", "/b", nil, false)
+	body := bufOf(strings.Repeat("x", 70_000))
+	c.Send(s, body, true, nil)
+	c.Fill(1 << 20)
+	if _, _, err := c.RecvHeaders(s.ID, true, false); err != nil {
+		t.Fatal(err)
+	}
+	c.TakeOut(nil)
+	for _, id := range []uint32{0, s.ID} {
+		if err := c.RecvWindowUpdate(id, 10_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Fill(1 << 20)
+	wantOut(t, c, "the rest of the request", "DATA stream=1 len=4465 END_STREAM")
+	if !s.Closed || c.Open() != 0 || c.Unsent != 0 || !s.Unlinked() {
+		t.Errorf("closed %t, %d streams open, %d bytes unsent, unlinked %t", s.Closed, c.Open(), c.Unsent, s.Unlinked())
+	}
+}
+
 func TestSmallMessagesShareAFrame(t *testing.T) {
 	c := newTestConn(Config{Role: Client})
 	s, _ := c.OpenStream()

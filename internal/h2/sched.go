@@ -98,11 +98,12 @@ func (c *Conn) sendTurn(s *Stream) {
 		c.unqueued(s, len(p))
 		room -= int64(len(p))
 		last := s.queued == 0 && s.endQueued && len(s.trailers) == 0
+		taken := s.queueOff == len(b.B)
+		if taken { // before the end, which may remove the stream and what is in its queue
+			s.queueOff, s.queue[0], s.queue = 0, nil, s.queue[1:]
+		}
 		c.appendData(s, p, last)
-		if s.queueOff == len(b.B) {
-			s.queueOff = 0
-			s.queue[0] = nil
-			s.queue = s.queue[1:]
+		if taken {
 			b.Free()
 		}
 	}

@@ -11,6 +11,7 @@ func invariantFree(b *Buf) {
 	}
 	b.freed = true
 	full := b.B[:cap(b.B)]
+	b.B = full[:0] // as if Get had lent it to somebody else already
 	if len(full) == 0 {
 		return
 	}

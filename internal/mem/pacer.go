@@ -79,7 +79,7 @@ type pacer struct {
 type usage struct {
 	live            int     // bytes found in use
 	forced          uint64  // collections the program asked for
-	collector, work float64 // processor seconds: of the collector, but for what it did while there was nothing else to do; of the program
+	collector, work float64 // processor seconds: of the collector, but for what it did while there was nothing else to do; of the program, an estimate that may go back
 }
 
 var pace = pacer{read: readUsage, size: sync.OnceValue(func() int { return floorFor(available()) })}
@@ -150,7 +150,7 @@ func (p *pacer) wantsFloor(now time.Time, u *usage) bool {
 	if p.floor != nil {
 		share = dropShare
 	}
-	return took > share*(took+u.work-p.before.work)
+	return took > share*(took+max(0, u.work-p.before.work))
 }
 
 func (p *pacer) setFloor(hold bool) {

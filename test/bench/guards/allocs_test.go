@@ -67,7 +67,7 @@ func TestBytesPerCall(t *testing.T) {
 	}
 	defer client.Close()
 	req := &benchpb.Message{Message: "hello"}
-	const calls, limit = 5000, 1400
+	const calls, limit = 5000, 700
 	var before, after runtime.MemStats
 	for _, m := range []*runtime.MemStats{&before, &after} {
 		for range calls {
