@@ -13,7 +13,8 @@ const maxCallAttempts = 10
 // WithRetry repeats the call by this policy (gRFC A6) in place of what the service config says: only where
 // an attempt failed before the response's header came, and only for the codes named. The policy must make
 // sense as a service config's must; more than 10 attempts are taken for 10. Without any policy, methods whose
-// idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT are tried up to 4 times when UNAVAILABLE, others
+// idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT are tried up to 4 times when UNAVAILABLE (unary ones also if the
+// connection breaks in the middle of the response, of which a unary call shows nothing before its end), others
 // once. Attempts that no server has looked at are repeated in any case.
 func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 	policy := &call.RetryPolicy{

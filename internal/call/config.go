@@ -52,7 +52,8 @@ type RetryPolicy struct {
 }
 
 // idempotentRetry holds for methods whose idempotency_level allows it where neither the service config nor
-// the call says otherwise: enough for a server that restarts, too little to make an outage worse.
+// the call says otherwise: enough for a server that restarts, too little to make an outage worse. As nothing but the method
+// speaks here, it goes beyond what gRFC A6 allows a service config, see unseen.
 var idempotentRetry = &RetryPolicy{
 	MaxAttempts:       4,
 	InitialBackoff:    25 * time.Millisecond,

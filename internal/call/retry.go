@@ -34,7 +34,7 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 	c.retry.seen++
 	c.pick.Avoid = append(c.pick.Avoid, c.conn)
 	p := c.retry.policy
-	if p == nil || a.committed() {
+	if p == nil || a.committed() && !(p == idempotentRetry && a.unseen()) {
 		return 0, false
 	}
 	push, pushed, stop := pushback(a.lastFields())
@@ -92,6 +92,12 @@ func (a *attempt) unprocessed() bool { return a.closed != nil && a.closed.Unproc
 // committed tells whether a part of the response is here that another attempt's would contradict:
 // "An RPC is committed when the client receives Response-Headers". A trailers-only response has none.
 func (a *attempt) committed() bool { return a.headSeen && !a.only && !a.foreign }
+
+// unseen tells whether the connection was lost in the middle of a response of which the program was shown nothing. gRFC A6 has
+// a header commit a call because the program may have seen it; a unary call shows header and message when all is here.
+func (a *attempt) unseen() bool {
+	return a.single && a.closed != nil && a.closed.Scope == transport.ScopeConn
+}
 
 // responding is committed for an attempt that has not ended.
 func (a *attempt) responding() bool {

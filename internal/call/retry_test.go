@@ -12,6 +12,8 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -143,6 +145,69 @@ func TestRetryPolicy(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// lossy is a channel whose first connection is lost in the middle of a response.
+type lossy struct {
+	Channel
+	conns []transport.ClientConn
+}
+
+func (c *lossy) Pick(_ context.Context, info *PickInfo) (transport.ClientConn, func(DoneInfo), error) {
+	return c.conns[min(info.Attempt, len(c.conns))-1], nil, nil
+}
+
+// A connection that is lost after the header ends a call, but for unary calls of idempotent methods: nobody has seen the header.
+func TestLostInTheMiddleOfTheResponse(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		method     ClientMethod
+		idempotent bool
+		change     func(*Settings)
+		want       codes.Code
+	}{
+		{name: "idempotent", method: rawUnary, idempotent: true},
+		{name: "not idempotent", method: rawUnary, want: codes.Unavailable},
+		{name: "a policy of the call", method: rawUnary, idempotent: true, change: func(s *Settings) { s.Retry.Policy = testPolicy() }, want: codes.Unavailable},
+		{name: "stream", method: rawServer1, idempotent: true, want: codes.Unavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var first *inproc.Conn
+			partly := &rawServer{serve: func(s *rawStream) {
+				s.send(&transport.Out{Head: &transport.ResponseHead{Status: 200, Fields: rawFields(grpcHead...)}, Body: &mem.Buf{B: []byte(str("half"))}})
+				first.Close(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Token: "eof", Reason: "lost"})
+			}}
+			first = inproc.New(partly, 0, nil)
+			second := inproc.New(script(success()), 0, nil)
+			defer second.Close(nil)
+			env := testEnv(t, first)
+			env.Channel = &lossy{env.Channel, []transport.ClientConn{first, second}}
+			set := testSettings()
+			if tt.change != nil {
+				tt.change(set)
+			}
+			tt.method.Idempotent = tt.idempotent
+			var err error
+			got := new(encoding.RawMessage)
+			if !tt.method.ServerStreams {
+				err = Invoke(t.Context(), env, tt.method, set, encoding.RawMessage("q"), got)
+			} else {
+				var s *ClientStream
+				if s, err = NewStreamWith(t.Context(), env, tt.method, set, encoding.RawMessage("q")); err != nil {
+					t.Fatal(err)
+				}
+				for err == nil {
+					err = s.RecvMsg(got)
+				}
+			}
+			if status.Code(err) != tt.want {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if err == nil && string(*got) != "yes" {
+				t.Errorf("received %q", *got)
+			}
+		})
 	}
 }
 
