@@ -1,7 +1,6 @@
 package protosrc
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/bufbuild/protocompile/linker"
@@ -77,30 +76,22 @@ type compiler struct {
 
 // compile links one file. explicit: the file was asked for, not only imported.
 func (c *compiler) compile(f *source, explicit bool) {
-	before, _ := c.list.Count()
-	defer func() {
-		// The linker trusts its input more than a file with mistakes deserves. After a finding of its own
-		// a panic tells nothing new.
-		if r := recover(); r != nil {
-			if after, _ := c.list.Count(); after == before && !f.partial {
-				c.list.Add(&diag.Diagnostic{Place: diag.Place{File: f.name}, Message: fmt.Sprintf("a bug in the compiler: %v", r)})
-			}
-		}
-		if c.linked[f.name] == nil {
-			f.unusable = true
-			c.linked[f.name] = c.stub(f.name)
-		}
-	}()
 	for _, imp := range f.imports {
 		dep := c.files[imp.name]
 		f.partial = f.partial || dep.unusable || dep.reexports
 		f.reexports = f.reexports || imp.public && (dep.unusable || dep.reexports)
 	}
-	switch {
-	case f.builtin != nil:
-		c.linkBuiltin(f)
-	case !f.unusable:
-		c.link(f, explicit)
+	c.guarded(f, "compiler", func() {
+		switch {
+		case f.builtin != nil:
+			c.linkBuiltin(f)
+		case !f.unusable:
+			c.link(f, explicit)
+		}
+	})
+	if c.linked[f.name] == nil {
+		f.unusable = true
+		c.linked[f.name] = c.stub(f.name)
 	}
 }
 

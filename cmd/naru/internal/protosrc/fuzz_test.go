@@ -20,6 +20,7 @@ func seeds(f *testing.F) {
 		"service S { rpc A(A) returns (stream A) {} rpc A(A) returns (A); } message A {} message A { reserved 1 to 2; int32 a = 1; }",
 		"extend google.protobuf.FieldOptions { string s = 50000; } enum E { A = 0; B = 0; } message M { oneof o {} map<string,M> m = 1; }",
 		"edition = \"2023\"; option features.field_presence = FOO; option (x).y = { a: [1, \"b\"] };",
+		"syntax = \"proto2\"; message m { extensions 1 ti; } message n { extensions 100[default = nan] }", // panics in the parser
 	} {
 		f.Add(s)
 	}

@@ -118,10 +118,13 @@ func (l *loader) readBuiltin(f *source, from *source, ref importRef) {
 // parse fills in f's syntax tree and imports.
 func (l *loader) parse(f *source) {
 	handler := reporter.NewHandler(l.reporter(f))
-	tree, err := parser.Parse(f.name, strings.NewReader(f.scan.text), handler)
-	if err != nil {
-		f.unusable = true
-	}
+	f.unusable = true
+	var tree *ast.FileNode
+	l.guarded(f, "parser", func() {
+		var err error
+		tree, err = parser.Parse(f.name, strings.NewReader(f.scan.text), handler)
+		f.unusable = err != nil
+	})
 	if tree == nil {
 		return
 	}
@@ -134,6 +137,20 @@ func (l *loader) parse(f *source) {
 		start, end := span(tree.NodeInfo(imp.Name))
 		f.imports = append(f.imports, importRef{name: imp.Name.AsString(), start: start, end: end, public: imp.Public != nil})
 	}
+}
+
+// guarded runs f's parser or linker: both trust their input more than a file with mistakes deserves. After a finding of
+// its own a panic tells nothing new.
+func (l *loader) guarded(f *source, what string, run func()) {
+	before, _ := l.list.Count()
+	defer func() {
+		if r := recover(); r != nil {
+			if after, _ := l.list.Count(); after == before && !f.partial {
+				l.list.Add(&diag.Diagnostic{Place: diag.Place{File: f.name}, Message: fmt.Sprintf("a bug in the %s: %v", what, r)})
+			}
+		}
+	}()
+	run()
 }
 
 // span returns the byte offsets of a node.
