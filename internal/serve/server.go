@@ -122,6 +122,7 @@ func (s *Server) add(c *connection, t conn) bool {
 	c.transport = t
 	if !c.ended {
 		s.conns[c] = struct{}{}
+		s.workers.serving(len(s.conns))
 	}
 	return true
 }
@@ -131,6 +132,7 @@ func (s *Server) remove(c *connection) {
 	defer s.mu.Unlock()
 	c.ended = true // it may be over before add
 	delete(s.conns, c)
+	s.workers.serving(len(s.conns))
 	s.dischargeLocked(c)
 	s.emptyLocked()
 }

@@ -9,10 +9,13 @@ import (
 type Task interface{ Run() }
 
 // Idle workers are kept because their stacks have grown to what handlers need: a fresh goroutine
-// per call costs a third of the throughput in stack growth and scheduling. Each holds some KiB.
+// per call costs a third of the throughput in stack growth and scheduling. Each holds some KiB. With thousands of busy
+// connections, hundreds of which have a write pending at a time, more are of use.
 const (
-	maxIdleWorkers = 32
-	trimInterval   = 10 * time.Second
+	leastIdleWorkers = 32
+	mostIdleWorkers  = 256
+	connsPerWorker   = 8
+	trimInterval     = 10 * time.Second
 )
 
 // workers runs tasks on goroutines that park between them, last in, first out.
@@ -31,6 +34,7 @@ type workers struct {
 	parked  []*worker // a stack; the oldest at the bottom
 	low     int       // least len(parked) since the last trim: workers nobody needed
 	coming  bool      // a worker was woken or started and has not looked into the queue yet
+	idle    int       // how many may be parked, if not leastIdleWorkers
 	closed  bool      // workers leave instead of parking
 	trimmer *time.Timer
 	running int // goroutines that exist, parked ones included
@@ -39,6 +43,13 @@ type workers struct {
 type worker struct {
 	wake  chan struct{} // capacity 1, so that waking never blocks: one wake per parking
 	leave bool          // guarded by workers.mu
+}
+
+// serving tells how many connections there are: by that it goes how many idle workers are kept.
+func (p *workers) serving(conns int) {
+	p.mu.Lock()
+	p.idle = min(conns/connsPerWorker, mostIdleWorkers)
+	p.mu.Unlock()
 }
 
 // Go runs t on a worker, soon. It never blocks.
@@ -118,7 +129,7 @@ func (p *workers) work(w *worker) {
 
 // parkLocked puts w on the stack, or returns false if it is to leave.
 func (p *workers) parkLocked(w *worker) bool {
-	if p.closed || len(p.parked) >= maxIdleWorkers {
+	if p.closed || len(p.parked) >= max(p.idle, leastIdleWorkers) {
 		return false
 	}
 	p.parked = append(p.parked, w)

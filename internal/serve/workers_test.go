@@ -53,8 +53,8 @@ func TestWorkersBlockedTasksHoldNobodyBack(t *testing.T) {
 		}
 		barrier.Wait()
 		synctest.Wait()
-		if running, parked := p.counts(); parked > maxIdleWorkers || running != parked {
-			t.Errorf("%d workers, %d parked after the work; want all parked, at most %d", running, parked, maxIdleWorkers)
+		if running, parked := p.counts(); parked > leastIdleWorkers || running != parked {
+			t.Errorf("%d workers, %d parked after the work; want all parked, at most %d", running, parked, leastIdleWorkers)
 		}
 		p.close()
 		synctest.Wait()
@@ -78,17 +78,37 @@ func TestWorkersAreReused(t *testing.T) {
 	})
 }
 
+// Thousands of connections keep more workers, and as soon as they are gone, no more than usual.
+func TestIdleWorkersOfManyConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p workers
+		for _, tt := range []struct{ conns, parked int }{{100, leastIdleWorkers}, {800, 100}, {1 << 20, mostIdleWorkers}, {0, leastIdleWorkers}} {
+			p.serving(tt.conns)
+			var barrier sync.WaitGroup
+			barrier.Add(1000)
+			for range 1000 {
+				p.Go(taskFunc(func() { barrier.Done(); barrier.Wait() }))
+			}
+			synctest.Wait()
+			if _, parked := p.counts(); parked != tt.parked {
+				t.Errorf("%d connections: %d parked, want %d", tt.conns, parked, tt.parked)
+			}
+		}
+		p.close()
+	})
+}
+
 func TestIdleWorkersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p workers
 		var barrier sync.WaitGroup
-		barrier.Add(maxIdleWorkers)
-		for range maxIdleWorkers {
+		barrier.Add(leastIdleWorkers)
+		for range leastIdleWorkers {
 			p.Go(taskFunc(func() { barrier.Done(); barrier.Wait() }))
 		}
 		synctest.Wait()
-		if _, parked := p.counts(); parked != maxIdleWorkers {
-			t.Fatalf("%d parked, want %d", parked, maxIdleWorkers)
+		if _, parked := p.counts(); parked != leastIdleWorkers {
+			t.Fatalf("%d parked, want %d", parked, leastIdleWorkers)
 		}
 		// One keeps being used: it stays, the others leave within two intervals.
 		for range 30 {
