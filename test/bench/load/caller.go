@@ -20,6 +20,7 @@ type tally struct {
 	calls    uint64
 	errors   uint64
 	firstErr error
+	beside   uint64 // messages of the stream beside
 }
 
 func (t *tally) fail(err error) {
@@ -269,7 +270,9 @@ func (r *run) beside(ctx context.Context, c echo.Client) {
 	for !r.over(ctx) {
 		stream, err := c.ServerStream(ctx, req)
 		for err == nil {
-			_, err = stream.Recv()
+			if _, err = stream.Recv(); err == nil && r.now() >= r.start && r.now() <= r.end {
+				t.beside++
+			}
 		}
 		if !errors.Is(err, io.EOF) && !r.over(ctx) {
 			t.fail(fmt.Errorf("stream beside: %w", err))

@@ -25,6 +25,8 @@ type Result struct {
 	MessagesPerSecond float64 `json:"messages_per_second"` // sent or answered, one direction
 	// MegabytesPerSecond counts payload in one direction, in units of 1,000,000 bytes.
 	MegabytesPerSecond float64 `json:"megabytes_per_second"`
+	// BesideMegabytesPerSecond is the same of the stream beside.
+	BesideMegabytesPerSecond float64 `json:"beside_megabytes_per_second,omitempty"`
 	// CPUMicrosPerCall and AllocsPerCall are the client process's, user and system time.
 	CPUMicrosPerCall float64 `json:"cpu_us_per_call"`
 	AllocsPerCall    float64 `json:"allocs_per_call"`
@@ -62,6 +64,9 @@ func (r *Result) WriteText(w io.Writer) error {
 `, r.Impl, r.Mode, r.Conns, r.Callers, r.Size, loop, r.Seconds,
 		r.CallsPerSecond, r.MessagesPerSecond, r.MegabytesPerSecond, r.CPUMicrosPerCall, r.AllocsPerCall,
 		r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.P999, r.Latency.Max)
+	if err == nil && r.BesideMegabytesPerSecond > 0 {
+		_, err = fmt.Fprintf(w, "  beside      %.1f MB/s\n", r.BesideMegabytesPerSecond)
+	}
 	if err == nil && r.Errors > 0 {
 		_, err = fmt.Fprintf(w, "  ERRORS      %d, the first: %s\n", r.Errors, r.FirstError)
 	}

@@ -34,6 +34,7 @@ type run struct {
 	calls    uint64
 	errors   uint64
 	firstErr error
+	besides  uint64 // messages of the streams beside
 }
 
 // Run connects every client with one call, then puts the load of cfg on them and waits until
@@ -132,6 +133,7 @@ func (r *run) add(t *tally) {
 	r.hist.Merge(&t.hist)
 	r.calls += t.calls
 	r.errors += t.errors
+	r.besides += t.beside
 	if r.firstErr == nil {
 		r.firstErr = t.firstErr
 	}
@@ -150,6 +152,7 @@ func (r *run) result(before, after Meters, measured time.Duration) *Result {
 	}
 	if res.Seconds > 0 {
 		res.CallsPerSecond = float64(r.calls) / res.Seconds
+		res.BesideMegabytesPerSecond = float64(r.besides) * float64(r.cfg.Beside) / res.Seconds / 1e6
 	}
 	res.MessagesPerSecond = res.CallsPerSecond
 	res.MegabytesPerSecond = res.MessagesPerSecond * float64(r.cfg.Size) / 1e6

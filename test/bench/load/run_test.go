@@ -96,8 +96,8 @@ func TestBesideRunsToo(t *testing.T) {
 	clients := serve(t, echo.GRPCGo, 1, false)
 	res, err := Run(t.Context(), clients, Config{Mode: Unary, Callers: 1, Size: 100, Beside: 100_000,
 		Calls: 100, Duration: time.Minute})
-	if err != nil || res.Errors > 0 || res.Calls == 0 {
-		t.Fatalf("%+v, %v: want calls and no errors", res, err)
+	if err != nil || res.Errors > 0 || res.Calls == 0 || res.BesideMegabytesPerSecond == 0 {
+		t.Fatalf("%+v, %v: want calls, a stream beside them, and no errors", res, err)
 	}
 }
 
