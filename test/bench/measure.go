@@ -137,6 +137,9 @@ func fairness(message int) func(context.Context, *bench, echo.Impl) (float64, er
 	}
 }
 
+// idleTime is how long connections rest before they are weighed: naru's read loops give their stacks back after five seconds.
+const idleTime = 7 * time.Second
+
 // memory is what a server's resident memory grows by per connection that made one call and
 // then rests.
 type memory struct {
@@ -204,7 +207,7 @@ func (m memory) hold(ctx context.Context, b *bench, s *serverProcess, n int, f f
 		} else if now < free+n-n/100 { // a descriptor or two of an earlier client may just have gone
 			continue
 		}
-		time.Sleep(time.Second) // the last ones' first call
+		time.Sleep(idleTime) // from the last ones' first call on
 		err := f()
 		cancel()
 		<-done

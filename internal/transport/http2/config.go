@@ -28,6 +28,7 @@ type Limits struct {
 	HeaderTimeout   time.Duration // a header block that has begun (10 s)
 	WriteStall      time.Duration // a write that makes no progress (30 s)
 	ZeroWindow      time.Duration // a finished response the peer gives no window for (60 s)
+	Rest            time.Duration // nothing to read, before the read loop gives its stack back (5 s)
 	// Backlog is how many bytes of responses may wait for the peer before no new call of its
 	// connection is begun, and streams wait for their own queues to empty (256 KiB).
 	Backlog int
@@ -50,10 +51,11 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)
 	orDefault(&l.ZeroWindow, 60*time.Second)
+	orDefault(&l.Rest, 5*time.Second)
 	if orDefault(&l.Backlog, 256<<10); l.Backlog < 0 {
 		l.Backlog = math.MaxInt
 	}
-	for _, d := range []*time.Duration{&l.PrefaceTimeout, &l.HeaderTimeout, &l.WriteStall, &l.ZeroWindow} {
+	for _, d := range []*time.Duration{&l.PrefaceTimeout, &l.HeaderTimeout, &l.WriteStall, &l.ZeroWindow, &l.Rest} {
 		if *d < 0 {
 			*d = never
 		}

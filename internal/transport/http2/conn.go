@@ -47,6 +47,7 @@ type conn struct {
 	dataRefund bool          // dropped bytes are not credited yet
 	tmp        *scratch      // for the time of a batch
 	slow       bool          // a read deadline is set: for the preface, or a frame in progress
+	restWait   time.Duration // the read deadline is rest.go's, and is this far apart; 0: it is not
 	slowAt     int64         // when the deadline was last set or cleared
 	whole      bool          // something came whole since keepRest
 	settled    bool          // the peer's first SETTINGS has come

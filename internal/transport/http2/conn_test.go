@@ -2,6 +2,7 @@ package http2_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"testing"
@@ -83,30 +84,46 @@ func (c *clientSink) Closed(err *transport.Error) {
 	close(c.done)
 }
 
-func TestEcho(t *testing.T) {
+// overTCP returns both ends of a connection over a real socket. Limits are of both; cert, if not nil, makes it TLS.
+func overTCP(t *testing.T, limits http2.Limits, cert *tls.Certificate) (*http2.ClientConn, *http2.ServerConn) {
+	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lis.Close()
-	var srv *http2.ServerConn
-	accepted := make(chan struct{})
+	accepted := make(chan *http2.ServerConn, 1)
 	go func() {
-		nc, _ := lis.Accept()
-		srv = http2.ServeConn(nc, &http2.ServerConfig{}, echoHandler{})
-		close(accepted)
+		nc, err := lis.Accept()
+		if err != nil {
+			close(accepted)
+			return
+		}
+		cfg := &http2.ServerConfig{Limits: limits}
+		if cert != nil {
+			cfg.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2"}}
+		}
+		accepted <- http2.ServeConn(nc, cfg, echoHandler{})
 	}()
 	nc, err := net.Dial("tcp", lis.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	c, err := http2.NewClientConn(ctx, nc, &http2.ClientConfig{})
+	if cert != nil {
+		// What is tested lies above TLS: whose certificate it is does not matter.
+		nc = tls.Client(http2.SpillTLS(nc), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	}
+	c, err := http2.NewClientConn(t.Context(), nc, &http2.ClientConfig{Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-accepted
+	return c, <-accepted
+}
+
+func TestEcho(t *testing.T) {
+	c, srv := overTCP(t, http2.Limits{}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {

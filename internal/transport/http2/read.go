@@ -20,11 +20,17 @@ import (
 // pieces, and for many small calls.
 const readChunk = 64 << 10
 
-// readLoop owns the connection until it ends. Teardown is not deferred: after a panic its locks
+// readLoop owns the connection until it ends, or rests and leaves it to another readLoop. Teardown is not deferred: after a panic its locks
 // would hide the reason.
 func (c *conn) readLoop() {
 	for {
 		if err := c.fill(); err != nil {
+			if c.restDue(err) {
+				if c.rest() {
+					return
+				}
+				continue
+			}
 			c.fail(c.readEnd(err))
 			break
 		}
@@ -128,13 +134,14 @@ func (c *conn) keepRest() {
 	// each. Looked at a few times within the limit only, so that a busy connection does not set a timer per read.
 	next := slow && c.whole && c.now-c.slowAt > int64(c.limits.HeaderTimeout/4)
 	c.whole = false
-	if (slow != c.slow || next) && c.settled {
-		c.slow, c.slowAt = slow, c.now
-		var t time.Time
-		if slow {
-			t = time.Now().Add(c.limits.HeaderTimeout)
-		}
-		c.setReadDeadline(t)
+	switch {
+	case !c.settled:
+	case slow && (!c.slow || next):
+		c.slow, c.slowAt, c.restWait = true, c.now, 0
+		c.setReadDeadline(time.Now().Add(c.limits.HeaderTimeout))
+	case !slow && (c.slow || c.restWait == 0):
+		c.slow, c.slowAt = false, c.now
+		c.armRest()
 	}
 }
 

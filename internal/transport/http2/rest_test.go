@@ -1,0 +1,132 @@
+//go:build unix
+
+package http2_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/transport/http2"
+)
+
+func selfSigned(t *testing.T) *tls.Certificate {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
+}
+
+// handedOver counts the read loops that another one has left its place to.
+func handedOver() int {
+	buf := make([]byte, 1<<20)
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "http2.(*conn).rest in goroutine")
+}
+
+// A connection that rests has fresh goroutines on both sides, and works on.
+func TestRest(t *testing.T) {
+	for name, cert := range map[string]*tls.Certificate{"plaintext": nil, "TLS": selfSigned(t)} {
+		t.Run(name, func(t *testing.T) {
+			c, srv := overTCP(t, http2.Limits{Rest: time.Millisecond}, cert)
+			for range 3 {
+				s := call(t, c, strings.Repeat("x", 100_000))
+				s.wantEnd(t, "a call", "", false)
+				if len(s.body) != 100_000 {
+					t.Errorf("%d bytes came back", len(s.body))
+				}
+				for handedOver() < 2 {
+					runtime.Gosched()
+				}
+			}
+			c.Close(nil)
+			<-c.Done()
+			<-srv.Done()
+		})
+	}
+}
+
+// Read loops that rest have smaller stacks than those that worked on a call a moment ago.
+func TestRestGivesStacksBack(t *testing.T) {
+	const conns = 100
+	stacks := func(rest time.Duration) uint64 {
+		var open []*http2.ClientConn
+		var served []*http2.ServerConn
+		for range conns {
+			c, srv := overTCP(t, http2.Limits{Rest: rest}, nil)
+			s := call(t, c, "x")
+			s.wantEnd(t, "a call", "", false)
+			open, served = append(open, c), append(served, srv)
+		}
+		for rest > 0 && handedOver() < 2*conns {
+			runtime.Gosched()
+		}
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		for i := range open {
+			open[i].Close(nil)
+			<-open[i].Done()
+			<-served[i].Done()
+		}
+		return m.StackInuse
+	}
+	none := stacks(-1)
+	if rested := stacks(time.Millisecond); rested > none*3/4 {
+		t.Errorf("%d bytes of stacks with %d connections that rest, %d where none does", rested, conns, none)
+	}
+}
+
+// Whatever comes, and whoever ends the connection, in the moment of the hand-over: nothing is lost.
+func TestRestAtAnyMoment(t *testing.T) {
+	for name, cert := range map[string]*tls.Certificate{"plaintext": nil, "TLS": selfSigned(t)} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				c, srv := overTCP(t, http2.Limits{Rest: time.Microsecond}, cert)
+				var calls sync.WaitGroup
+				for i := range 4 {
+					calls.Go(func() {
+						for j := range 20 {
+							n := []int{0, 100, 40_000}[(i+j)%3]
+							s := call(t, c, strings.Repeat("x", n))
+							if s.wantEnd(t, "a call", "", false); len(s.body) != n {
+								t.Errorf("%d of %d bytes came back", len(s.body), n)
+							}
+						}
+					})
+				}
+				calls.Wait()
+				srv.Close(nil)
+				<-c.Done()
+				<-srv.Done()
+			}
+		})
+	}
+}
+
+func TestNoRest(t *testing.T) {
+	before := handedOver()
+	c, srv := overTCP(t, http2.Limits{Rest: -1}, nil)
+	s := call(t, c, "x")
+	s.wantEnd(t, "a call", "", false)
+	if n := handedOver(); n != before {
+		t.Errorf("%d read loops were handed over though that is off", n-before)
+	}
+	c.Close(nil)
+	<-c.Done()
+	<-srv.Done()
+}
