@@ -37,9 +37,14 @@ func (c *conn) restDue(err error) bool {
 
 // rest hands the read loop over if nothing has come for Limits.Rest, and tells whether it has.
 func (c *conn) rest() bool {
-	if now := time.Now(); time.Duration(now.UnixNano()-c.now) < c.limits.Rest {
-		c.restWait = min(2*c.restWait, restRarely*c.limits.Rest)
-		c.setReadDeadline(now.Add(c.restWait))
+	now := time.Now()
+	if quiet := time.Duration(now.UnixNano() - c.now); quiet < c.limits.Rest {
+		left := c.limits.Rest - quiet
+		if quiet < c.limits.Rest/2 { // likely, something will come again
+			c.restWait = min(2*c.restWait, restRarely*c.limits.Rest)
+			left = c.restWait
+		}
+		c.setReadDeadline(now.Add(left))
 		return false
 	}
 	c.restWait = 0
