@@ -107,6 +107,22 @@ func halfPeak(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 	return res.Latency.P99, nil
 }
 
+// thrice is the median of three measurements, for figures that divide one of them by another: a moment in which other tenants
+// have the machine makes those twice as wrong.
+func thrice(measure func(context.Context, *bench, echo.Impl) (float64, error)) func(context.Context, *bench, echo.Impl) (float64, error) {
+	return func(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
+		var all []float64
+		for range 3 {
+			v, err := measure(ctx, b, impl)
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, v)
+		}
+		return median(all), nil
+	}
+}
+
 // dataFrame is how much a sender may have put before a small call that comes in the middle of a message.
 const dataFrame = 16 << 10
 

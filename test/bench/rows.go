@@ -104,12 +104,12 @@ func figures() []row {
 		{work: "resident memory per idle connection, server, TLS, 5,000 connections", unit: "KB", lower: true, own: 24,
 			peers: []peer{{echo.GRPCGo, 0}, {echo.Connect, 0}}, measure: memory{conns: 5000, tls: true}.perConn},
 		{work: "10,000 connections x 10 streams against 10 x 10: throughput kept", unit: "%", own: 70,
-			peers: []peer{{echo.GRPCGo, 0}, {echo.CPP, 0}}, measure: kept},
+			peers: []peer{{echo.GRPCGo, 0}, {echo.CPP, 0}}, measure: thrice(kept)},
 		{work: "p99 at half of grpc-go's highest rate (1 connection, 100 callers)", unit: "us", lower: true, quick: true,
 			peers: grpcGoOnly(0.7), measure: halfPeak},
 		{work: "1 KB call beside a stream of 64 KiB messages: p99 less one frame / p99 alone", unit: "x", lower: true, own: 2,
-			peers: grpcGoOnly(0), measure: fairness(64 << 10)},
+			peers: grpcGoOnly(0), measure: thrice(fairness(64 << 10))},
 		{work: "1 KB call beside a stream of 1 MB messages: p99 less one frame / p99 alone", unit: "x", lower: true, own: 2,
-			peers: grpcGoOnly(0), measure: fairness(1_000_000)},
+			peers: grpcGoOnly(0), measure: thrice(fairness(1_000_000))},
 	}
 }
