@@ -12,7 +12,7 @@ import (
 // At least one of SuccessRate, FailurePercentage and Latency must be set for anything to be taken away. Calls that this
 // side cancelled do not count.
 type OutlierDetection struct {
-	// Interval is the time between two looks at the counts. 0: 10 s.
+	// Interval is the time between two evaluations of the counts. 0: 10 s. At least 100 ms.
 	Interval time.Duration
 	// BaseEjection is how long an endpoint is taken away for the first time; the nth time in short succession it is n
 	// times as long, up to MaxEjection. 0: 30 s.
@@ -73,6 +73,7 @@ type LatencyEjection struct {
 // Defaults of gRFC A50; those of latency are ours.
 const (
 	defaultOutlierInterval = 10 * time.Second
+	minOutlierInterval     = 100 * time.Millisecond // ours: a service config must not turn a timer into a loop
 	defaultBaseEjection    = 30 * time.Second
 	defaultMaxEjection     = 300 * time.Second
 	defaultMaxPercent      = 10
@@ -88,7 +89,7 @@ func zero[T comparable](v, def T) T {
 }
 
 func (o OutlierDetection) withDefaults() OutlierDetection {
-	o.Interval = zero(o.Interval, defaultOutlierInterval)
+	o.Interval = max(zero(o.Interval, defaultOutlierInterval), minOutlierInterval)
 	o.BaseEjection = zero(o.BaseEjection, defaultBaseEjection)
 	o.MaxEjection = zero(o.MaxEjection, max(defaultMaxEjection, o.BaseEjection))
 	o.MaxPercent = zero(o.MaxPercent, defaultMaxPercent)

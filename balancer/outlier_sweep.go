@@ -48,7 +48,11 @@ func (b *outlierDetection) sweep() {
 // away is how long e is taken away for: "min(base_ejection_time * multiplier, max(base_ejection_time,
 // max_ejection_time))".
 func (b *outlierDetection) away(e *watchedEndpoint) time.Duration {
-	return min(b.policy.BaseEjection*time.Duration(e.multiplier), max(b.policy.BaseEjection, b.policy.MaxEjection))
+	longest := max(b.policy.BaseEjection, b.policy.MaxEjection)
+	if n := time.Duration(e.multiplier); n > 0 && b.policy.BaseEjection > longest/n {
+		return longest // the product may be more than a Duration holds
+	}
+	return b.policy.BaseEjection * time.Duration(e.multiplier)
 }
 
 // try takes e away unless too many are, or chance has it otherwise. It returns false when no more may be taken.

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/metadata"
 )
 
 // Picker chooses a connection for a call. Immutable as seen from outside; safe for concurrent use.
@@ -18,8 +17,8 @@ type Picker interface {
 type CallInfo struct {
 	// Method is the path of the call: "/package.Service/method".
 	Method string
-	// Metadata is what the call sends. nil: none. Not to be changed.
-	Metadata metadata.MD
+	// Metadata is what the call sends. nil: none.
+	Metadata Metadata
 	// Attempt counts from 1; more than 1 is a retry or a hedge.
 	Attempt int
 	// Streaming calls last as long as they like: their duration says nothing of the backend.
@@ -28,6 +27,15 @@ type CallInfo struct {
 	Hash uint64
 	// HasHash: see Hash.
 	HasHash bool
+}
+
+// Metadata is the metadata of a call as a picker sees it: what the program and its interceptors attached. What gRPC
+// itself sends (content-type, te, user-agent) and what per-call credentials add is not part of it: credentials are asked
+// after the pick. [metadata.MD] implements it.
+type Metadata interface {
+	// Get returns the values of key, in the order in which they are sent; nil if there are none. Keys are compared
+	// without regard to case. The result is lent until Pick returns and must not be changed.
+	Get(key string) []string
 }
 
 // ErrQueue tells that there is nothing to choose from yet.

@@ -2,11 +2,11 @@ package balancer
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/resolver"
 )
 
@@ -82,7 +82,7 @@ func mergeWeights(eps []resolver.Endpoint) []resolver.Endpoint {
 		}
 		e.Weight = max(e.Weight, 1)
 		if i, dup := at[e.Key()]; dup {
-			out[i].Weight += e.Weight
+			out[i].Weight = uint32(min(uint64(out[i].Weight)+uint64(e.Weight), math.MaxUint32))
 			continue
 		}
 		at[e.Key()] = len(out)
@@ -255,8 +255,11 @@ func (r *ringPicker) connect(e *ringState) {
 }
 
 // headerHash hashes a header. gRFC A76: "If the header contains multiple values, then values are joined with a comma".
-func headerHash(md metadata.MD, header string) (hash uint64, missing bool) {
-	values := md[header]
+func headerHash(md Metadata, header string) (hash uint64, missing bool) {
+	if md == nil {
+		return 0, true
+	}
+	values := md.Get(header)
 	if len(values) == 1 && values[0] != "" {
 		return xxHash64(values[0], 0), false
 	}

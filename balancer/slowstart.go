@@ -20,6 +20,9 @@ type SlowStart struct {
 	MinWeight float64
 }
 
+// leastScale keeps an endpoint's share above 0, which would mean that it is not known.
+const leastScale = 1.0 / maxStride
+
 // slowStartStep is how often weights are worked out anew while an endpoint warms up.
 const slowStartStep = time.Second
 
@@ -35,7 +38,7 @@ func (s *SlowStart) scale(t time.Duration) float64 {
 	if least == 0 {
 		least = 0.1
 	}
-	return min(1, max(least, math.Pow(max(t.Seconds(), 1)/s.Window.Seconds(), 1/aggression)))
+	return min(1, max(least, leastScale, math.Pow(max(t.Seconds(), 1)/s.Window.Seconds(), 1/aggression)))
 }
 
 // slowStartTimer works weights out anew while endpoints warm up. Owned by the channel's event loop.
@@ -83,9 +86,9 @@ func (s *SlowStart) Validate() error {
 		return nil
 	case s.Window <= 0:
 		return fmt.Errorf("slow start: Window %v is not above 0", s.Window)
-	case s.Aggression < 0:
-		return fmt.Errorf("slow start: Aggression %v is negative", s.Aggression)
-	case s.MinWeight < 0 || s.MinWeight > 1:
+	case !finite(s.Aggression) || s.Aggression < 0:
+		return fmt.Errorf("slow start: Aggression %v is not a number from 0 up", s.Aggression)
+	case !(s.MinWeight >= 0 && s.MinWeight <= 1):
 		return fmt.Errorf("slow start: MinWeight %v is not from 0 to 1", s.MinWeight)
 	}
 	return nil

@@ -23,15 +23,17 @@ const (
 	maxOverMean  = 10    // no index gets more than ten times its fair share
 )
 
-// newStride makes a scheduler; random is where it begins. Weights that are not above 0 are taken for the mean of the
-// others (gRFC A58).
+// newStride returns a scheduler; random is where it begins. Weights that are not above 0, or not finite, are replaced by
+// the mean of the others (gRFC A58).
 func newStride(weights []float64, random uint64) *stride {
 	s := &stride{weights: make([]uint16, len(weights)), next: &atomic.Uint32{}}
 	s.next.Store(uint32(random))
+	weights = slices.Clone(weights)
 	sum, n := 0.0, 0
-	for _, w := range weights {
-		if w > 0 {
-			sum, n = sum+w, n+1
+	for i, w := range weights {
+		weights[i] = boundWeight(w)
+		if weights[i] > 0 {
+			sum, n = sum+weights[i], n+1
 		}
 	}
 	if n == 0 {
@@ -54,21 +56,39 @@ func newStride(weights []float64, random uint64) *stride {
 	return s
 }
 
-// pick returns the next index.
+// Weights outside of these bounds are taken for the nearest one, so that sums, means and quotients of weights stay
+// numbers: a backend names both operands of qps / utilization.
+const (
+	minWeight = 1e-9
+	maxWeight = 1e15
+)
+
+// boundWeight returns a weight that is safe to compute with, 0 for one that is not known.
+func boundWeight(w float64) float64 {
+	if !(w > 0) { // NaN included
+		return 0
+	}
+	return min(max(w, minWeight), maxWeight)
+}
+
+// pick returns the next index. The heaviest index is due in every round, so that one round finds it; calls that pick at
+// the same time may take its turns away, which a second round bounds.
 func (s *stride) pick() int {
 	n := uint32(len(s.weights))
-	for {
+	var last int
+	for range 2 * n {
 		seq := s.next.Add(1)
 		i, round := seq%n, uint64(seq/n)
 		w := uint64(s.weights[i])
 		// Each index has a phase of its own, so that those of equal weight are not all due in the same rounds:
 		// multiples of the golden ratio spread evenly however many there are.
 		phase := uint64(i) * goldenStride
-		if (w*round+phase)%maxStride < maxStride-w {
-			continue
+		last = int(i)
+		if (w*round+phase)%maxStride >= maxStride-w {
+			break
 		}
-		return int(i)
 	}
+	return last
 }
 
 // stridePicker gives calls to its pickers by weights that may change under way.

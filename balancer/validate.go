@@ -3,6 +3,7 @@ package balancer
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Validation of policies written as Go values. Those read from JSON are checked by their parsers, with the path of the
@@ -28,6 +29,9 @@ func (p WeightedRoundRobin) Validate() error {
 	if p.ReportingPeriod < 0 || p.Expiration < 0 || p.UpdatePeriod < 0 {
 		return named(p, fmt.Errorf("a period is negative: ReportingPeriod %v, Expiration %v, UpdatePeriod %v",
 			p.ReportingPeriod, p.Expiration, p.UpdatePeriod))
+	}
+	if !finite(p.ErrorPenalty) {
+		return named(p, fmt.Errorf("field ErrorPenalty is %v, want a finite number", p.ErrorPenalty))
 	}
 	return named(p, p.SlowStart.Validate())
 }
@@ -63,14 +67,19 @@ func (p OutlierDetection) Validate() error {
 	if p.MaxPercent > 100 {
 		errs = append(errs, fmt.Errorf("field MaxPercent %d is more than 100", p.MaxPercent))
 	}
-	if f := p.FailurePercentage; f != nil && (f.Threshold < 0 || f.Threshold > 100) {
+	if s := p.SuccessRate; s != nil && !(s.StdevFactor >= 0 && finite(s.StdevFactor)) {
+		errs = append(errs, fmt.Errorf("field SuccessRate.StdevFactor %v is not a number from 0 up", s.StdevFactor))
+	}
+	if f := p.FailurePercentage; f != nil && !(f.Threshold >= 0 && f.Threshold <= 100) {
 		errs = append(errs, fmt.Errorf("field FailurePercentage.Threshold %v is not from 0 to 100", f.Threshold))
 	}
-	if l := p.Latency; l != nil && l.Factor != 0 && l.Factor <= 1 {
-		errs = append(errs, fmt.Errorf("field Latency.Factor %v is not above 1", l.Factor))
+	if l := p.Latency; l != nil && l.Factor != 0 && !(l.Factor > 1 && finite(l.Factor)) {
+		errs = append(errs, fmt.Errorf("field Latency.Factor %v is not a number above 1", l.Factor))
 	}
 	return named(p, errors.Join(append(errs, validChild(p.Child))...))
 }
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
 func validChild(p Policy) error {
 	if v, ok := p.(Validator); ok {

@@ -13,7 +13,7 @@ import (
 type WeightedRoundRobin struct {
 	// OutOfBand asks for load reports on a stream of their own instead of with each call's trailers.
 	OutOfBand bool
-	// ReportingPeriod is how often to report out of band. 0: 10 s.
+	// ReportingPeriod is how often to report out of band. 0: 10 s. At least 100 ms.
 	ReportingPeriod time.Duration
 	// Blackout is how long a backend must have reported before its weight counts. 0: 10 s. Negative: not at all.
 	Blackout time.Duration
@@ -47,6 +47,7 @@ func (w WeightedRoundRobin) withDefaults() WeightedRoundRobin {
 	set(&w.ReportingPeriod, defaultReporting)
 	w.Blackout = max(w.Blackout, 0)
 	w.UpdatePeriod = max(w.UpdatePeriod, minUpdatePeriod)
+	w.ReportingPeriod = max(w.ReportingPeriod, minUpdatePeriod)
 	if w.ErrorPenalty == 0 {
 		w.ErrorPenalty = 1
 	}
@@ -215,6 +216,9 @@ func (e *endpointWeight) Done(info *DoneInfo, _ int64) {
 	}
 }
 
+// maxErrorShare bounds errors per request in a report. More errors than requests are a backend's miscount.
+const maxErrorShare = 100
+
 func (e *endpointWeight) report(r *LoadReport) {
 	utilization := r.Application
 	if utilization <= 0 {
@@ -225,12 +229,12 @@ func (e *endpointWeight) report(r *LoadReport) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	utilization += r.EPS / r.QPS * e.penalty
+	utilization += min(r.EPS/r.QPS, maxErrorShare) * e.penalty
 	now := e.clock.Now()
 	if e.nonEmptySince.IsZero() {
 		e.nonEmptySince = now
 	}
-	e.value, e.lastUpdated = r.QPS/utilization, now
+	e.value, e.lastUpdated = max(boundWeight(r.QPS/utilization), minWeight), now
 }
 
 func (e *endpointWeight) setPenalty(p float64) {

@@ -66,5 +66,9 @@ func (b Backoff) Delay(n int, unit float64) time.Duration {
 	if b.Jitter > 0 {
 		d *= 1 + b.Jitter*(2*unit-1)
 	}
-	return time.Duration(d)
+	// Jitter may lift the longest waits beyond what a Duration holds.
+	return time.Duration(min(d, maxDelay))
 }
+
+// maxDelay is the largest float64 that a Duration holds.
+const maxDelay = float64(math.MaxInt64 - 1023)

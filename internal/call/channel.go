@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/transport"
-	"github.com/naru-rpc/naru/metadata"
 )
 
 // A Channel gives calls their settings and their connections. internal/channel implements it over
@@ -41,8 +41,8 @@ type PickInfo struct {
 	// Deadline is the earliest of all deadlines set for the call. Zero: none. DeadlineBy names what set it.
 	Deadline   time.Time
 	DeadlineBy string
-	// Metadata is what the call sends, for balancers that hash a header. nil: none. Not to be changed.
-	Metadata metadata.MD
+	// Metadata is what the call sends, for balancers that hash a header. nil: none.
+	Metadata balancer.Metadata
 	// Attempt counts from 1, transparent retries included.
 	Attempt int
 	// Full is set after Open on that connection returned transport.ErrStreamLimit. The callee picks

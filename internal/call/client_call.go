@@ -30,9 +30,11 @@ type clientCall struct {
 	maxReceive int
 
 	head   transport.RequestHead
+	custom int // index of the first field of custom metadata
 	fixed  int // fields that are the same in every attempt
 	inline [14]transport.Field
 	pick   PickInfo
+	picked [1]string   // lent to pickers that ask for metadata
 	timer  *time.Timer // for deadlines that ctx does not know; kept when the call is recycled
 
 	last   *attempt             // the last one, for a unary call or a stream that did not begin; nil: none
@@ -138,6 +140,7 @@ func (c *clientCall) makeHead() error {
 		f = append(f, field(fieldEncoding, c.set.Compression))
 	}
 	c.head.Fields = f
+	c.custom = len(c.head.Fields)
 	if err := c.addMetadata(); err != nil {
 		return status.New(codes.Internal, err.Error()).WithCause(err).Err()
 	}
@@ -199,8 +202,9 @@ func (c *clientCall) attemptHead(conn *transport.ConnInfo) error {
 func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*mem.Buf, error)) (done func(DoneInfo), err error) {
 	for {
 		c.pick.Attempt++
+		c.pick.Metadata = (*pickMetadata)(c) // here, and not in prepare: attempts of a hedged call are copies
 		conn, done, err := c.env.Channel.Pick(c.ctx, &c.pick)
-		c.pick.Full = nil
+		c.pick.Full, c.pick.Metadata = nil, nil
 		if err != nil {
 			body.Free()
 			return nil, err

@@ -68,7 +68,8 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 func (p *RetryPolicy) backoff(step int) time.Duration {
 	d := float64(p.InitialBackoff) * math.Pow(p.BackoffMultiplier, float64(step))
 	d = min(d, float64(p.MaxBackoff))
-	return time.Duration(d * (0.8 + 0.4*rand.Float64()))
+	// Of what a Duration holds: MaxBackoff with its jitter may be more.
+	return time.Duration(min(d*(0.8+0.4*rand.Float64()), math.MaxInt64/2))
 }
 
 // pushback reads grpc-retry-pushback-ms: "If the value for pushback is negative or unparseable, then it will be

@@ -15,9 +15,15 @@ type Throttle struct {
 
 const oneToken = 1000
 
-// NewThrottle returns a full budget.
+// maxThrottle bounds both numbers, so that their sums fit; gRFC A6 ends maxTokens at 1000.
+const maxThrottle = 1e6
+
+// NewThrottle returns a full budget. Numbers beyond 1,000,000 are taken for that.
 func NewThrottle(maxTokens, tokenRatio float64) *Throttle {
-	t := &Throttle{max: int64(maxTokens * oneToken), ratio: int64(tokenRatio * oneToken)}
+	t := &Throttle{
+		max:   int64(min(max(maxTokens, 0), maxThrottle) * oneToken),
+		ratio: int64(min(max(tokenRatio, 0), maxThrottle) * oneToken),
+	}
 	t.tokens.Store(t.max)
 	return t
 }

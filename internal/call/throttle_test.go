@@ -1,6 +1,9 @@
 package call
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 // gRFC A6, "Throttling Retry Attempts and Hedged RPCs".
 func TestThrottle(t *testing.T) {
@@ -27,5 +30,34 @@ func TestThrottle(t *testing.T) {
 	none.Success()
 	if !none.Allow() || !none.Failure() {
 		t.Errorf("without a budget everything is allowed")
+	}
+}
+
+// Numbers of a service config that an int64 cannot hold leave a budget that works.
+func TestThrottleOfHugeNumbers(t *testing.T) {
+	for _, ratio := range []float64{1e300, math.MaxFloat64, 1e16} {
+		th := NewThrottle(10, ratio)
+		for range 6 {
+			th.Failure()
+		}
+		if th.Allow() {
+			t.Errorf("ratio %v: retries are allowed with 4 of 10 tokens, want them stopped", ratio)
+		}
+		if th.Success(); !th.Allow() {
+			t.Errorf("ratio %v: a success did not fill the budget", ratio)
+		}
+	}
+}
+
+func TestRetryBackoffOfHugeNumbers(t *testing.T) {
+	for _, p := range []RetryPolicy{
+		{InitialBackoff: math.MaxInt64, MaxBackoff: math.MaxInt64, BackoffMultiplier: 1},
+		{InitialBackoff: 1, MaxBackoff: math.MaxInt64, BackoffMultiplier: math.MaxFloat64},
+	} {
+		for step := range 200 {
+			if d := p.backoff(step); d < 0 {
+				t.Fatalf("%+v, step %d: a pause of %v, want no negative one", p, step, d)
+			}
+		}
 	}
 }

@@ -104,7 +104,7 @@ func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.Clie
 				// The first attempt finds out by Open that the connection has just ended. The ones after it
 				// must not find the same.
 				if info.Attempt <= 1 || !t.ended() {
-					p.conn = t
+					p.conn, p.info.Metadata = t, nil // lent until here
 					return t.t, p.done, nil
 				}
 				t.give()
@@ -118,7 +118,7 @@ func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.Clie
 		p.free()
 		return nil, nil, err
 	}
-	p.conn = t
+	p.conn, p.info.Metadata = t, nil
 	return t.t, p.done, nil
 }
 

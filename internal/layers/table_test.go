@@ -47,6 +47,7 @@ var rooms = []room{
 	{"narutest", 7},
 
 	{"cmd/protoc-gen-naru", 8},
+	{"internal/features", 8}, // tests of the public API alone
 }
 
 // A floor names what lives on it, whether its rooms may import each other, and what an import
