@@ -18,6 +18,10 @@ build: ## compile every package of every module
 test: ## run every test of every module (under 8 minutes on 2 cores)
 	$(EACH) go test -timeout 5m ./...
 
+.PHONY: quick
+quick: ## run the runtime module's tests only (under 40 s): the inner loop
+	go test -short ./...
+
 .PHONY: race
 race: ## the same under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(EACH) go test -race -timeout 10m ./...
@@ -29,6 +33,10 @@ invariants: ## the same with lent buffers overwritten when given back
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck
 	scripts/lint
+
+.PHONY: lintcommits
+lintcommits: ## subjects of the commits since the rule began: at most 72 characters
+	scripts/lintcommits
 
 .PHONY: fuzz-short
 fuzz-short: ## every fuzz target with FUZZTIME (200000x) inputs
