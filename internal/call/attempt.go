@@ -14,8 +14,7 @@ import (
 // Locks: mu is a leaf but for the stream's methods.
 type attempt struct {
 	// immutable after reset
-	single    bool // one response: nobody is woken before it is complete
-	sentLarge bool // the request of a unary call is a large message
+	single bool // one response: nobody is woken before it is complete
 
 	// owned by the receiving goroutine
 	credited int

@@ -199,7 +199,6 @@ func (h *hedge) start() {
 func (h *hedge) send(r *hedged) error {
 	a := r.attempt
 	a.reset(r.maxReceive)
-	a.sentLarge = len(h.body) >= mem.LargeMessage
 	body := func() (*mem.Buf, error) { return clone(&mem.Buf{B: h.body}), nil }
 	first, _ := body() // never fails
 	done, err := r.open(a, first, true, body)

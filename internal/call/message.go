@@ -8,7 +8,6 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/mem"
-	"github.com/naru-rpc/naru/internal/yield"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -138,10 +137,6 @@ func (i *inbound) decode(body []byte, m any) error {
 	if err := i.codec.Unmarshal(body, m); err != nil {
 		i.fault = "message_malformed"
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
-	}
-	if len(body) >= mem.LargeMessage {
-		mem.Decoded(len(body))
-		yield.After(len(body))
 	}
 	return nil
 }

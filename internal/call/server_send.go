@@ -6,7 +6,6 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
-	"github.com/naru-rpc/naru/internal/yield"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -235,9 +234,6 @@ func (c *ServerCall) sendOK(reply *mem.Buf) {
 		c.step.Head = c.headLocked(reply != nil && reply.B[0] == 1)
 	}
 	_ = c.sendLocked() // as above
-	if !c.method.ClientStreams && !c.method.ServerStreams && c.credited.Load() < mem.LargeMessage && c.answered < mem.LargeMessage {
-		yield.Small()
-	}
 }
 
 // Header returns a copy of what was set as the response's header.

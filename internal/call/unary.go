@@ -6,7 +6,6 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
-	"github.com/naru-rpc/naru/internal/yield"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -109,7 +108,6 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	u.last = a
 	a.reset(u.maxReceive)
 	a.single = true
-	a.sentLarge = len(body.B) >= mem.LargeMessage
 	done, err := u.open(a, body, true, u.again)
 	if err != nil {
 		return 0, false, err
@@ -162,11 +160,7 @@ func (u *unary) result(a *attempt) error {
 	}
 	a.box.refill(a.box.take())
 	f, _ := a.box.next()
-	err := a.in.unmarshal(f, u.res)
-	if len(f.body) < mem.LargeMessage && !a.sentLarge {
-		yield.Small()
-	}
-	return err
+	return a.in.unmarshal(f, u.res)
 }
 
 // explain corrects the status of a peer's reset that is only the echo of the deadline, and says more of a lost connection.

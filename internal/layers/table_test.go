@@ -18,7 +18,6 @@ var rooms = []room{
 	{"internal/leak", 0},
 	{"internal/memnet", 0},
 	{"internal/wellknown", 0},
-	{"internal/yield", 0},
 	{"internal/layers", 0},
 
 	{"codes", 1},

@@ -60,7 +60,7 @@ func Get(n int) *Buf {
 		return &Buf{B: make([]byte, 0, n)}
 	}
 	c := classFor(n)
-	b := shelves[c].take()
+	b := freeLists[c].take()
 	if b == nil {
 		if v := pools[c].Get(); v != nil {
 			b = v.(*Buf)
@@ -88,7 +88,7 @@ func (b *Buf) Free() {
 	if classBytes(c) > n {
 		c-- // the class whose size it has at least, so that Get's promise on capacity holds
 	}
-	if !shelves[c].put(b) {
+	if !freeLists[c].put(b) {
 		pools[c].Put(b)
 	}
 }

@@ -3,6 +3,8 @@ package mem
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestClasses(t *testing.T) {
@@ -32,7 +34,7 @@ func TestGrownBuffers(t *testing.T) {
 	}
 }
 
-func TestShelvesOutliveCollections(t *testing.T) {
+func TestFreeListsOutliveCollections(t *testing.T) {
 	b := Get(1 << 20)
 	first := &b.B[:1][0]
 	b.Free()
@@ -45,26 +47,56 @@ func TestShelvesOutliveCollections(t *testing.T) {
 	for range 100 {
 		(&Buf{B: make([]byte, 0, 1<<20+slack)}).Free()
 	}
-	if n := len(shelves[classFor(1<<20)].bufs); n != 4 {
-		t.Errorf("%d buffers of 1 MiB on a shelf for 4 MiB", n)
+	if n := len(freeLists[classFor(1<<20)].bufs); n != 4 {
+		t.Errorf("%d buffers of 1 MiB in a list limited to 4 MiB", n)
 	}
 }
 
-// TestShelvesBoundBytes: buffers that have outgrown their class take the room of several.
-func TestShelvesBoundBytes(t *testing.T) {
-	for c := range shelves {
-		s := &shelves[c]
+// TestFreeListsBoundBytes: buffers that have outgrown their class count with their real size.
+func TestFreeListsBoundBytes(t *testing.T) {
+	for c := range freeLists {
+		l := &freeLists[c]
 		for range 100 {
 			(&Buf{B: make([]byte, 0, min(classBytes(c)*2, maxClass)-1)}).Free() // about the largest of the class
 		}
 		held := 0
-		for _, b := range s.bufs {
+		for _, b := range l.bufs {
 			held += cap(b.B)
 		}
-		if held > s.room || held != s.held {
-			t.Errorf("class %d: %d bytes on a shelf for %d that counts %d", c, held, s.room, s.held)
+		if held > l.limit || held != l.held {
+			t.Errorf("class %d: holds %d bytes, limit %d, counted %d", c, held, l.limit, l.held)
 		}
 	}
+}
+
+// TestFreeListIsReleasedWhenIdle: an idle process keeps no large buffers, and needs no collection
+// and no further call to let go of them.
+func TestFreeListIsReleasedWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &freeList{limit: 1 << 20}
+		held := func() int { l.mu.Lock(); defer l.mu.Unlock(); return l.held }
+		for range 3 { // used in every period: stays
+			l.put(&Buf{B: make([]byte, 0, 64<<10)})
+			time.Sleep(idleTime + time.Millisecond)
+			synctest.Wait()
+			if held() == 0 {
+				t.Fatal("released while in use")
+			}
+		}
+		time.Sleep(idleTime)
+		synctest.Wait()
+		if n := held(); n != 0 || l.timed {
+			t.Errorf("%d bytes held after %v without use, timer running: %t", n, 2*idleTime, l.timed)
+		}
+		if l.put(&Buf{B: make([]byte, 0, 64<<10)}); held() != 64<<10 {
+			t.Error("the list no longer takes buffers")
+		}
+		time.Sleep(3 * idleTime)
+		synctest.Wait()
+		if n := held(); n != 0 {
+			t.Errorf("%d bytes held the second time", n)
+		}
+	})
 }
 
 func TestFreeNil(t *testing.T) {

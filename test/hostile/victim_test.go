@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -34,9 +33,6 @@ func TestMain(m *testing.M) {
 		os.Exit(attackers(name, os.Getenv(crewAddr)))
 	}
 	flag.Parse()
-	// Below this limit the runtime module does not hold its collector's floor: up to 64 MiB of addresses without
-	// memory behind them, which would be counted here.
-	debug.SetMemoryLimit(250 << 20)
 	leak.VerifyTestMain(m)
 }
 

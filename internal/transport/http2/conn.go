@@ -97,7 +97,6 @@ type conn struct {
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.
 func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
-	mem.Watch()
 	c.nc, c.role, c.limits, c.keep = nc, role, limits, keep
 	c.done = make(chan struct{})
 	c.draining = make(chan struct{})

@@ -9,7 +9,6 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
-	"github.com/naru-rpc/naru/internal/yield"
 )
 
 // Flush combining. Frames are appended to the out-buffer under mu; whoever finds nobody writing
@@ -93,7 +92,6 @@ func (c *conn) flushLocked(mode flushMode) {
 			c.writeFailed(err)
 			return
 		}
-		yield.After(n)
 		if n < len(w.B) || c.spill != nil && c.spill.blocked() {
 			w.B = w.B[:copy(w.B, w.B[n:])]
 			go c.writeLoop(w)
@@ -128,7 +126,7 @@ func (c *conn) takeLocked() *mem.Buf {
 			c.outBuf = mem.Get(writeChunk + 1024)
 			c.h.Out = c.outBuf.B
 		}
-		c.h.Fill(yield.Piece(writeChunk))
+		c.h.Fill(writeChunk)
 		c.updateLocked()
 	}
 	if len(c.h.Out) == 0 {
@@ -198,7 +196,6 @@ func (c *conn) write(p []byte) error {
 	if err != nil {
 		return err
 	}
-	yield.After(n)
 	if p = p[n:]; len(p) > 0 {
 		err = c.writeWaiting(p)
 	}

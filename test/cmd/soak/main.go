@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 )
 
@@ -22,9 +21,6 @@ func main() {
 	flag.DurationVar(&o.quiet, "quiet", time.Minute, "time between two moments without calls")
 	flag.StringVar(&o.profiles, "profiles", "", "write a profile of the heap in each such moment to this folder")
 	flag.Parse()
-	// Below a limit like this the runtime module does not hold its collector's floor: up to 64 MiB of addresses without
-	// memory behind them, which come and go, and would be taken for growth.
-	debug.SetMemoryLimit(250 << 20)
 	fmt.Printf("seed %d, %d callers, %v\n", o.seed, o.callers, o.length)
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
