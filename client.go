@@ -109,7 +109,7 @@ func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, o
 func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...CallOption) (ClientStream, error) {
 	if len(c.interceptors) > 0 {
 		if chain := c.chain(method); len(chain) > 0 {
-			return c.streamThrough(ctx, chain, method, opts)
+			return c.streamThrough(ctx, chain, method, nil, opts)
 		}
 	}
 	set, err := c.settings(opts)
@@ -123,8 +123,13 @@ func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...Call
 	return s, nil
 }
 
-// newStreamWith begins a server-streaming call in one piece. There are no interceptors.
+// newStreamWith begins a server-streaming call in one piece.
 func (c *Client) newStreamWith(ctx context.Context, method *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
+	if len(c.interceptors) > 0 {
+		if chain := c.chain(method); len(chain) > 0 {
+			return c.streamThrough(ctx, chain, method, req, opts)
+		}
+	}
 	set, err := c.settings(opts)
 	if err != nil {
 		return nil, err

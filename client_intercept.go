@@ -39,9 +39,9 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 
 func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req, res any, opts []CallOption) error {
 	c := newCall(m, ClientSide, nil)
-	called := false
+	c.request, c.into = req, res
 	err := runChain(ctx, chain, c, func(ctx context.Context) error {
-		called = true
+		req := c.beginAttempt()
 		set, err := cl.intercepted(c, opts)
 		if err != nil {
 			return err
@@ -51,6 +51,9 @@ func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *Met
 		set.Header, set.Trailer = &header, &trailer
 		err = call.Invoke(ctx, cl.env, m.client(), &set.Settings, req, res)
 		c.setResponse(header, trailer)
+		if err == nil {
+			c.noteResponse(res)
+		}
 		if userHeader != nil {
 			*userHeader = header
 		}
@@ -59,63 +62,91 @@ func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *Met
 		}
 		return err
 	})
-	if err == nil && !called {
-		return errNextNever
+	if err == nil && c.Response() == nil {
+		return errNoResponse
 	}
 	return err
 }
 
-// errNextNever: without next there is no response, and an empty message must not pass for one.
-var errNextNever = status.Error(codes.Internal, "an interceptor returned without an error and without calling next")
+// errNoResponse: an empty message must not pass for a response.
+var errNoResponse = status.Error(codes.Internal,
+	"an interceptor returned nil, but the call has no response: call next, Call.SetResponse or Call.HandleStream, or return an error")
+
+// beginAttempt returns the request to send. What was supplied before is lost.
+func (c *Call) beginAttempt() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.response, c.supplied = nil, nil
+	return c.request
+}
 
 // interceptedStream is a stream whose final status is its interceptors'.
 type interceptedStream struct {
-	*call.ClientStream
-	kind Kind
-	done chan struct{} // closed when the chain has returned
-	err  error         // what it returned; after done
+	ClientStream // set before begun is closed
+	kind         Kind
+	begun        chan struct{} // closed when ClientStream is set
+	done         chan struct{} // closed when the chain has returned
+	err          error         // what it returned; after done
+	call         *Call
 }
 
 // streamThrough runs the chain on a goroutine of its own, which ends when the stream has ended and the last
-// interceptor has returned.
-func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, opts []CallOption) (ClientStream, error) {
+// interceptor has returned. req is the only request of a call that has one, nil if the program sends it itself.
+func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
 	c := newCall(m, ClientSide, nil)
-	s := &interceptedStream{kind: m.Kind, done: make(chan struct{})}
-	begun := make(chan struct{}) // closed when s.ClientStream is set
+	s := &interceptedStream{kind: m.Kind, begun: make(chan struct{}), done: make(chan struct{}), call: c}
+	c.request, c.stream = req, s
 	go func() {
 		defer close(s.done)
-		s.err = runChain(ctx, chain, c, func(ctx context.Context) error {
-			if s.ClientStream != nil {
-				return status.Error(codes.Internal, "an interceptor called next again on a stream that had begun")
-			}
-			set, err := cl.intercepted(c, opts)
-			if err != nil {
-				return err
-			}
-			stream, err := call.NewStream(ctx, cl.env, m.client(), &set.Settings)
-			if err != nil {
-				return err
-			}
-			s.ClientStream = stream
-			close(begun)
-			<-stream.Ended()
-			c.setResponse(stream.ResponseHeader(), stream.Trailer())
-			return stream.Err()
-		})
+		s.err = runChain(ctx, chain, c, func(ctx context.Context) error { return cl.runStream(ctx, s, m, opts) })
 		if s.err != nil && s.ClientStream != nil {
 			// An interceptor may give up while the stream runs, by returning from a goroutine of next.
 			_ = s.ClientStream.Close() // always nil
 		}
 	}()
 	select {
-	case <-begun:
+	case <-s.begun:
 		return s, nil
 	case <-s.done:
 	}
-	if s.err == nil {
-		return nil, errNextNever
+	if s.err != nil {
+		return nil, s.err
 	}
-	return nil, s.err
+	res := c.Response()
+	if res == nil {
+		return nil, errNoResponse
+	}
+	return newLocalStream(ctx, m.Kind).answered(res), nil
+}
+
+// runStream is what the last interceptor calls: it begins the stream and returns when it has ended.
+func (cl *Client) runStream(ctx context.Context, s *interceptedStream, m *MethodInfo, opts []CallOption) error {
+	if s.ClientStream != nil {
+		return status.Error(codes.Internal, "an interceptor called next again on a stream that had begun")
+	}
+	req := s.call.beginAttempt()
+	set, err := cl.intercepted(s.call, opts)
+	if err != nil {
+		return err
+	}
+	var stream *call.ClientStream
+	if req != nil {
+		stream, err = call.NewStreamWith(ctx, cl.env, m.client(), &set.Settings, req)
+	} else {
+		stream, err = call.NewStream(ctx, cl.env, m.client(), &set.Settings)
+	}
+	if err != nil {
+		return err
+	}
+	s.begin(stream)
+	<-stream.Ended()
+	s.call.setResponse(stream.ResponseHeader(), stream.Trailer())
+	return stream.Err()
+}
+
+func (s *interceptedStream) begin(stream ClientStream) {
+	s.ClientStream = stream
+	close(s.begun)
 }
 
 // RecvMsg returns the interceptors' status when the call has ended.
@@ -125,11 +156,17 @@ func (s *interceptedStream) RecvMsg(m any) error {
 		return nil
 	}
 	<-s.done
-	if s.err != nil {
+	switch {
+	case s.err != nil:
 		return s.err
-	}
-	if err != nil {
+	case s.kind.ServerStreams():
 		return io.EOF
 	}
-	return nil
+	if res := s.call.Response(); res != nil {
+		return copyMessage("Call.SetResponse", m, res)
+	}
+	if err == io.EOF || err == nil {
+		return err
+	}
+	return errNoResponse
 }

@@ -6,13 +6,18 @@ import (
 	"strings"
 )
 
-// An Interceptor wraps one call of any kind, on either side. It may look at and change headers
-// before next, refuse by returning an error instead of calling next, watch or replace messages
-// through call's hooks, and see the final status after: next's error is it, and what the
-// interceptor returns takes its place.
+// An Interceptor wraps one call of any kind, on either side. It may
+//
+//   - inspect and change headers before next,
+//   - refuse the call by returning an error instead of calling next,
+//   - inspect or replace the request and the response (Call.Request, SetRequest, Response, SetResponse),
+//     and the messages of streams (OnReceive, OnSend),
+//   - supply the response itself instead of calling next, or after next has failed: SetResponse for calls with one
+//     response, HandleStream for streams. Caches, fallbacks, mocks and deduplication are built on these two,
+//   - replace the final status: next's error is the status so far, what the interceptor returns takes its place.
 //
 // On a server, next decodes the request and runs the handler, with the context it is given; it can be
-// called once. Nothing of a message is decoded before the last interceptor calls it.
+// called once. Nothing of a message is decoded before the last interceptor calls it, unless one calls Request.
 //
 // On a client, next makes the call and returns when it has ended, for streams as well: an interceptor of
 // a stream runs beside the program that uses the stream, on a goroutine of its own. next may be

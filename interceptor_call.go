@@ -56,6 +56,10 @@ type Call struct {
 	side   Side
 	server *call.ServerCall // nil on a client
 	hooks  call.Hooks
+	// newRequest makes a message for the only request of a server's call; nil if it has no such.
+	newRequest func() any
+	into       any                // the program's message for the response of a client's unary call
+	stream     *interceptedStream // nil on a server, and of unary calls
 
 	// guarded by mu
 	mu        sync.Mutex
@@ -69,6 +73,10 @@ type Call struct {
 	trailer   metadata.MD
 	opts      []CallOption
 	onAttempt []func(Attempt)
+	ran       bool // the handler of a server's call has been called
+	request   any  // nil: not known, or on a server not decoded yet
+	response  any  // nil: none yet
+	supplied  any  // the response an interceptor set
 }
 
 // Attempt is one sending of a call, as a client's interceptor is told of it.
@@ -86,7 +94,7 @@ type Attempt struct {
 
 func newCall(m *MethodInfo, side Side, server *call.ServerCall) *Call {
 	c := &Call{method: m, side: side, server: server}
-	c.hooks = call.Hooks{Receive: c.receive, Send: c.send, Sent: c.countSent}
+	c.hooks = call.Hooks{Receive: c.receive, Send: c.send, Sent: c.countSent, Reply: c.noteResponse}
 	return c
 }
 
@@ -238,6 +246,9 @@ func (c *Call) send(m any) (any, error) {
 func (c *Call) countSent(info call.MessageInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.server != nil && !c.method.Kind.ServerStreams() {
+		c.sent = MessageCount{} // of several responses only the last is sent
+	}
 	c.sent.add(info)
 }
 

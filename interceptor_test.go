@@ -338,9 +338,9 @@ func TestInterceptorMistakes(t *testing.T) {
 	never := func(context.Context, *naru.Call, func(context.Context) error) error { return nil }
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), "x")
-		wantStatus(t, err, codes.Internal, "an interceptor returned without an error and without calling next")
+		wantStatus(t, err, codes.Internal, "an interceptor returned nil, but the call has no response: call next, Call.SetResponse or Call.HandleStream, or return an error")
 		_, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
-		wantStatus(t, err, codes.Internal, "an interceptor returned without an error and without calling next")
+		wantStatus(t, err, codes.Internal, "an interceptor returned nil, but the call has no response: call next, Call.SetResponse or Call.HandleStream, or return an error")
 	}, clientOnly{naru.WithInterceptors(never)})
 	panics := func(context.Context, *naru.Call, func(context.Context) error) error { panic("in an interceptor") }
 	overAll(t, plain, func(t *testing.T, p *pair) {

@@ -121,14 +121,13 @@ func (s *Server) methods(cfg *serve.Config) {
 				s.errs = append(s.errs, err)
 				continue
 			}
-			cfg.Methods[m.info.FullMethod] = s.serverMethod(m.info, m.serve)
+			cfg.Methods[m.info.FullMethod] = s.serverMethod(m)
 		}
 	}
 	if h := s.cfg.unknown; h != nil {
-		info := &MethodInfo{Kind: KindBidi}
-		cfg.Unknown = s.serverMethod(info, func(_ context.Context, c *call.ServerCall) error {
+		cfg.Unknown = s.serverMethod(&MethodDesc{info: &MethodInfo{Kind: KindBidi}, serve: func(_ context.Context, c *call.ServerCall, _ any) error {
 			return h(c.FullMethod(), c)
-		})
+		}})
 	}
 }
 
@@ -147,12 +146,13 @@ func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*call.ServerMet
 var errNextTwice = status.Error(codes.Internal, "an interceptor called next more than once on a server")
 
 // serverMethod puts the interceptors around a handler. Without any, there is nothing between.
-func (s *Server) serverMethod(info *MethodInfo, handle func(context.Context, *call.ServerCall) error) *call.ServerMethod {
+func (s *Server) serverMethod(d *MethodDesc) *call.ServerMethod {
+	info, serve := d.info, d.serve
 	m := &call.ServerMethod{
 		FullMethod:    info.FullMethod,
 		ClientStreams: info.Kind.ClientStreams(),
 		ServerStreams: info.Kind.ServerStreams(),
-		Handle:        func(c *call.ServerCall) error { return handle(c.Context(), c) },
+		Handle:        func(c *call.ServerCall) error { return serve(c.Context(), c, nil) },
 	}
 	chain := chainFor(s.cfg.interceptors, info)
 	if len(chain) == 0 {
@@ -164,16 +164,20 @@ func (s *Server) serverMethod(info *MethodInfo, handle func(context.Context, *ca
 			method = &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
 		}
 		c := newCall(method, ServerSide, sc)
+		c.newRequest = d.newRequest
 		sc.SetHooks(&c.hooks)
-		ran := false
-		return runChain(sc.Context(), chain, c, func(ctx context.Context) error {
-			if ran {
-				return errNextTwice
+		err := runChain(sc.Context(), chain, c, func(ctx context.Context) error {
+			req, err := c.beginHandler()
+			if err != nil {
+				return err
 			}
-			ran = true
 			sc.SetContext(ctx)
-			return handle(ctx, sc)
+			return serve(ctx, sc, req)
 		})
+		if err != nil {
+			return err
+		}
+		return c.finishResponse()
 	}
 	return m
 }

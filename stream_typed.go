@@ -91,7 +91,7 @@ func all[T any](r receiver, close io.Closer) iter.Seq2[*T, error] {
 
 // NewServerStreamingClient begins a server-streaming call with its request. For generated code.
 func NewServerStreamingClient[Res any](ctx context.Context, cc ClientConnInterface, m *MethodInfo, req any, opts ...CallOption) (ServerStreamingClient[Res], error) {
-	if c, ok := cc.(*Client); ok && len(c.interceptors) == 0 {
+	if c, ok := cc.(*Client); ok {
 		s, err := c.newStreamWith(ctx, m, req, opts)
 		if err != nil {
 			return nil, err

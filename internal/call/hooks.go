@@ -18,6 +18,8 @@ type Hooks struct {
 	Send func(m any) (any, error)
 	// Sent is called when a message has been encoded.
 	Sent func(info MessageInfo)
+	// Reply is called with the only response of a server call as its handler returned it.
+	Reply func(m any)
 }
 
 // Uncompressed marks a message to be sent as it is in a call that uses compression.

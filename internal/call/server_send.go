@@ -123,7 +123,12 @@ func (c *ServerCall) sendError(err error) error {
 }
 
 // Reply keeps the one response of a method that has one; finish sends it with the status.
-func (c *ServerCall) Reply(m any) error {
+func (c *ServerCall) Reply(m any) error { return c.keepReply(m, false) }
+
+// SetReply is Reply for an interceptor: m takes the place of a response that was kept before.
+func (c *ServerCall) SetReply(m any) error { return c.keepReply(m, true) }
+
+func (c *ServerCall) keepReply(m any, replace bool) error {
 	c.sendMu.Lock()
 	if c.finished {
 		c.sendMu.Unlock()
@@ -131,16 +136,20 @@ func (c *ServerCall) Reply(m any) error {
 	}
 	out := c.out // the exchange may be another call's when the message is encoded, see recycle
 	c.sendMu.Unlock()
+	if h := out.hooks; h != nil && h.Reply != nil && !replace {
+		h.Reply(m)
+	}
 	buf, err := out.encode(m)
 	if err != nil {
 		return err
 	}
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
-	if c.finished || c.reply != nil {
+	if c.finished || c.reply != nil && !replace {
 		buf.Free()
 		return status.Error(codes.Internal, "reply: the response has been given")
 	}
+	c.reply.Free()
 	c.reply = buf
 	return nil
 }
