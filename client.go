@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/channel"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -21,9 +23,13 @@ type Client struct {
 	channel      io.Closer
 	target       *channel.Channel // nil for in-process clients
 
-	// chains by *MethodInfo, filled as methods are called
-	chains sync.Map
+	// chains by *MethodInfo, filled as methods are called; atomic: how many were made
+	chains  sync.Map
+	chained atomic.Int64
 }
+
+// maxChains bounds Client.chains: generated code has one MethodInfo a method, but a program may call with one a call.
+const maxChains = 4096
 
 // InProcess returns a client whose calls go to srv without a network, with everything else as it is
 // over one: messages are encoded, limits hold, deadlines and metadata travel, interceptors run on both
@@ -38,7 +44,9 @@ func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := core.InProcess()
+	var accepted inproc.HeaderLimits
+	accepted.Size, accepted.Fields = cfg.limits.Headers()
+	conn, err := core.InProcess(accepted)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +155,8 @@ func (c *Client) chain(m *MethodInfo) []Interceptor {
 		return v.([]Interceptor)
 	}
 	chain := chainFor(c.interceptors, m)
-	c.chains.Store(m, chain)
+	if c.chained.Add(1) <= maxChains {
+		c.chains.Store(m, chain)
+	}
 	return chain
 }

@@ -3,6 +3,7 @@ package naru
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru/credentials"
@@ -161,5 +162,21 @@ func WithCallMaxSendMessageSize(bytes int) CallOption {
 		if bytes != 0 {
 			c.MaxSendBytes = bytes
 		}
+	})
+}
+
+// WithCallAuthority sends this :authority with the call in place of the client's (WithAuthority): a host name, with
+// a port if need be. With TLS the server's certificate must be valid for the host too, whatever the connection was
+// verified for; otherwise the call ends with UNAVAILABLE before anything is sent. In plaintext and in-process it is
+// sent as it is. "" means the client's. RFC 9113 §8.3.1.
+func WithCallAuthority(authority string) CallOption {
+	return callOption(func(c *callConfig) {
+		for i := range len(authority) {
+			if b := authority[i]; b <= ' ' || b >= 0x7f || strings.IndexByte("/\\@?#", b) >= 0 {
+				c.err = fmt.Errorf("WithCallAuthority(%q): the byte %q is not allowed in an authority", authority, b)
+				return
+			}
+		}
+		c.Authority = authority
 	})
 }

@@ -2,6 +2,7 @@ package naru
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -15,7 +16,9 @@ const maxCallAttempts = 10
 // sense as a service config's must; more than 10 attempts are taken for 10. Without any policy, methods whose
 // idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT are tried up to 4 times when UNAVAILABLE (unary ones also if the
 // connection breaks in the middle of the response, of which a unary call shows nothing before its end), others
-// once. Attempts that no server has looked at are repeated in any case.
+// once. Those repetitions are bounded by the service config's retryThrottling, or, without one, by a budget of 10
+// tokens for the client, of which a failure takes one and a success returns a tenth: below half of it nothing is
+// repeated. Attempts that no server has looked at are repeated in any case.
 func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 	policy := &call.RetryPolicy{
 		MaxAttempts:       min(p.MaxAttempts, maxCallAttempts),
@@ -29,7 +32,7 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 		switch {
 		case p.MaxAttempts < 2:
 			c.err = fmt.Errorf("WithRetry: MaxAttempts is %d, want at least 2", p.MaxAttempts)
-		case p.InitialBackoff <= 0 || p.MaxBackoff <= 0 || p.BackoffMultiplier <= 0:
+		case p.InitialBackoff <= 0 || p.MaxBackoff <= 0 || !(p.BackoffMultiplier > 0): // NaN is not
 			c.err = fmt.Errorf("WithRetry: backoff of %v to %v times %v: all must be positive", p.InitialBackoff, p.MaxBackoff, p.BackoffMultiplier)
 		case policy.Retryable == 0 && p.PerAttemptTimeout <= 0:
 			c.err = fmt.Errorf("WithRetry: no codes are retryable")
@@ -61,4 +64,17 @@ func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
 // server has looked at are repeated nevertheless, since they were not the call.
 func WithoutRetry() CallOption {
 	return callOption(func(c *callConfig) { c.Retry = call.RetryChoice{Never: true} })
+}
+
+// WithMaxRetryDelay bounds how long a server may ask a call to wait before its next attempt (grpc-retry-pushback-ms,
+// google.rpc.RetryInfo). A server that asks for more gets no other attempt: the call ends with the status at hand.
+// Attempts under a hedging policy are bounded in the same way. 0 means one minute; a negative value is an error.
+func WithMaxRetryDelay(d time.Duration) CallOption {
+	return callOption(func(c *callConfig) {
+		if d < 0 {
+			c.err = fmt.Errorf("WithMaxRetryDelay(%v): negative", d)
+			return
+		}
+		c.MaxRetryDelay = d
+	})
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -58,6 +59,9 @@ func (c *clientCall) prepare() error {
 		c.deadline, c.deadlineBy = d, "the context"
 	}
 	c.limitTime(c.set.Timeout, "WithTimeout")
+	if !c.deadline.IsZero() && !c.began.Before(c.deadline) {
+		return c.lateStart()
+	}
 	config, err := c.env.Channel.MethodConfig(c.ctx, c.method.FullMethod, c.deadline)
 	if err != nil {
 		return c.withDeadline(err)
@@ -89,6 +93,12 @@ func (c *clientCall) prepare() error {
 		}
 	}
 	return c.makeHead()
+}
+
+// lateStart is the status of a call whose deadline had passed before it began.
+func (c *clientCall) lateStart() error {
+	text := fmt.Sprintf("the deadline (set by %s) passed %s before the call began", c.deadlineBy, round(c.began.Sub(c.deadline)))
+	return status.New(codes.DeadlineExceeded, text).WithCause(context.DeadlineExceeded).WithLocal(&connectivity.Report{DeadlineBy: c.deadlineBy}).Err()
 }
 
 // withDeadline says which setting gave the deadline, to an error of who does not know.
@@ -128,6 +138,9 @@ func smallerLimit(limit, config int) int {
 // "Request-Headers → Call-Definition *Custom-Metadata".
 func (c *clientCall) makeHead() error {
 	c.head = transport.RequestHead{Method: "POST", Authority: c.env.Authority, Path: c.method.FullMethod}
+	if c.set.Authority != "" {
+		c.head.Authority = c.set.Authority
+	}
 	f := append(c.inline[:0],
 		field(fieldTE, "trailers"),
 		field(fieldContentType, contentTypeFor(c.set.Subtype)),
@@ -182,6 +195,9 @@ func (c *clientCall) attemptHead(conn *transport.ConnInfo) error {
 	c.head.Scheme = "http"
 	if conn.TLS != nil {
 		c.head.Scheme = "https"
+		if err := c.checkAuthority(conn); err != nil {
+			return err
+		}
 	}
 	if !c.deadline.IsZero() {
 		var b [maxTimeoutDigits + 1]byte
@@ -224,7 +240,7 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 		}
 		if err == transport.ErrStreamLimit {
 			c.pick.Full = conn
-		} else if err := c.pause(err); err != nil {
+		} else if err := c.reopen(err); err != nil {
 			return nil, err
 		}
 		if body, err = again(); err != nil {
@@ -281,19 +297,29 @@ func (c *clientCall) gaveUp(done func(DoneInfo), err error) {
 	}
 }
 
-// Attempts that fail before anything was sent are repeated without limit (gRFC A6: "the RPC never
-// leaves the client"). The channel takes such a connection out by itself, so that the first repeats
-// need no pause; what follows is for a channel that is slow to notice.
+// Attempts that fail before anything was sent are repeated (gRFC A6: "the RPC never leaves the client").
+// The channel takes such a connection out by itself, so the first repeats need no pause. The pauses double
+// after that, and the call fails with the last error when all repeats are used: in about 2.5 s.
 const (
-	freeRepeats = 3
-	repeatPause = 5 * time.Millisecond
+	freeRepeats    = 3
+	maxRepeats     = 12
+	firstReopening = 5 * time.Millisecond
 )
 
-func (c *clientCall) pause(cause error) error {
+// reopen decides about another try after Open has failed with cause: nil if there is to be one, after a pause.
+func (c *clientCall) reopen(cause error) error {
+	var te *transport.Error
+	if errors.As(cause, &te) && te.Scope == transport.ScopeStream {
+		return clientStatus(te).WithMessage(peerName(c.peer) + ": " + te.Error()).Err() // no connection would take it
+	}
 	if c.unsent++; c.unsent <= freeRepeats {
 		return nil
 	}
-	t := time.NewTimer(repeatPause)
+	if c.unsent > maxRepeats {
+		text := fmt.Sprintf("%s: %v (%d connections in a row could not be used)", peerName(c.peer), cause, c.unsent)
+		return status.New(codes.Unavailable, text).WithCause(cause).Err()
+	}
+	t := time.NewTimer(jitter(firstReopening << (c.unsent - freeRepeats - 1)))
 	defer t.Stop()
 	var deadline <-chan time.Time
 	if !c.deadline.IsZero() {

@@ -2,6 +2,8 @@ package call
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
@@ -47,6 +49,26 @@ func credentialError(err error) error {
 		return err
 	}
 	return status.New(codes.Unauthenticated, "credentials: "+err.Error()).WithCause(err).Err()
+}
+
+// checkAuthority holds the authority of a call's own against the server's certificate, since the connection was
+// verified for the client's. It fails with UNAVAILABLE as grpc-go's CallAuthority does.
+func (c *clientCall) checkAuthority(conn *transport.ConnInfo) error {
+	if c.set.Authority == "" || c.set.Authority == c.env.Authority {
+		return nil
+	}
+	host := c.set.Authority
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if len(conn.TLS.PeerCertificates) == 0 {
+		return status.Errorf(codes.Unavailable, "authority %q of the call (WithCallAuthority): %s has shown no certificate", c.set.Authority, peerName(conn))
+	}
+	if err := conn.TLS.PeerCertificates[0].VerifyHostname(host); err != nil {
+		text := fmt.Sprintf("authority %q of the call (WithCallAuthority) is not in the certificate of %s: %v", c.set.Authority, peerName(conn), err)
+		return status.New(codes.Unavailable, text).WithCause(err).Err()
+	}
+	return nil
 }
 
 // private tells whether nobody can listen on the connection.

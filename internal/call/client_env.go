@@ -23,6 +23,18 @@ type ClientEnv struct {
 	// unary calls to be used again. Here and not in a variable: they hold channels and timers, which
 	// testing/synctest ties to the bubble they were made in.
 	unaries sync.Pool
+
+	// budget is made by the first call that asks for it, see implicitBudget.
+	budgetOnce sync.Once
+	budget     *Throttle
+}
+
+// implicitBudget bounds the retries nobody has configured, those of idempotent methods, by the figures gRFC A6
+// gives as its example: "maxTokens": 10, "tokenRatio": 0.1. A server that refuses everything is sent as good as no
+// repetitions then, instead of four times what is asked of it.
+func (env *ClientEnv) implicitBudget() *Throttle {
+	env.budgetOnce.Do(func() { env.budget = NewThrottle(10, 0.1) })
+	return env.budget
 }
 
 // A ClientMethod is what a client needs to know of a method.
@@ -52,6 +64,8 @@ type Settings struct {
 	MaxSendBytes     int // < 0: no limit
 	Metadata         []string
 	Credentials      []credentials.PerRPC
+	Authority        string        // "": the client's
+	MaxRetryDelay    time.Duration // the longest pause a server may ask for before a retry; 0: one minute
 
 	Hooks *Hooks // nil: nobody asks
 	Retry RetryChoice

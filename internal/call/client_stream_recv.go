@@ -66,7 +66,7 @@ func (s *ClientStream) recv(m any) error {
 			}
 			if err != nil || !again {
 				if err == nil {
-					s.env.Channel.Throttle().Success()
+					s.throttle().Success()
 				}
 				s.end(err, true)
 				return s.outcome()
@@ -84,7 +84,7 @@ func (s *ClientStream) deliver(a *attempt, f frame, m any) error {
 		return s.outcome()
 	}
 	if !s.method.ServerStreams {
-		s.env.Channel.Throttle().Success()
+		s.throttle().Success()
 		s.end(nil, false)
 	}
 	return nil

@@ -38,7 +38,7 @@ func clientCode(e *transport.Error) codes.Code {
 }
 
 // tokenHeaderLimit is the transport's token for a header section over its limit.
-const tokenHeaderLimit = "header_list_too_large"
+const tokenHeaderLimit = "peer_header_list"
 
 // serverStatus is what a handler's stream operations return when the transport ended the stream.
 // Nobody is there to receive it: the code says to the handler that it can stop.

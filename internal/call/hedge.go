@@ -122,7 +122,7 @@ func (h *hedge) timeUp() error {
 // is not negative.
 func (h *hedge) failed(r *hedged) (next time.Duration, final bool) {
 	push, pushed, stop := pushback(r.attempt.lastFields())
-	if stop {
+	if stop || push > h.call.maxRetryDelay() {
 		h.stopped = true
 	}
 	code := status.Code(r.err)
@@ -305,7 +305,7 @@ func (u *unary) runHedged(p *HedgingPolicy) error {
 	err = u.result(r.attempt)
 	u.export(r.attempt)
 	if err == nil {
-		u.env.Channel.Throttle().Success()
+		u.throttle().Success()
 	}
 	r.finish(err)
 	return err

@@ -42,11 +42,15 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 		return 0, false
 	}
 	// Counted before anything else is asked: the budget is for all calls of the channel.
-	if allowed := c.env.Channel.Throttle().Failure(); stop || !allowed || c.retry.seen >= p.MaxAttempts {
+	if allowed := c.throttle().Failure(); stop || !allowed || c.retry.seen >= p.MaxAttempts {
 		if !stop && !allowed && c.retry.seen < p.MaxAttempts {
 			c.env.Counters.Throttled.Add(1)
 		}
 		return 0, false
+	}
+	asked := max(push, retryDelay(err))
+	if asked > c.maxRetryDelay() {
+		return 0, false // to come back earlier than asked would only add to the load
 	}
 	if pushed {
 		c.retry.step = 0
@@ -55,7 +59,7 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 		pause = p.backoff(c.retry.step)
 		c.retry.step++
 	}
-	pause = max(pause, retryDelay(err))
+	pause = max(pause, asked)
 	if !c.deadline.IsZero() && time.Until(c.deadline) <= pause {
 		return 0, false // the pause alone would outlast the call: what has happened says more
 	}
@@ -63,13 +67,39 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 	return pause, true
 }
 
+// defaultMaxRetryDelay is how long a server may make a call wait before its next attempt, see Settings.
+const defaultMaxRetryDelay = time.Minute
+
+func (c *clientCall) maxRetryDelay() time.Duration {
+	if c.set.MaxRetryDelay > 0 {
+		return c.set.MaxRetryDelay
+	}
+	return defaultMaxRetryDelay
+}
+
+// throttle is the budget of the call's attempts: the one of the service config, or for retries that nothing but the
+// method's idempotency level allows, the client's own. nil: no limit.
+func (c *clientCall) throttle() *Throttle {
+	if t := c.env.Channel.Throttle(); t != nil || c.retry.policy != idempotentRetry {
+		return t
+	}
+	return c.env.implicitBudget()
+}
+
 // backoff before the next attempt: "min(initialBackoff*backoffMultiplier**(n-1), maxBackoff)" with a
 // jitter of 20 % up or down.
 func (p *RetryPolicy) backoff(step int) time.Duration {
 	d := float64(p.InitialBackoff) * math.Pow(p.BackoffMultiplier, float64(step))
-	d = min(d, float64(p.MaxBackoff))
-	// Of what a Duration holds: MaxBackoff with its jitter may be more.
-	return time.Duration(min(d*(0.8+0.4*rand.Float64()), math.MaxInt64/2))
+	if !(d < float64(p.MaxBackoff)) { // NaN included
+		return jitter(p.MaxBackoff)
+	}
+	return jitter(time.Duration(d))
+}
+
+// jitter is d, 20 % up or down.
+func jitter(d time.Duration) time.Duration {
+	// Of what a Duration holds: a maximum with its jitter may be more.
+	return time.Duration(min(float64(d)*(0.8+0.4*rand.Float64()), math.MaxInt64/2))
 }
 
 // pushback reads grpc-retry-pushback-ms: "If the value for pushback is negative or unparseable, then it will be

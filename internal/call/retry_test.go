@@ -103,6 +103,11 @@ func TestRetryPolicy(t *testing.T) {
 		{name: "pushback no more", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "-1"), success()}, want: codes.Unavailable, text: "m", n: 1},
 		{name: "pushback nonsense", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "soon"), success()}, want: codes.Unavailable, text: "m", n: 1},
 		{name: "RetryInfo", answers: []answer{failure(codes.Unavailable, "grpc-status-details-bin", retryInfo(codes.Unavailable, 7)), success()}, n: 2, pauses: []time.Duration{7 * time.Second}},
+		{name: "pushback of a minute", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "60000"), success()}, n: 2, pauses: []time.Duration{time.Minute}},
+		{name: "pushback of more", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "60001"), success()}, want: codes.Unavailable, text: "m", n: 1},
+		{name: "RetryInfo of more", answers: []answer{failure(codes.Unavailable, "grpc-status-details-bin", retryInfo(codes.Unavailable, 61)), success()}, want: codes.Unavailable, text: "m", n: 1},
+		{name: "RetryInfo that overflows", answers: []answer{failure(codes.Unavailable, "grpc-status-details-bin", retryInfo(codes.Unavailable, 1<<62)), success()}, want: codes.Unavailable, text: "m", n: 1},
+		{name: "a longer pause is allowed", answers: []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "61000"), success()}, change: func(s *Settings) { s.MaxRetryDelay = 2 * time.Minute }, n: 2, pauses: []time.Duration{61 * time.Second}},
 		{name: "no time left", answers: []answer{failure(codes.Unavailable), success()}, timeout: 500 * time.Millisecond, want: codes.Unavailable, text: "m", n: 1},
 		{name: "budget", answers: []answer{failure(codes.Unavailable)}, tokens: 5, want: codes.Unavailable, text: "m (after 3 attempts)", n: 3},
 		{name: "switched off", answers: []answer{failure(codes.Unavailable)}, change: func(s *Settings) { s.Retry = RetryChoice{Never: true} }, want: codes.Unavailable, text: "m", n: 1},
@@ -329,7 +334,7 @@ func TestPauseEndsWithTheCall(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			set := testSettings()
-			set.Retry.Policy = testPolicy()
+			set.Retry.Policy, set.MaxRetryDelay = testPolicy(), 2*time.Hour
 			start := time.Now()
 			var err error
 			switch kind {
@@ -352,4 +357,72 @@ func TestPauseEndsWithTheCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// badConn is a connection that cannot be opened streams on, for one reason or another.
+type badConn struct {
+	transport.ClientConn
+	opens int
+	err   *transport.Error
+}
+
+func (c *badConn) Open(_ *transport.RequestHead, body *mem.Buf, _ bool, _ transport.ClientSink) (transport.ClientStream, error) {
+	c.opens++
+	body.Free()
+	return nil, c.err
+}
+
+// A request that no connection would take fails at once; connections that fail one after the other end the call after
+// a bounded number of tries with growing pauses.
+func TestOpenFailures(t *testing.T) {
+	tooLarge := &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: tokenHeaderLimit, Reason: "too large"}
+	gone := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Token: "x", Reason: "gone", Unprocessed: true}
+	for _, tt := range []struct {
+		err      *transport.Error
+		deadline time.Duration
+		want     codes.Code
+		opens    int
+		min, max time.Duration
+	}{
+		{tooLarge, time.Hour, codes.ResourceExhausted, 1, 0, 0},
+		{tooLarge, 0, codes.ResourceExhausted, 1, 0, 0},
+		{gone, 0, codes.Unavailable, maxRepeats + 1, time.Second, 4 * time.Second},
+		{gone, 10 * time.Millisecond, codes.DeadlineExceeded, 5, 10 * time.Millisecond, 10 * time.Millisecond},
+	} {
+		for _, kind := range []string{"unary", "server stream", "client stream"} {
+			synctest.Test(t, func(t *testing.T) {
+				inner := inproc.New(script(success()), 0, nil)
+				defer inner.Close(nil)
+				conn := &badConn{ClientConn: inner, err: tt.err}
+				set := testSettings()
+				set.Timeout = tt.deadline
+				start := time.Now()
+				err := callKind(t, testEnv(t, conn), set, kind)
+				took := time.Since(start)
+				if status.Code(err) != tt.want || conn.opens < tt.opens-1 || conn.opens > tt.opens || took < tt.min || took > tt.max {
+					t.Errorf("%s, %v, deadline %v: %v after %d tries and %v, want %v after %d and %v to %v",
+						kind, tt.err, tt.deadline, err, conn.opens, took, tt.want, tt.opens, tt.min, tt.max)
+				}
+			})
+		}
+	}
+}
+
+// Without a budget of the service config, a server that refuses everything is not sent four times as much.
+func TestImplicitRetriesHaveABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := script(failure(codes.Unavailable))
+		conn := inproc.New(server, 0, nil)
+		defer conn.Close(nil)
+		env := testEnv(t, conn)
+		idempotent := rawUnary
+		idempotent.Idempotent = true
+		const calls = 200
+		for range calls {
+			_ = Invoke(t.Context(), env, idempotent, testSettings(), encoding.RawMessage("q"), new(encoding.RawMessage))
+		}
+		if n := len(server.attempts); n <= calls || n > calls+5 {
+			t.Errorf("%d calls made %d requests, want a few more", calls, n)
+		}
+	})
 }

@@ -116,7 +116,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	err = u.finish(a)
 	a.late = !stop()
 	if err == nil {
-		u.env.Channel.Throttle().Success()
+		u.throttle().Success()
 	} else {
 		pause, again = u.clientCall.again(a, err)
 	}

@@ -21,7 +21,7 @@ func (c *Conn) CheckHeaderList(extra int, fields []hpack.Field) error {
 		size += len(fields[i].Name) + len(fields[i].Value) + 32
 	}
 	if int64(size) > int64(c.peerMaxHeaderList) {
-		return fmt.Errorf("header list of %d bytes exceeds the %d bytes the peer accepts (its SETTINGS_MAX_HEADER_LIST_SIZE)",
+		return fmt.Errorf("header list of %d bytes exceeds the %d bytes that the peer accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)",
 			size, c.peerMaxHeaderList)
 	}
 	return nil

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"net"
 	"path/filepath"
 	"strings"
@@ -111,7 +112,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	if err := s.Serve(lis); err != ErrClosed {
 		t.Errorf("Serve after Shutdown: %v, want ErrClosed", err)
 	}
-	if _, err := s.InProcess(); err != ErrClosed {
+	if _, err := s.InProcess(inproc.HeaderLimits{}); err != ErrClosed {
 		t.Errorf("InProcess after Shutdown: %v, want ErrClosed", err)
 	}
 }

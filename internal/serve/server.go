@@ -101,10 +101,12 @@ func (s *Server) Connections() int {
 	return len(s.conns) + s.http1Conns
 }
 
-// InProcess returns a new connection to this server without a network.
-func (s *Server) InProcess() (*inproc.Conn, error) {
+// InProcess returns a new connection to this server without a network. responses is what the client accepts.
+func (s *Server) InProcess(responses inproc.HeaderLimits) (*inproc.Conn, error) {
 	c := newConnection(s)
 	in := inproc.New(c, uint32(s.cfg.MaxHandlers), c.ConnDone)
+	limits := s.cfg.HTTP2.Resolved()
+	in.LimitHeaders(inproc.HeaderLimits{Size: limits.HeaderList, Fields: limits.HeaderFields}, responses)
 	if !s.add(c, in) {
 		in.Close(nil)
 		return nil, ErrClosed

@@ -127,8 +127,9 @@ type ConnInfo struct {
 type ClientConn interface {
 	// Open starts a stream: head, then body if not nil (ownership passes in any case), then a
 	// half-close if end is set. It never blocks. ErrStreamLimit: the peer's limit of
-	// concurrent streams is reached, see AwaitSlot. Any other error is an *Error with
-	// Unprocessed set: nothing of the call reached the peer.
+	// concurrent streams is reached, see AwaitSlot. Any other error is an *Error, and nothing of the
+	// call reached the peer: with ScopeConn the connection takes no streams, and another one may; with
+	// ScopeStream the peer's limits do not allow this head, and trying again is of no use.
 	Open(head *RequestHead, body *mem.Buf, end bool, sink ClientSink) (ClientStream, error)
 	// AwaitSlot blocks until Open may succeed, done is closed (ErrAwaitDone) or the
 	// connection takes no more streams (*Error).

@@ -36,6 +36,13 @@ type Limits struct {
 	Abuse *abuse.Policy
 }
 
+// Headers returns what is accepted of a received header section, with the defaults filled in.
+func (l Limits) Headers() (size, fields uint32) {
+	orDefault(&l.HeaderList, hpack.DefaultLimits.Size)
+	orDefault(&l.HeaderFields, hpack.DefaultLimits.Fields)
+	return l.HeaderList, l.HeaderFields
+}
+
 func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	if l.Abuse == nil {
 		l.Abuse = policy()

@@ -34,16 +34,20 @@ type Conn struct {
 	limit                  uint32
 	draining               chan struct{} // closed once, by drainLocked
 	done                   chan struct{} // closed once, by endLocked
-	onDone                 func()        // called once after done is closed; nil: nobody asks
+
+	// immutable after the first Open
+	requests, responses HeaderLimits
 
 	// guarded by mu
 	mu      sync.Mutex
 	streams map[*stream]struct{}
 	lastID  uint32
+	opening int           // Opens that call the handler now
 	slot    chan struct{} // closed when a stream ends; nil: nobody waits
 	drained bool
 	reason  string
 	err     *transport.Error // not nil: gone
+	onDone  func()           // called once after done is closed and no Open is under way; nil: nobody asks, or called
 }
 
 // New returns a connection whose streams go to handler. limit is the most streams open at a time; 0:
@@ -67,8 +71,15 @@ func New(handler transport.ServerHandler, limit uint32, onDone func()) *Conn {
 
 // Open implements transport.ClientConn.
 func (c *Conn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink transport.ClientSink) (transport.ClientStream, error) {
+	if err := c.requests.check(requestSize(head)); err != nil {
+		body.Free()
+		return nil, err
+	}
 	s := &stream{conn: c, clientSink: sink}
 	s.up.deliver, s.down.deliver = s.deliverUp, s.deliverDown
+	// This goroutine is the deliverer of the upward half until the body is over: what others send
+	// meanwhile queues behind it. So does Close, which finds the stream as soon as it is in the map.
+	s.up.delivering = true
 	c.mu.Lock()
 	if err := c.refusalLocked(); err != nil {
 		c.mu.Unlock()
@@ -78,12 +89,11 @@ func (c *Conn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink t
 	c.lastID += 2
 	s.id = c.lastID - 1
 	c.streams[s] = struct{}{}
+	c.opening++
 	c.mu.Unlock()
 
-	// This goroutine is the deliverer of the upward half until the body is over: what others send
-	// meanwhile queues behind it.
-	s.up.delivering = true
-	s.up.sink = c.handler.Stream(serverEnd{s}, head, end && body == nil)
+	s.up.sink = c.handler.Stream(serverEnd{s}, c.requests.request(head), end && body == nil)
+	c.opened()
 	first := step{body: body, end: end}
 	s.up.mu.Lock()
 	ended := s.up.ended
@@ -97,6 +107,14 @@ func (c *Conn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink t
 	}
 	s.up.run(first)
 	return clientEnd{s}, nil
+}
+
+// opened notes that the handler has been told of a stream.
+func (c *Conn) opened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opening--
+	c.tellDoneLocked()
 }
 
 func (c *Conn) refusalLocked() error {
@@ -192,10 +210,17 @@ func (c *Conn) endLocked(err *transport.Error) {
 	if c.err == nil {
 		c.err = err
 		close(c.done)
-		if c.onDone != nil {
-			go c.onDone()
-		}
+		c.tellDoneLocked()
 	}
+}
+
+// tellDoneLocked calls onDone when the connection is gone and the handler is told of no more streams.
+func (c *Conn) tellDoneLocked() {
+	if c.err == nil || c.opening > 0 || c.onDone == nil {
+		return
+	}
+	go c.onDone()
+	c.onDone = nil
 }
 
 // Close implements transport.ClientConn; both sides may call it.

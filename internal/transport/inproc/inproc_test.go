@@ -72,6 +72,31 @@ func (h *handler) Stream(s transport.ServerStream, head *transport.RequestHead, 
 	return &h.sink
 }
 
+// many hands every stream a sink of its own.
+type many struct {
+	mu     sync.Mutex
+	opened []transport.ServerStream
+}
+
+func (m *many) Stream(s transport.ServerStream, _ *transport.RequestHead, _ bool) transport.Sink {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.opened = append(m.opened, s)
+	return &recorder{stream: s}
+}
+
+func (m *many) streams() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.opened)
+}
+
+func (m *many) last() transport.ServerStream {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.opened[len(m.opened)-1]
+}
+
 func buf(s string) *mem.Buf {
 	b := mem.Get(len(s))
 	b.B = append(b.B, s...)
@@ -300,5 +325,43 @@ func TestConcurrentSends(t *testing.T) {
 	defer h.sink.mu.Unlock()
 	if len(h.sink.events) != 800 {
 		t.Errorf("%d of 800 messages arrived", len(h.sink.events))
+	}
+}
+
+// Close beside Open: the stream is closed on both sides or never opened, and the handler hears of the connection's end last.
+func TestCloseBesideOpen(t *testing.T) {
+	for range 500 {
+		var told sync.Map
+		ended := make(chan struct{})
+		h := new(many)
+		c := New(h, 0, func() {
+			told.Store("end", h.streams())
+			close(ended)
+		})
+		var wg sync.WaitGroup
+		sinks := make([]*recorder, 4)
+		opened := make([]bool, len(sinks))
+		for i := range sinks {
+			sinks[i] = &recorder{}
+			wg.Go(func() {
+				_, err := c.Open(&transport.RequestHead{}, buf("x"), false, sinks[i])
+				opened[i] = err == nil
+			})
+		}
+		wg.Go(func() { c.Close(nil) })
+		wg.Wait()
+		<-ended
+		n := 0
+		for i, s := range sinks {
+			if opened[i] {
+				n++
+				s.want(t, "opened before Close", "closed closed user")
+			} else {
+				s.want(t, "not opened")
+			}
+		}
+		if at, _ := told.Load("end"); at != n {
+			t.Fatalf("the end was told after %v of %d streams", at, n)
+		}
 	}
 }

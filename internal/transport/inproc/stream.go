@@ -51,7 +51,7 @@ func (s *stream) deliverDown(st step) {
 	}
 	last := st.end && len(st.trailers) == 0
 	if st.head != nil {
-		sink.Head(st.head, last && st.body == nil)
+		sink.Head(s.conn.responses.response(st.head), last && st.body == nil)
 	}
 	if st.body != nil {
 		sink.Data(st.body.B, last)
@@ -76,6 +76,10 @@ func (e clientEnd) Send(body *mem.Buf, end bool) error {
 
 // Send implements transport.ServerStream.
 func (e serverEnd) Send(out *transport.Out) error {
+	if err := e.s.conn.responses.checkOut(out); err != nil {
+		out.Body.Free()
+		return err
+	}
 	if out.End {
 		if !e.s.over() {
 			out.Body.Free()
@@ -103,9 +107,6 @@ func (s *stream) reset(from transport.Origin, in, out *half, code uint32, token 
 	}})
 	s.conn.forget(s)
 }
-
-// codeRefusedStream, RFC 9113 §7.
-const codeRefusedStream = 0x7
 
 // Reset implements transport.StreamControl.
 func (e clientEnd) Reset(code uint32, token string) {
