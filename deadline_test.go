@@ -60,14 +60,14 @@ func TestDeadlineReachesTheHandler(t *testing.T) {
 		}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		_, err := p.unary(t.Context(), "", naru.WithTimeout(20*time.Millisecond))
+		_, err := p.unary(t.Context(), "", naru.WithTimeout(500*time.Millisecond))
 		if status.Code(err) != codes.DeadlineExceeded {
 			t.Errorf("unary: %v", err)
 		}
 		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 			t.Errorf("the unary handler's context ended with %v", err)
 		}
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithTimeout(20*time.Millisecond))
+		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithTimeout(500*time.Millisecond))
 		if err == nil {
 			_, err = s.Recv()
 		}
