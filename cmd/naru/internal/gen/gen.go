@@ -6,11 +6,13 @@
 package gen
 
 import (
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/gomod"
 )
 
 // config is the command line of the verb.
@@ -28,6 +30,8 @@ type config struct {
 	check     bool
 	dryRun    bool
 	quiet     bool
+
+	modules *gomod.Finder
 }
 
 const long = `Generate Go code from .proto files: messages (<file>.pb.go) and naru services (<file>_naru.pb.go).
@@ -62,6 +66,7 @@ func New(env *cli.Env) *cobra.Command {
 		Example: example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.inputs = args
+			c.modules = gomod.New(env.Getenv)
 			return run(cmd.Context(), env, c)
 		},
 	}

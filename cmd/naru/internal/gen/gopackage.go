@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/gomod"
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
 )
 
@@ -25,12 +26,12 @@ type planner struct {
 	env     *cli.Env
 	c       *config
 	result  *protosrc.Result
-	modules modules
+	modules *gomod.Finder
 	given   map[string]string // --go-package
 }
 
 func newPlanner(env *cli.Env, c *config, result *protosrc.Result) *planner {
-	p := &planner{env: env, c: c, result: result, modules: modules{}, given: map[string]string{}}
+	p := &planner{env: env, c: c, result: result, modules: c.modules, given: map[string]string{}}
 	for _, m := range c.goPackage {
 		file, path, _ := strings.Cut(m, "=")
 		p.given[file] = path
@@ -113,8 +114,8 @@ func (p *planner) complete(t *goTarget, name, source string) error {
 		// protoc takes the folder from where it writes; with everything beside its source that is the root.
 		t.dir = filepath.Join(p.outRoot(name, source), filepath.FromSlash(folder))
 	}
-	mod := p.modules.of(t.dir)
-	t.importPath = mod.importPath(t.dir)
+	mod := p.modules.Of(t.dir)
+	t.importPath = mod.ImportPath(t.dir)
 	if t.importPath == "" {
 		return p.noPackage(name, "there is no go.mod around "+shown(p.env, t.dir)+" to take one from")
 	}
@@ -169,7 +170,7 @@ func (p *planner) dir(t *goTarget, name, source string) string {
 		return filepath.Join(p.env.Path(p.c.out), filepath.FromSlash(rest))
 	}
 	if p.c.out == "" && p.c.paths == "" {
-		if dir, ok := p.modules.of(filepath.Dir(source)).folder(t.importPath); ok {
+		if dir, ok := p.modules.Of(filepath.Dir(source)).Folder(t.importPath); ok {
 			return dir
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+	"github.com/naru-rpc/naru/cmd/naru/internal/layout"
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
 )
 
@@ -45,7 +46,7 @@ type produced struct {
 
 // produceUntil is produce, left to itself when ctx ends: the parser cannot be interrupted, and until
 // something is written nothing is lost.
-func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []group) produced {
+func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []layout.Group) produced {
 	if err := ctx.Err(); err != nil {
 		return produced{findings: &diag.List{}, err: err}
 	}
@@ -66,20 +67,27 @@ func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []group)
 	}
 }
 
-// groups returns the files with their import folders.
-func (c *config) groups(env *cli.Env, in *inputs) ([]group, error) {
+// groups returns the files with their import names.
+func (c *config) groups(env *cli.Env, in *inputs) ([]layout.Group, error) {
 	if len(c.protoPath) == 0 {
-		return findGroups(env, in), nil
+		return layout.Find(layout.Options{
+			Dir: env.Dir, Bases: in.dirs, Files: in.files, Modules: c.modules,
+			Shown: func(path string) string { return shown(env, path) },
+		}), nil
 	}
 	roots, err := givenRoots(env, c.protoPath)
-	return []group{{roots: roots, files: in.files}}, err
+	if err != nil {
+		return nil, err
+	}
+	names, err := givenNames(env, roots, in.files)
+	return []layout.Group{{Roots: roots, Files: in.files, Names: names}}, err
 }
 
-// names returns the import names of a group's files.
-func (g *group) names(env *cli.Env) ([]string, error) {
+// givenNames returns the import names of files below the import folders of the command line.
+func givenNames(env *cli.Env, roots []protosrc.Root, files []string) ([]string, error) {
 	var names []string
-	for _, file := range g.files {
-		name, hidden := protosrc.Name(g.roots, file)
+	for _, file := range files {
+		name, hidden := protosrc.Name(roots, file)
 		switch {
 		case hidden != "":
 			return nil, cli.WithHint(cli.Usagef("%s cannot be imported: %s has the same name below an import folder that comes before",
@@ -95,20 +103,17 @@ func (g *group) names(env *cli.Env) ([]string, error) {
 
 // produce returns what is wrong with the files and everything to write. After an error in a group the
 // others are still checked.
-func (c *config) produce(env *cli.Env, groups []group) produced {
+func (c *config) produce(env *cli.Env, groups []layout.Group) produced {
 	findings := &diag.List{}
 	var outputs []output
 	var firstErr error
 	set := newDescriptorSet(c.setSource)
 	twins := map[string]string{}
 	for _, g := range groups {
-		names, err := g.names(env)
-		if err != nil {
-			return produced{findings: findings, err: err}
-		}
-		warnTwins(env, findings, twins, names, g.files)
-		result := protosrc.Compile(g.roots, names)
-		more, err := c.generate(env, result, names)
+		warnTwins(env, findings, twins, g.Names, g.Files)
+		warnChoices(env, findings, g.Choices)
+		result := protosrc.Compile(protosrc.Sources{Roots: g.Roots, Paths: g.Paths}, g.Names)
+		more, err := c.generate(env, result, g.Names)
 		if err == nil {
 			err = c.addToSet(set, result)
 		}
@@ -161,6 +166,18 @@ func warnTwins(env *cli.Env, findings *diag.List, twins map[string]string, names
 			})
 		}
 		twins[name] = files[i]
+	}
+}
+
+// warnChoices warns of imports that mean different files for different importing files of one group.
+func warnChoices(env *cli.Env, findings *diag.List, choices []layout.Choice) {
+	for _, choice := range choices {
+		findings.Add(&diag.Diagnostic{
+			Severity: diag.Warning,
+			Place:    diag.Place{File: shown(env, choice.Other)},
+			Message:  fmt.Sprintf("import %q could mean this file too; %s is taken", choice.Name, shown(env, choice.Taken)),
+			Hint:     "give the import folders with -I, in the order in which they are to be searched",
+		})
 	}
 }
 
@@ -247,7 +264,7 @@ func (c *config) finish(env *cli.Env, outputs []output) error {
 			"run the same command without --check")
 	}
 	if changed > 0 && !c.quiet && !c.dryRun {
-		nextStep(env, outputs)
+		c.nextStep(env, outputs)
 	}
 	if changed == 0 && !c.quiet {
 		fmt.Fprintln(env.Stdout, plural(len(outputs), "file"), "up to date")
@@ -257,16 +274,16 @@ func (c *config) finish(env *cli.Env, outputs []output) error {
 
 // nextStep tells what lacks before new code compiles: most first runs are in a module that does not require
 // the packages it imports yet.
-func nextStep(env *cli.Env, outputs []output) {
+func (c *config) nextStep(env *cli.Env, outputs []output) {
 	for _, o := range outputs {
 		if !strings.HasSuffix(o.path, "_naru.pb.go") || o.remove {
 			continue
 		}
-		mod := modules{}.of(filepath.Dir(o.path))
-		data, err := os.ReadFile(filepath.Join(mod.dir, "go.mod"))
-		if err == nil && !strings.HasPrefix(mod.path+"/", runtimeModule+"/") && !strings.Contains(string(data), runtimeModule) {
+		mod := c.modules.Of(filepath.Dir(o.path))
+		data, err := os.ReadFile(filepath.Join(mod.Dir, "go.mod"))
+		if err == nil && !strings.HasPrefix(mod.Path+"/", runtimeModule+"/") && !strings.Contains(string(data), runtimeModule) {
 			fmt.Fprintf(env.Stderr, "%s %s does not require %s yet: go get %[3]s@latest\n", cli.NewStyle(env.Color).Hint("hint:"),
-				shown(env, filepath.Join(mod.dir, "go.mod")), runtimeModule)
+				shown(env, filepath.Join(mod.Dir, "go.mod")), runtimeModule)
 		}
 		return
 	}

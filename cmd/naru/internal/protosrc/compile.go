@@ -44,11 +44,10 @@ func (r *Result) Source(name string) *diag.Source {
 	return nil
 }
 
-// Compile compiles the files with the given import names, looked up in roots in order, then among the
-// built-in files. Mistakes in the files are findings, not errors of Compile.
-func Compile(roots []Root, names []string) *Result {
+// Compile compiles the files with the given import names, looked up in sources, then among the built-in files. Mistakes in the files are findings, not errors of Compile.
+func Compile(sources Sources, names []string) *Result {
 	list := &diag.List{}
-	l := newLoader(roots, list)
+	l := newLoader(sources, list)
 	for _, name := range names {
 		l.load(name, nil, importRef{}, nil)
 	}

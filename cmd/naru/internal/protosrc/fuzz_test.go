@@ -80,7 +80,7 @@ func FuzzCompile(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "f.proto"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		res := Compile([]Root{{Dir: dir, Shown: "."}}, []string{"f.proto"})
+		res := Compile(Sources{Roots: []Root{{Dir: dir, Shown: "."}}}, []string{"f.proto"})
 		errs, _ := res.Findings.Count()
 		if (errs == 0) != (len(res.Files) > 0) {
 			t.Errorf("%d errors and %d descriptors for %q", errs, len(res.Files), text)

@@ -2,6 +2,7 @@ package protosrc
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ type source struct {
 	tree    *ast.FileNode // nil if unusable is set before parsing
 	imports []importRef
 
+	// importedBy is the first file that imports this one, nil if it was named by itself; importedAt is where.
+	importedBy *source
+	importedAt importRef
+
 	// unusable: the file could not be read, parsed or linked. Others get an empty file.
 	unusable bool
 	// unknownEdition: the file speaks a language that is not known; further findings would be guesses.
@@ -47,15 +52,17 @@ type importRef struct {
 
 // loader reads and parses files and all they import. Used by one goroutine.
 type loader struct {
-	roots []Root
-	list  *diag.List
-	files map[string]*source
+	sources Sources
+	list    *diag.List
+	files   map[string]*source
+	// byPath holds the files on disk by path: a file has one name.
+	byPath map[string]*source
 	// order holds the names so that every file comes after what it imports.
 	order []string
 }
 
-func newLoader(roots []Root, list *diag.List) *loader {
-	return &loader{roots: roots, list: list, files: map[string]*source{}}
+func newLoader(sources Sources, list *diag.List) *loader {
+	return &loader{sources: sources, list: list, files: map[string]*source{}, byPath: map[string]*source{}}
 }
 
 // load reads name and all it imports. from is the importing file, nil for a file of the command line.
@@ -81,22 +88,31 @@ func (l *loader) load(name string, from *source, ref importRef, chain []string) 
 
 // read fills in f's text, from a root or the built-in files.
 func (l *loader) read(f *source, from *source, ref importRef) {
-	root, text, found, err := Root{}, "", false, error(nil)
+	path, shown := "", ""
 	if validName(f.name) {
-		root, text, found, err = find(l.roots, f.name)
+		path, shown = l.sources.find(f.name)
 	}
-	if !found {
+	if path == "" {
 		l.readBuiltin(f, from, ref)
 		return
 	}
-	f.path = root.file(f.name)
+	f.path = path
+	if first := l.byPath[path]; first != nil {
+		f.unusable = true
+		l.reportSecondName(first, f, from, ref)
+		return
+	}
+	l.byPath[path] = f
+	f.importedBy, f.importedAt = from, ref
+	// What is there and cannot be read is an error, no reason to look on.
+	text, err := os.ReadFile(path)
 	if err != nil {
 		f.unusable = true
-		l.list.Add(&diag.Diagnostic{Place: diag.Place{File: root.shown(f.name)}, Message: fmt.Sprintf("read: %v", err)})
+		l.list.Add(&diag.Diagnostic{Place: diag.Place{File: shown}, Message: fmt.Sprintf("read: %v", err)})
 		return
 	}
 	// A byte order mark is allowed; without it offsets are those of the parser.
-	f.src = diag.NewSource(root.shown(f.name), strings.TrimPrefix(text, "\uFEFF"))
+	f.src = diag.NewSource(shown, strings.TrimPrefix(string(text), "\uFEFF"))
 	f.scan = prescan(f.src, l.list)
 	f.unusable = f.scan.unreadable
 }
@@ -180,6 +196,24 @@ func (l *loader) reportCycle(from *source, ref importRef, chain []string, name s
 	l.list.Add(d)
 }
 
+// reportSecondName says that a file goes by two names. A name is a key of protobuf's registry, so each definition of
+// the file would be there twice.
+func (l *loader) reportSecondName(first, second, from *source, ref importRef) {
+	d := &diag.Diagnostic{
+		Place:   diag.Place{File: second.name},
+		Message: fmt.Sprintf("one file by two names: %s is %q here and %q elsewhere", first.shown(), second.name, first.name),
+		Hint:    fmt.Sprintf("import it as %q everywhere, or as %q everywhere", first.name, second.name),
+	}
+	if from != nil && from.src != nil {
+		d.Place = from.src.Place(ref.start, ref.end)
+	}
+	if first.importedBy != nil && first.importedBy.src != nil {
+		place := first.importedBy.src.Place(first.importedAt.start, first.importedAt.end)
+		d.Notes = append(d.Notes, diag.Note{Place: place, Message: "the other name, here"})
+	}
+	l.list.Add(d)
+}
+
 // reportMissing says that a file was not found and where it was looked for.
 func (l *loader) reportMissing(name string, from *source, ref importRef) {
 	d := &diag.Diagnostic{Place: diag.Place{File: name}, Message: "file not found"}
@@ -193,7 +227,7 @@ func (l *loader) reportMissing(name string, from *source, ref importRef) {
 		return
 	}
 	var looked []string
-	for _, r := range l.roots {
+	for _, r := range l.sources.Roots {
 		looked = append(looked, r.shown(name))
 	}
 	d.Notes = append(d.Notes, diag.Note{Message: "looked for " + strings.Join(looked, ", ") + " and among the built-in files"})
@@ -206,7 +240,7 @@ func (l *loader) missingHint(name string, from *source) string {
 	if from != nil && from.path != "" {
 		// Written as a path from the importing file, as in other languages.
 		besides := path.Join(path.Dir(from.name), name)
-		if _, _, found, _ := find(l.roots, besides); found && besides != name {
+		if found, _ := l.sources.find(besides); found != "" && besides != name {
 			return fmt.Sprintf("imports are paths from an import folder, not from the importing file: import %q", besides)
 		}
 	}

@@ -33,7 +33,7 @@ func TestDescriptorsEqualProtoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := dynamicpb.NewTypes(files)
-	res := Compile([]Root{{Dir: dir, Shown: "."}}, []string{"proto3.proto", "proto2.proto"})
+	res := Compile(Sources{Roots: []Root{{Dir: dir, Shown: "."}}}, []string{"proto3.proto", "proto2.proto"})
 	if errs, _ := res.Findings.Count(); errs > 0 {
 		t.Fatalf("the files have errors: %v", res.Findings.All()[0].Message)
 	}

@@ -15,6 +15,45 @@ type Root struct {
 	Shown string
 }
 
+// Sources are where imports are looked up.
+type Sources struct {
+	// Roots are searched in order.
+	Roots []Root
+	// Paths holds files by import name, absolute. If it is not nil, Roots are not searched: they are only named in
+	// messages.
+	Paths map[string]string
+}
+
+// find returns the path of the file that name means and how it is shown; "" if there is none.
+func (s Sources) find(name string) (path, shown string) {
+	if s.Paths != nil {
+		path = s.Paths[name]
+		return path, s.shown(name, path)
+	}
+	for _, r := range s.Roots {
+		// Regular files only: reading a pipe would wait for a writer.
+		if info, err := os.Stat(r.file(name)); err == nil && info.Mode().IsRegular() {
+			return r.file(name), r.shown(name)
+		}
+	}
+	return "", ""
+}
+
+// shown returns a path as it is opened from where the command was started, if it lies below a root.
+func (s Sources) shown(name, path string) string {
+	for _, r := range s.Roots {
+		if r.file(name) == path {
+			return r.shown(name)
+		}
+	}
+	for _, r := range s.Roots {
+		if rel, err := filepath.Rel(r.Dir, path); err == nil && filepath.IsLocal(rel) {
+			return r.shown(filepath.ToSlash(rel))
+		}
+	}
+	return path
+}
+
 // file returns the file that name means below the root.
 func (r Root) file(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
 
@@ -54,18 +93,4 @@ func Name(roots []Root, file string) (name, hidden string) {
 func validName(name string) bool {
 	return name != "" && !strings.Contains(name, "\\") && path.Clean(name) == name &&
 		!path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")
-}
-
-// find returns the root that has name and its text. err is nil and found false if none has it.
-func find(roots []Root, name string) (root Root, text string, found bool, err error) {
-	for _, r := range roots {
-		// Regular files only: reading a pipe would wait for a writer.
-		if info, err := os.Stat(r.file(name)); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		// What is there and cannot be read is an error, no reason to look on.
-		data, err := os.ReadFile(r.file(name))
-		return r, string(data), true, err
-	}
-	return Root{}, "", false, nil
 }
