@@ -67,6 +67,7 @@ type sharedConfig struct {
 	registry     *encoding.Registry
 	limits       http2.Limits
 	budgets      abuse.Config
+	maxRunning   int // handlers of a server, 0: no limit
 }
 
 type keepalive struct{ interval, timeout time.Duration }

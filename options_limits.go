@@ -19,17 +19,22 @@ type Rate struct {
 // the limit, unless its text says otherwise; [ServerStats] counts it under the name in brackets.
 // Messages, header lists and streams have options of their own.
 type Limits struct {
-	// ResetsReceived: RST_STREAM frames a client sends (1000, 33/s) [reset_flood].
+	// ResetsReceived: calls a client gives up before anything was done for them (1000, 33/s) [reset_flood]: no handler had
+	// begun, less than 16 KiB of the request had come, and less than 5 ms had passed. Calls that ended
+	// in good order earn as many. Deadlines, cancellation and hedging do not come near it. A client beyond it is slowed down to
+	// this rate [peer_slowed]; one that sends on as fast is told to open no more calls (GOAWAY) and keeps those it has, until it is
+	// twice as far beyond it.
 	ResetsReceived Rate
 	// ResetsCaused: streams that have to be reset for faults of the peer (1000, 33/s)
-	// [reset_caused_flood].
+	// [reset_caused_flood]. What is beyond it is treated likewise.
 	ResetsCaused Rate
 	// OddFrames: legal frames that do nothing: of unknown type (once more for each KiB), empty or tiny DATA, PRIORITY,
 	// WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood, tiny_data_flood,
 	// priority_flood, window_update_flood, closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
 	// Refusals: calls a server refuses unseen, beyond as many as it serves: unknown methods, other content types
-	// without an HTTP handler, header lists over the limit, which count ten times (5000, 500/s) [refused_flood]. Clients do not use it.
+	// without an HTTP handler, header lists over the limit, which count ten times (5000, 500/s) [refused_flood]. What is beyond it is treated as
+	// for ResetsReceived. Clients do not use it.
 	Refusals Rate
 	// Settings: SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate
@@ -53,6 +58,11 @@ type Limits struct {
 	// BlockBytes: bytes of a header block (64 KiB, or the hard limit of header lists if that is
 	// larger) [block_bytes].
 	BlockBytes int
+	// Handlers: handlers that run at a time on a server, those of calls that were given up included. Further calls
+	// wait, until they are given up; connections take turns. The default is no limit, since strangers
+	// could make everybody wait by using it up: a connection runs no more than WithMaxConcurrentStreams in any case. For servers whose
+	// handlers take much memory, or do not end with their contexts.
+	Handlers int
 	// HeaderFields: fields of a header list (128). The call ends with RESOURCE_EXHAUSTED
 	// [header_list], at four times as many the connection [hpack_list_size, hpack_list_fields].
 	HeaderFields int
@@ -102,6 +112,7 @@ func WithLimits(l Limits) Option {
 			return
 		}
 		c.limits.ReceiveMemory, c.limits.SharedReceive = int32(l.ReceiveMemory), int64(l.SharedReceiveMemory)
+		c.maxRunning = max(0, l.Handlers)
 		c.limits.HeaderFields = fieldLimit(l.HeaderFields)
 		c.limits.Backlog = l.Backlog
 		c.limits.PrefaceTimeout, c.limits.HeaderTimeout = l.PrefaceTimeout, l.HeaderTimeout

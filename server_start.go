@@ -53,6 +53,7 @@ func (s *Server) serveConfig() *serve.Config {
 		},
 		Logger:      c.logger,
 		MaxHandlers: DefaultMaxConcurrentStreams,
+		MaxRunning:  c.maxRunning,
 		MaxConns:    c.maxConns, MaxConnsPerAddress: c.maxPerPeer,
 		Methods:  make(map[string]*call.ServerMethod),
 		Services: make(map[string]bool),

@@ -41,16 +41,16 @@ type ServerCall struct {
 	ctx context.Context // the handler's: the call itself, or what the authenticator made of it
 
 	// guarded by mu: what has arrived
-	mu         sync.Mutex
-	got        int              // bytes taken over from the transport
-	problem    *problem         // the request is wrong from here on
-	closed     *transport.Error // the stream is gone
-	Heavy      int32            // the Dispatcher's: for how large an answer it has made room
-	ended      bool             // the client sends no more
-	over       bool             // finished: what still arrives is dropped
-	dispatched bool
-	waiting    bool // a receiver waits for wake
-	delivered  bool // Data has brought the end, before the call was over
+	mu        sync.Mutex
+	got       int              // bytes taken over from the transport
+	problem   *problem         // the request is wrong from here on
+	closed    *transport.Error // the stream is gone
+	Heavy     int32            // the Dispatcher's: for how large an answer it has made room
+	ended     bool             // the client sends no more
+	over      bool             // finished: what still arrives is dropped
+	stage     callStage
+	waiting   bool // a receiver waits for wake
+	delivered bool // Data has brought the end, before the call was over
 
 	// guarded by sendMu: the response
 	headSent  bool
@@ -66,6 +66,16 @@ type ServerCall struct {
 	credited atomic.Int64 // bytes of got that were given back, or creditedAll
 	incoming atomic.Pointer[metadata.MD]
 }
+
+// A callStage is how far a call has come to being worked on.
+type callStage uint8
+
+const (
+	callArriving   callStage = iota
+	callDispatched           // the Dispatcher has it
+	callRuns                 // Run has come to it
+	callOutlived             // it runs and its stream is gone
+)
 
 // NewServerCall begins a call on the read loop and returns it as the stream's sink. end: the request
 // has no body. subtype is what ParseContentType said. A nil codec is found later.
@@ -87,7 +97,7 @@ func NewServerCall(env *ServerEnv, m *ServerMethod, runner Dispatcher, stream tr
 		}
 	}
 	if c.early != nil || end || m.ClientStreams || env.Authenticate != nil {
-		c.dispatched = true
+		c.stage = callDispatched
 		runner.Dispatch(c)
 	}
 	return c
@@ -157,8 +167,8 @@ func (c *ServerCall) progressLocked() {
 		if !c.ended && c.problem == nil && c.closed == nil {
 			return // an incomplete request is of no use to anybody
 		}
-		if !c.dispatched && c.closed == nil {
-			c.dispatched = true
+		if c.stage == callArriving && c.closed == nil {
+			c.stage = callDispatched
 			c.runner.Dispatch(c)
 		}
 	}
@@ -187,10 +197,17 @@ func (c *ServerCall) Closed(err *transport.Error) {
 	c.mu.Lock()
 	c.closed = err
 	c.ended = true
-	dispatched := c.dispatched
+	stage := c.stage
+	if stage == callRuns && !c.over {
+		c.stage = callOutlived
+	}
+	outlived := c.stage == callOutlived
 	c.wakeLocked()
 	c.mu.Unlock()
-	if !dispatched {
+	switch {
+	case outlived:
+		c.runner.Abandoned(c)
+	case stage == callArriving || stage == callDispatched && c.runner.Withdraw(c):
 		c.release()
 	}
 }
@@ -235,7 +252,7 @@ func (c *ServerCall) Answered() int64 { return int64(c.answered) }
 func (c *ServerCall) Started() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dispatched
+	return c.stage != callArriving
 }
 
 // codecFor finds the codec of the request's content subtype.

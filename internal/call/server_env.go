@@ -51,6 +51,11 @@ type Dispatcher interface {
 	// Problem is told of what was wrong with a request's messages: "message_too_large", also when decompressed,
 	// "message_malformed", "message_count". It does not block.
 	Problem(token string)
+	// Withdraw takes a call back whose stream has gone. It returns false if Run was called, or will be; after true, neither
+	// Run nor Finished will.
+	Withdraw(c *ServerCall) bool
+	// Abandoned is told, once, that c's stream has gone while its handler runs. Finished follows, perhaps at the same time.
+	Abandoned(c *ServerCall)
 	// Finished is called once for each dispatched call, when Run has ended.
 	Finished(c *ServerCall)
 }

@@ -33,7 +33,7 @@ func (c *ServerCall) serve() (err error) {
 			err = c.panicked(r)
 		}
 	}()
-	if c.gone() {
+	if !c.begin() {
 		return nil // reset while it waited: nobody wants the answer
 	}
 	if err := c.prepare(); err != nil {
@@ -53,6 +53,27 @@ func (c *ServerCall) serve() (err error) {
 	}
 	return c.method.Handle(c)
 }
+
+// begin notes that the call is being worked on. It returns false if its stream is gone.
+func (c *ServerCall) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed != nil {
+		return false
+	}
+	c.stage = callRuns
+	return true
+}
+
+// Served implements transport.Served.
+func (c *ServerCall) Served() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stage >= callRuns
+}
+
+// WasAbandoned reports whether the stream went while the handler ran. For Dispatcher.Finished, after which it does not change.
+func (c *ServerCall) WasAbandoned() bool { return c.stage == callOutlived }
 
 func (c *ServerCall) gone() bool {
 	c.mu.Lock()

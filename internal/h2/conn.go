@@ -29,6 +29,8 @@ type Conn struct {
 	Now int64
 	// Sent counts the HEADERS and DATA frames appended so far.
 	Sent uint64
+	// Finished counts the streams of which both halves ended, none by a reset.
+	Finished uint64
 	// Wake lists streams whose queue fell to the low-water mark while the shell had marked
 	// them Waiting; the shell takes the list and clears it.
 	Wake []*Stream
@@ -200,7 +202,8 @@ func (c *Conn) remove(s *Stream) {
 
 // settle removes the stream once both halves have ended.
 func (c *Conn) settle(s *Stream) {
-	if s.LocalClosed && s.RemoteClosed {
+	if s.LocalClosed && s.RemoteClosed && !s.Closed {
+		c.Finished++
 		c.remove(s)
 	}
 }

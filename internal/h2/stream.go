@@ -68,6 +68,9 @@ func (s *Stream) Unlinked() bool {
 		!s.waiting && !s.assembling && s.extra == 0 && s.whole == 0
 }
 
+// Received returns how many bytes of DATA have come.
+func (s *Stream) Received() int64 { return s.dataSeen }
+
 // Queued returns the bytes that wait for flow control or for their turn on the wire.
 func (s *Stream) Queued() int { return s.queued }
 

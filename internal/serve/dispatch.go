@@ -17,11 +17,11 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 		return c.other(s, head, end)
 	}
 	if head.Oversize != nil {
-		c.refusing(longHead)
+		c.refusing(s, longHead)
 		return call.Refuse(s, subtype, 200, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
 	}
 	if head.Method != "POST" {
-		c.refusing("not_post")
+		c.refusing(s, "not_post")
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
 		return call.Refuse(s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %q", head.Method),
 			transport.Field{Name: "allow", Value: "POST"})
@@ -29,16 +29,10 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	m := c.server.cfg.Methods[head.Path]
 	if m == nil {
 		if m = c.server.cfg.Unknown; m == nil {
-			c.refusing("unknown_method")
+			c.refusing(s, "unknown_method")
 			return call.Refuse(s, subtype, 200, c.server.unknown(head.Path))
 		}
 	}
-	if c.full() {
-		c.server.stats.add("handlers_busy")
-		s.Reset(refusedStream, "handlers_busy")
-		return call.Discard{Stream: s}
-	}
-	c.refusals.Served()
 	return call.NewServerCall(c.server.cfg.Env, m, c, s, head, subtype, end)
 }
 
@@ -89,12 +83,8 @@ func shorten(s string) string {
 // other serves what is not gRPC.
 func (c *connection) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	if c.server.cfg.HTTP == nil {
-		c.refusing("not_grpc")
+		c.refusing(stream, "not_grpc")
 		return refuseOther(stream, head, end)
-	}
-	if c.full() {
-		stream.Reset(refusedStream, "handlers_busy")
-		return call.Discard{Stream: stream}
 	}
 	return c.serveHTTP(stream, head, end)
 }

@@ -11,7 +11,7 @@
 //
 // # Locks
 //
-// Server.mu before connection.mu before workers.mu. None is held while a handler, a transport or a
+// Server.mu before connection.mu before admission.mu before workers.mu. None is held while a handler, a transport or a
 // call is called into, except that a transport's Drain and Close do not block and may be called
 // under none of them either.
 package serve

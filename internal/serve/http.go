@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -21,6 +22,32 @@ type httpStream struct {
 	body   httpBody
 	cancel context.CancelCauseFunc
 	w      responseWriter
+
+	// guarded by mu
+	mu    sync.Mutex
+	stage httpStage
+}
+
+// An httpStage is how far a request has come.
+type httpStage uint8
+
+const (
+	httpWaits    httpStage = iota
+	httpRuns               // the handler was called
+	httpOutlives           // it runs and its stream is gone: it counts as an orphan
+	httpOver
+)
+
+// enter moves the request on and returns the stage before. What is over remains over.
+func (h *httpStream) enter(next httpStage) (before httpStage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before = h.stage
+	if next == httpOutlives && before != httpRuns {
+		return before
+	}
+	h.stage = next
+	return before
 }
 
 // serveHTTP builds the request on the read loop, where the head is lent, and lets a worker serve it.
@@ -92,6 +119,7 @@ func refuseHTTP(stream transport.ServerStream, tooLarge bool) transport.Sink {
 
 // Run implements Task.
 func (h *httpStream) Run() {
+	h.enter(httpRuns)
 	returned := false
 	defer func() {
 		// http.ErrAbortHandler is the documented way to end a response without a word.
@@ -105,6 +133,9 @@ func (h *httpStream) Run() {
 		}
 		h.body.finish()
 		h.cancel(nil)
+		if h.enter(httpOver) == httpOutlives {
+			h.conn.orphan(nil, -1)
+		}
 		h.conn.finished()
 	}()
 	h.conn.server.cfg.HTTP.ServeHTTP(&h.w, h.req)
@@ -114,6 +145,13 @@ func (h *httpStream) Run() {
 
 // internalError, RFC 9113 §7.
 const internalError = 0x2
+
+// Served implements transport.Served.
+func (h *httpStream) Served() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stage != httpWaits
+}
 
 // Data implements transport.Sink.
 func (h *httpStream) Data(p []byte, end bool) { h.body.add(p, end) }
@@ -127,6 +165,14 @@ func (h *httpStream) Trailers(fields []transport.Field) {
 func (h *httpStream) Closed(err *transport.Error) {
 	h.body.fail(err)
 	h.cancel(err)
+	switch h.enter(httpOutlives) {
+	case httpWaits:
+		if h.conn.withdraw(h) {
+			h.body.finish()
+		}
+	case httpRuns:
+		h.conn.orphan(nil, 1)
+	}
 }
 
 // forbidden are response fields HTTP/2 does not allow (RFC 9113 §8.2.2), and the one that names

@@ -85,7 +85,6 @@ func (s *Server) removeListener(lis net.Listener) {
 // serveConn serves a connection until it ends.
 func (s *Server) serveConn(nc net.Conn) {
 	c := newConnection(s)
-	c.refusals = s.cfg.HTTP2.Policy().Refusals()
 	if !s.admit(c, nc) {
 		_ = nc.Close() // refused: there is nobody to tell yet
 		return

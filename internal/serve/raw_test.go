@@ -350,51 +350,6 @@ func TestResetBeforeRunIsNotRun(t *testing.T) {
 	})
 }
 
-// A peer that opens and resets makes at most 2x MaxHandlers calls exist, and is then sent away.
-func TestHandlersFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		s := testServer(t, func(c *Config) {
-			c.MaxHandlers = 4
-			c.Methods["/t.S/unary"].Handle = func(sc *call.ServerCall) error {
-				<-release
-				return context.Canceled
-			}
-		})
-		conn, err := dial(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused := 0
-		for range 200 {
-			r := newRawCall()
-			b := bufOf(frame("x"))
-			st, err := conn.Open(post("/t.S/unary"), b, true, r)
-			if err != nil {
-				break
-			}
-			if r.closed != nil && r.closed.Code == refusedStream {
-				refused++
-			}
-			st.Reset(8, "canceled")
-			if n := s.OpenCalls(); n > 8 {
-				t.Fatalf("%d calls open, want at most 8", n)
-			}
-		}
-		if err := conn.Err(); err == nil || err.Token != "handlers_flood" {
-			t.Errorf("connection ended with %v, want handlers_flood", err)
-		}
-		if refused != 15 {
-			t.Errorf("%d calls refused before the connection was closed, want 15", refused)
-		}
-		close(release)
-		synctest.Wait()
-		if n := s.OpenCalls(); n != 0 {
-			t.Errorf("%d calls open at the end", n)
-		}
-	})
-}
-
 func TestAuthenticatorRunsBeforeTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []string

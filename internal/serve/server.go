@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,6 +31,8 @@ type Config struct {
 	Logger *slog.Logger
 	// MaxHandlers is how many handlers of one connection may run at a time.
 	MaxHandlers int
+	// MaxRunning is how many handlers may run at a time on the server, 0: any number.
+	MaxRunning int
 	// MaxConns and MaxConnsPerAddress bound the connections open at a time, 0: not.
 	MaxConns, MaxConnsPerAddress int
 }
@@ -53,11 +56,11 @@ type Server struct {
 	stopped chan struct{} // closed when Shutdown or Close begins
 
 	// atomic
-	open     atomic.Int64 // calls dispatched and not finished
 	expected atomic.Int64 // bytes of answers that running calls are about to make, see answers.go
 	accepted atomic.Uint64
 
-	stats stats // has a lock of its own
+	admission admission // has a lock of its own
+	stats     stats     // has a lock of its own
 
 	// guarded by mu
 	mu         sync.Mutex
@@ -80,6 +83,10 @@ func New(cfg *Config) *Server {
 		conns:     make(map[*connection]struct{}),
 		byAddr:    make(map[netip.Addr]int),
 	}
+	if s.admission.limit = int64(cfg.MaxRunning); s.admission.limit <= 0 {
+		s.admission.limit = math.MaxInt64
+	}
+	s.admission.quiet = make(chan struct{})
 	s.cfg.HTTP2.Count = s.count
 	if cfg.HTTP != nil {
 		s.http1 = newHTTP1(s, cfg.HTTP, cfg.Logger)
@@ -92,7 +99,7 @@ func New(cfg *Config) *Server {
 func (s *Server) Stopped() <-chan struct{} { return s.stopped }
 
 // OpenCalls returns how many calls run or wait for a worker.
-func (s *Server) OpenCalls() int { return int(s.open.Load()) }
+func (s *Server) OpenCalls() int { return int(s.admission.open.Load()) }
 
 // Connections returns how many connections are open.
 func (s *Server) Connections() int {
@@ -175,7 +182,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well.
 		defer s.http1.shutdown(ctx)
 	}
-	err := s.await(ctx, conns)
+	err := s.await(ctx)
 	if err != nil {
 		s.closeConns()
 	}
@@ -183,8 +190,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// await waits for the connections and then for handlers whose streams were reset.
-func (s *Server) await(ctx context.Context, conns []*connection) error {
+// await waits for the connections and then for handlers that have outlived their calls.
+func (s *Server) await(ctx context.Context) error {
 	s.mu.Lock()
 	empty := s.empty
 	if empty == nil {
@@ -198,14 +205,12 @@ func (s *Server) await(ctx context.Context, conns []*connection) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	for _, c := range conns {
-		select {
-		case <-c.idle():
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	select {
+	case <-s.admission.idle():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
 }
 
 func (s *Server) closeConns() {

@@ -99,6 +99,20 @@ type Sink interface {
 	Closed(err *Error)
 }
 
+// Served is implemented by sinks of a server that know whether their calls were worked on: by that it
+// goes what giving a call up is taken for.
+type Served interface {
+	// Served reports whether a handler has begun with the call.
+	Served() bool
+}
+
+// Refuser is implemented by server streams of connections that charge their peers for calls that are refused without
+// a look at their messages.
+type Refuser interface {
+	// Refused charges one such call, with a weight of 1 for most. Only from within ServerHandler.Stream.
+	Refused(weight int)
+}
+
 // ClientSink is a Sink that first receives the response head. For a trailers-only response
 // end is set. Interim (1xx) heads are not passed on.
 type ClientSink interface {

@@ -16,14 +16,14 @@ var resetClasses = []class{
 		attack: func(p *peer) {
 			p.repeat(func() { p.reset(p.call(unary, stuck)) })
 		},
-		ends: "reset_flood|handlers_flood",
+		ends: "reset_flood",
 	},
 	{
 		name: "rapid reset of streams (CVE-2023-44487)",
 		attack: func(p *peer) {
 			p.repeat(func() { id := p.id(); p.headers(id, false, head(bidi)); p.reset(id) })
 		},
-		ends: "reset_flood|handlers_flood",
+		ends: "reset_flood",
 	},
 	{
 		name: "resets of streams that have ended (GHSA-hrxh-6v49-42gf)",
@@ -61,6 +61,6 @@ func provoked(how string, fault func(p *peer, id uint32)) class {
 	return class{
 		name:   "made you reset: " + how + " (CVE-2025-8671)",
 		attack: func(p *peer) { p.repeat(func() { fault(p, p.call(unary, stuck)) }) },
-		ends:   "reset_caused_flood|handlers_flood",
+		ends:   "reset_caused_flood",
 	}
 }

@@ -23,15 +23,19 @@ const (
 type Budget struct {
 	policy *Policy
 
-	received, caused, odd, settings, pings bucket
+	received, caused, refused, odd, settings, pings bucket
 
+	last         int64  // the latest time given: time does not run backwards here
+	finishedSeen uint64 // calls that had ended in good order when earn was last asked
 	lastPing     int64
 	sentAtPing   uint64
 	sentAtUpdate uint64
 	windowCredit uint32
 	dataCredit   uint32
 	strikes      uint32
-	pinged       bool // lastPing is valid
+	credit       uint32 // earned by calls that were served, see earn
+	pinged       bool   // lastPing is valid
+	draining     bool   // a fault with Drain was returned
 
 	// The field block being received.
 	blockBytes    int
@@ -42,21 +46,10 @@ type Budget struct {
 // New returns the budget of a fresh connection.
 func (p *Policy) New() Budget { return Budget{policy: p} }
 
-// ResetReceived charges a RST_STREAM frame.
-func (b *Budget) ResetReceived(now int64) *Fault {
-	if b.received.take(now, b.policy.received) {
-		return nil
-	}
-	return rateFault("reset_flood", limitResetsReceived, b.policy.cfg.ResetsReceived)
-}
-
-// ResetCaused charges a RST_STREAM frame that the peer made this side send: a fault in a
-// stream, a stream beyond the limit, a window kept at zero. Not one for a call that ended early.
-func (b *Budget) ResetCaused(now int64) *Fault {
-	if b.caused.take(now, b.policy.caused) {
-		return nil
-	}
-	return rateFault("reset_caused_flood", limitResetsCaused, b.policy.cfg.ResetsCaused)
+// clock keeps time from running backwards: a clock that was set back must not make an allowance look used up.
+func (b *Budget) clock(now int64) int64 {
+	b.last = max(b.last, now)
+	return b.last
 }
 
 // Odd is a kind of frame that does nothing.
@@ -89,6 +82,7 @@ var oddTokens = [...]string{
 
 // Odd charges an odd frame. The kinds share one allowance; the token tells which used it up.
 func (b *Budget) Odd(now int64, kind Odd) *Fault {
+	now = b.clock(now)
 	if b.odd.take(now, b.policy.odd) {
 		return nil
 	}
@@ -128,6 +122,7 @@ func (b *Budget) WindowUpdate(now int64, sent uint64) *Fault {
 // Settings charges a SETTINGS frame that is no acknowledgment. Call it before applying one of
 // its entries.
 func (b *Budget) Settings(now int64, entries int) *Fault {
+	now = b.clock(now)
 	if over(entries, b.policy.cfg.SettingsEntries) {
 		return countFault("settings_entries", limitSettingsEntries, b.policy.cfg.SettingsEntries)
 	}
@@ -143,6 +138,7 @@ func (b *Budget) Settings(now int64, entries int) *Fault {
 // A PING after HEADERS or DATA were sent is free and forgives the strikes (gRFC A8): peers
 // that measure the bandwidth send one for each round trip in which they receive data.
 func (b *Budget) Ping(now int64, streams int, sent uint64) *Fault {
+	now = b.clock(now)
 	first, elapsed := !b.pinged, now-b.lastPing
 	b.pinged, b.lastPing = true, now
 	if sent != b.sentAtPing {

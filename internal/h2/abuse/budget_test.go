@@ -43,8 +43,6 @@ func TestBudget_Rates(t *testing.T) {
 		burst, perSecond int
 		charge           func(b *Budget, now int64) *Fault
 	}{
-		{"reset_flood", limitResetsReceived, 1000, 33, (*Budget).ResetReceived},
-		{"reset_caused_flood", limitResetsCaused, 1000, 33, (*Budget).ResetCaused},
 		{"unknown_frame_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddUnknownType) }},
 		{"priority_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddPriority) }},
 		{"ack_flood", limitOddFrames, 10_000, 330, func(b *Budget, now int64) *Fault { return b.Odd(now, OddAck) }},
@@ -272,23 +270,25 @@ func TestNewPolicy_NamesEveryBadValue(t *testing.T) {
 }
 
 func TestFault_NamesLimitAndValue(t *testing.T) {
-	b := newBudget(t, Config{ResetsReceived: Rate{Burst: 1, PerSecond: 7}})
-	b.ResetReceived(1)
-	want := "peer exceeded Limits.ResetsReceived (1 and 7/s): reset_flood"
-	if got := b.ResetReceived(1).Error(); got != want {
+	b := newBudget(t, Config{OddFrames: Rate{Burst: 1, PerSecond: 7}})
+	b.Odd(1, OddPriority)
+	want := "peer exceeded Limits.OddFrames (1 and 7/s): priority_flood"
+	if got := b.Odd(1, OddPriority).Error(); got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
 }
 
 func TestBudget_IsSmallAndFree(t *testing.T) {
-	if n := unsafe.Sizeof(Budget{}); n > 128 {
-		t.Errorf("a Budget takes %d bytes, want at most 128", n)
+	if n := unsafe.Sizeof(Budget{}); n > 144 {
+		t.Errorf("a Budget takes %d bytes, want at most 144", n)
 	}
 	b := newBudget(t, Config{})
 	now := int64(1)
 	n := testing.AllocsPerRun(100, func() {
 		now += second
-		b.ResetReceived(now)
+		b.ResetReceived(now, 0, Reset{})
+		b.Refused(now, 0, 1)
+		b.Pause(now)
 		b.Odd(now, OddPriority)
 		b.Data(now, 0, false)
 		b.WindowUpdate(now, 1)
@@ -321,34 +321,4 @@ func BenchmarkData(b *testing.B) {
 			b.Fatal("fault")
 		}
 	}
-}
-
-// Calls that are served earn refusals, and only what goes beyond is charged.
-func TestRefusals(t *testing.T) {
-	p, err := NewPolicy(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := p.Refusals()
-	now := 5 * second
-	clock := func() int64 { return now }
-	for range 100 {
-		r.Served()
-	}
-	for range 5100 {
-		wantNone(t, "a hundred earned and the burst", r.Charge(clock, 1))
-	}
-	wantFault(t, "burst used up", r.Charge(clock, 1), "refused_flood", limitRefusals)
-	r.Served()
-	wantNone(t, "earned", r.Charge(clock, 1))
-	for range 1000 {
-		now += second/500 + 1
-		wantNone(t, "within the rate", r.Charge(clock, 1))
-	}
-	wantFault(t, "rate used up", r.Charge(clock, 1), "refused_flood", limitRefusals)
-	now += 100 * second
-	for range 500 {
-		wantNone(t, "a tenth of the burst", r.Charge(clock, LongHead))
-	}
-	wantFault(t, "burst used up by long heads", r.Charge(clock, LongHead), "refused_flood", limitRefusals)
 }

@@ -21,8 +21,8 @@ const Unlimited = -1
 
 // A Config names the limits of a connection. Zero means the default, negative no limit.
 type Config struct {
-	// ResetsReceived limits RST_STREAM frames (CVE-2023-44487, rapid reset). ResetsCaused limits
-	// those the peer makes this side send by breaking rules of a stream or opening streams
+	// ResetsReceived limits RST_STREAM frames for calls that nothing was done for, see [Reset] (CVE-2023-44487, rapid
+	// reset). ResetsCaused limits those the peer makes this side send by breaking rules of a stream or opening streams
 	// beyond the limit (CVE-2025-8671, MadeYouReset). Default 1000 and 33/s: nghttp2's
 	// figures since rapid reset.
 	ResetsReceived Rate
@@ -30,7 +30,7 @@ type Config struct {
 	// OddFrames limits frames that are legal and do nothing, see [Odd]. Default 10,000 and
 	// 330/s: ten times the resets, as each costs about a tenth.
 	OddFrames Rate
-	// Refusals limits calls that are refused unseen, see [Refusals]. Default 5000 and 500/s: a client that calls a method
+	// Refusals limits calls that are refused unseen, see [Budget.Refused]. Default 5000 and 500/s: a client that calls a method
 	// the server does not have, by mistake and over and over, is not worth more.
 	Refusals Rate
 	// Settings limits SETTINGS frames (CVE-2019-9515). Default 16 and 4/s: a peer that

@@ -22,7 +22,7 @@ const (
 	limitBlockBytes         = "BlockBytes"
 )
 
-// A Fault ends a connection whose peer used up an allowance.
+// A Fault ends a connection whose peer used up an allowance, at once unless Drain is set.
 type Fault struct {
 	// Code is the error code of the GOAWAY frame to send before closing.
 	Code frame.ErrCode
@@ -31,6 +31,8 @@ type Fault struct {
 	// Limit is the field of [Config] that decided, Allowed its value in words.
 	Limit   string
 	Allowed string
+	// Drain: the connection takes no new streams, and ends when those that are open have. Further faults may follow.
+	Drain bool
 	// Debug is GOAWAY's debug data: the token, but for pings, where gRFC A8 prescribes
 	// "too_many_pings" and clients look for it.
 	Debug string

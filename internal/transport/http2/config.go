@@ -131,9 +131,6 @@ type ServerConfig struct {
 // Resolved returns the limits with their defaults. It is read only.
 func (c *ServerConfig) Resolved() *Limits { return c.resolved() }
 
-// Policy returns the budgets of the server's connections.
-func (c *ServerConfig) Policy() *abuse.Policy { return c.resolved().Abuse }
-
 func (c *ServerConfig) resolved() *Limits {
 	c.once.Do(func() {
 		c.limits = c.Limits.withDefaults(serverPolicy)

@@ -24,6 +24,7 @@ type conn struct {
 	spill    *spillConn      // below TLS, nil otherwise
 	role     h2.Role
 	limits   *Limits
+	epoch    time.Time // see clock
 	keep     Keepalive
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
@@ -98,6 +99,7 @@ type conn struct {
 // init prepares a connection that ServeConn or NewClientConn has allocated.
 func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	c.nc, c.role, c.limits, c.keep = nc, role, limits, keep
+	c.epoch = time.Now()
 	c.done = make(chan struct{})
 	c.draining = make(chan struct{})
 	rc := limits.reader()
@@ -121,7 +123,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 func (c *conn) greet() {
 	c.mu.Lock()
 	c.greeted = true
-	c.rttSent = time.Now().UnixNano() // the acknowledgment of our SETTINGS is the first measure
+	c.rttSent = c.clock() // the acknowledgment of our SETTINGS is the first measure
 	c.outBuf = &mem.Buf{B: c.h.Out}
 	c.flushLocked(flushNow)
 }

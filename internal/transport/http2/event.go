@@ -80,7 +80,30 @@ func (c *conn) streamFault(e *h2.Error) *transport.Error {
 	if st != nil && st.sink != nil {
 		st.sink.Closed(te)
 	}
-	return overBudget(c.budget.ResetCaused(c.now))
+	return c.flood(c.budget.ResetCaused(c.now))
+}
+
+// flood ends the connection of a peer that made a flood of calls. A server drains it first: calls that others made through
+// a proxy's connection end in good order.
+func (c *conn) flood(f *abuse.Fault) *transport.Error {
+	if f == nil || !f.Drain || c.role == h2.Client {
+		return overBudget(f)
+	}
+	c.lock()
+	c.drainFloodLocked(overBudget(f))
+	c.mu.Unlock()
+	return nil
+}
+
+// drainFloodLocked sends the final GOAWAY with err. What the peer opens from here on is ignored (RFC 9113 §6.8).
+func (c *conn) drainFloodLocked(err *transport.Error) {
+	if c.err != nil || c.drainDone {
+		return
+	}
+	c.drainErr, c.drainDone, c.drainPing = err, true, false
+	c.drainedLocked()
+	c.h.SendGoAway(false, frame.ErrCode(err.Code), err.Reason)
+	c.updateLocked()
 }
 
 // overBudget ends the connection if a budget is used up.
@@ -186,22 +209,32 @@ func (c *conn) reset(ev *h2.Event) *transport.Error {
 	c.lock()
 	s, err := c.h.RecvReset(ev.StreamID)
 	var st *stream
+	var what abuse.Reset
 	if s != nil {
 		st = s.User.(*stream)
 		st.endErr = resetError(ev.Code)
+		what.Age, what.Bytes = c.now-st.openedAt, s.Received()
 	}
+	finished := c.h.Finished
 	c.updateLocked()
 	c.mu.Unlock()
 	if err != nil {
 		return c.fault(err)
 	}
 	if st != nil {
+		what.Served = served(st.sink)
 		st.sink.Closed(st.endErr)
 	}
 	if c.role == h2.Client {
 		return nil // a server that resets our calls harms nobody but those
 	}
-	return overBudget(c.budget.ResetReceived(c.now))
+	return c.flood(c.budget.ResetReceived(c.now, finished, what))
+}
+
+// served reports whether a handler has begun with the call of a sink.
+func served(sink transport.Sink) bool {
+	k, ok := sink.(transport.Served)
+	return ok && k.Served()
 }
 
 func resetError(code frame.ErrCode) *transport.Error {

@@ -25,19 +25,23 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 		c.h.ResetID(ev.StreamID, frame.RefusedStream)
 		c.mu.Unlock()
 		c.counted(errStreamsOver)
-		return overBudget(c.budget.ResetCaused(c.now))
+		return c.flood(c.budget.ResetCaused(c.now))
 	}
 	if verdict == h2.NewHead && err == nil {
 		if c.h.NoteHead(s, int(ev.Info.Size)); c.h.Heads > c.limits.heads() {
 			c.h.Reset(s, frame.RefusedStream)
 			c.mu.Unlock()
 			c.counted(errHeadsOver)
-			return overBudget(c.budget.ResetCaused(c.now))
+			return c.flood(c.budget.ResetCaused(c.now))
 		}
 	}
+	flooding := verdict == h2.Ignore && c.drainErr != nil && c.drainErr.Origin == transport.OriginLocal
 	c.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return c.fault(err)
+	case flooding: // it was told to stop, and did not
+		return c.flood(c.budget.ResetCaused(c.now))
 	}
 	switch verdict {
 	case h2.NewHead:
@@ -86,9 +90,20 @@ func (c *conn) request(st *stream, ev *h2.Event) *transport.Error {
 		Method: req.Method, Scheme: req.Scheme, Authority: req.Authority, Path: req.Path, Fields: req.Fields,
 		Oversize: c.oversize(ev),
 	}
+	st.openedAt = c.now
+	c.tmp.refused = 0
 	st.sink = c.handler.Stream(st.server, head, ev.End)
-	return nil
+	if c.tmp.refused == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	finished := c.h.Finished
+	c.mu.Unlock()
+	return c.flood(c.budget.Refused(c.now, finished, c.tmp.refused))
 }
+
+// Refused implements transport.Refuser.
+func (s *serverStream) Refused(weight int) { s.c.tmp.refused = weight }
 
 // oversize is the reason to refuse a call whose header list exceeded the soft limit.
 func (c *conn) oversize(ev *h2.Event) *transport.Error {

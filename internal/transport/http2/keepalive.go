@@ -57,7 +57,7 @@ func (c *conn) keepaliveTick() {
 		c.mu.Unlock()
 		return
 	}
-	now := time.Now().UnixNano()
+	now := c.clock()
 	switch wait := c.pingWaitLocked(); {
 	case c.active.Swap(false):
 		// An interval after the last byte, not after this look.
@@ -84,7 +84,7 @@ func (c *conn) keepaliveTick() {
 	c.flushLocked(flushNow)
 }
 
-// left is what is left at now of d since start: at most d, at least 0, as the wall clock may have been moved.
+// left is what is left at now of d since start: at most d, at least 0.
 func left(d time.Duration, start, now int64) time.Duration {
 	return d - min(max(0, time.Duration(now-start)), d)
 }
@@ -108,7 +108,7 @@ func (c *conn) pingWaitLocked() time.Duration {
 	case c.keep.Quiet < 0:
 		return never
 	}
-	return left(c.keep.Quiet, c.pongAt, time.Now().UnixNano())
+	return left(c.keep.Quiet, c.pongAt, c.clock())
 }
 
 // countPingLocked counts a ping of this side.

@@ -345,9 +345,9 @@ func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry
 		return v, false, 0
 	}
 	if excused {
-		c.h.Excuse(now.UnixNano())
+		c.h.Excuse(c.nanos(now))
 	} else {
-		v = c.h.Sweep(now.UnixNano())
+		v = c.h.Sweep(c.nanos(now))
 	}
 	hungry, received = c.h.IsHungry(), c.h.Received()
 	waiting, holder := suspects(v.Refuse...), suspects(v.Stalled)
@@ -437,6 +437,6 @@ func (c *conn) cut(now time.Time, streams []suspect, err *transport.Error, holde
 		s.sink.Closed(err) // most give back what they held
 	}
 	c.mu.Lock()
-	c.h.Spare(now.UnixNano(), holder)
+	c.h.Spare(c.nanos(now), holder)
 	c.mu.Unlock()
 }

@@ -43,7 +43,7 @@ func (c *conn) measureLocked() {
 	c.h.WantPing = false
 	c.countPingLocked()
 	c.rttData = pingData{rand.Uint64() | 1}
-	c.rttSent = time.Now().UnixNano()
+	c.rttSent = c.clock()
 	c.h.Out = frame.AppendPing(c.h.Out, false, c.rttData.bytes())
 }
 

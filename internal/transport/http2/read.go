@@ -42,13 +42,14 @@ func (c *conn) readLoop() {
 			break
 		}
 		c.keepRest()
+		c.calm()
 	}
 	c.teardown()
 }
 
 // batch processes every whole event of the buffer, then flushes what that caused.
 func (c *conn) batch() *transport.Error {
-	c.now = time.Now().UnixNano()
+	c.now = c.clock()
 	c.rd.Now = c.now
 	c.tmp = scratchPool.Get().(*scratch)
 	c.rd.Scratch = &c.tmp.Scratch
@@ -76,7 +77,11 @@ func (c *conn) batch() *transport.Error {
 	c.updateLocked()
 	c.measureLocked()
 	for ; c.owedResets > 0 && fault == nil; c.owedResets-- {
-		fault = overBudget(c.budget.ResetCaused(c.now))
+		if f := c.budget.ResetCaused(c.now); f != nil && f.Drain && c.role == h2.Server {
+			c.drainFloodLocked(overBudget(f))
+		} else {
+			fault = overBudget(f)
+		}
 	}
 	if fault == nil && c.err != nil {
 		fault = c.err
@@ -85,11 +90,26 @@ func (c *conn) batch() *transport.Error {
 	return fault
 }
 
+// calm does not listen to a peer for a while that made a flood of calls. What it sends meanwhile waits at its side.
+func (c *conn) calm() {
+	if d := c.budget.Pause(c.now); d > 0 {
+		c.counted(errSlowed)
+		time.Sleep(d)
+	}
+}
+
+// errSlowed counts the pauses of peers that are slowed down.
+var errSlowed = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: "peer_slowed",
+	Reason: "peer gives calls up, or has them refused, faster than it may (WithLimits)",
+}
+
 // scratch is what a batch needs and an idle connection does not.
 type scratch struct {
 	h2.Scratch
 	reqHead  transport.RequestHead
 	respHead transport.ResponseHead
+	refused  int // weight of the refusal of the request in hand, 0: it is not refused
 }
 
 var scratchPool = sync.Pool{New: func() any {

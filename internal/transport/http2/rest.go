@@ -38,7 +38,7 @@ func (c *conn) restDue(err error) bool {
 // rest hands the read loop over if nothing has come for Limits.Rest, and tells whether it has.
 func (c *conn) rest() bool {
 	now := time.Now()
-	if quiet := time.Duration(now.UnixNano() - c.now); quiet < c.limits.Rest {
+	if quiet := time.Duration(c.nanos(now) - c.now); quiet < c.limits.Rest {
 		left := c.limits.Rest - quiet
 		if quiet < c.limits.Rest/2 { // likely, something will come again
 			c.restWait = min(2*c.restWait, restRarely*c.limits.Rest)

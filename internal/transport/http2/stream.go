@@ -22,6 +22,8 @@ type stream struct {
 	// set before the first event can come, then read by the read loop only
 	sink  transport.Sink
 	csink transport.ClientSink // the same on a client, nil on a server
+	// owned by the read loop of a server
+	openedAt int64 // when the request's head came
 
 	// guarded by c.mu
 	headAt uint64           // where the request head begins in all that this side sends (a client)
