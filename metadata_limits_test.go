@@ -28,7 +28,7 @@ func TestRequestMetadataLimit(t *testing.T) {
 				if took := time.Since(begun); status.Code(err) != want || took > 5*time.Second {
 					t.Errorf("%s with %d bytes: %v after %v, want %v at once", m.FullMethod, size, err, took, want)
 				}
-				if want != codes.OK && !strings.Contains(err.Error(), "exceeds the 4096 bytes that the peer accepts") {
+				if want != codes.OK && !strings.Contains(err.Error(), "is larger than the 4096 bytes the server accepts") {
 					t.Errorf("%s with %d bytes: the text does not name the limit: %v", m.FullMethod, size, err)
 				}
 				cancel()

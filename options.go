@@ -58,8 +58,9 @@ type sharedConfig struct {
 	tls          tlsChoice
 	interceptors []scopedInterceptor
 	logger       *slog.Logger
-	maxReceive   int // bytes, < 0: no limit
-	maxSend      int // bytes, < 0: no limit
+	notices      *slog.Logger // the logger if one was set, for what is no fault of this side's
+	maxReceive   int          // bytes, < 0: no limit
+	maxSend      int          // bytes, < 0: no limit
 	keepalive    keepalive
 	codecs       []encoding.Codec
 	compressors  []encoding.Compressor
@@ -88,7 +89,7 @@ func (c *sharedConfig) bad(format string, args ...any) {
 
 // finish fills in what needs all options, and returns every mistake.
 func (c *sharedConfig) finish(what string) error {
-	if c.logger == nil {
+	if c.notices = c.logger; c.logger == nil {
 		c.logger = slog.Default()
 	}
 	registry, err := encoding.NewRegistry(c.codecs, c.compressors)

@@ -41,6 +41,7 @@ func (s *Server) serveConfig() *serve.Config {
 			CompressMinBytes: c.compressMin,
 			Base:             c.base,
 			Logger:           c.logger,
+			Notices:          c.notices,
 		},
 		HTTP: c.http,
 		HTTP2: http2.ServerConfig{

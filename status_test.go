@@ -47,7 +47,7 @@ func TestStatuses(t *testing.T) {
 		{"code of tomorrow", status.Error(42, "new"), codes.Unknown, "new"},
 		{"details", detailed.Err(), codes.InvalidArgument, "bad id"},
 		{"empty message", status.Error(codes.DataLoss, ""), codes.DataLoss, ""},
-		{"long message", status.Error(codes.Internal, strings.Repeat("x", 10000)), codes.Internal, strings.Repeat("x", 4096) + "..."},
+		{"long message", status.Error(codes.Internal, strings.Repeat("x", 10000)), codes.Internal, strings.Repeat("x", 6141) + "..."},
 	} {
 		e := func() *echo {
 			return &echo{

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -30,15 +31,12 @@ func clientCode(e *transport.Error) codes.Code {
 		return codes.Unavailable
 	case e.Origin == transport.OriginPeer:
 		return codes.FromHTTP2Error(e.Code)
-	case e.Token == tokenHeaderLimit:
+	case e.Token == reason.PeerHeaderList:
 		return codes.ResourceExhausted
 	}
 	// This side's transport found the stream malformed (RFC 9113 §8.1.1).
 	return codes.Internal
 }
-
-// tokenHeaderLimit is the transport's token for a header section over its limit.
-const tokenHeaderLimit = "peer_header_list"
 
 // serverStatus is what a handler's stream operations return when the transport ended the stream.
 // Nobody is there to receive it: the code says to the handler that it can stop.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strconv"
 
+	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -24,9 +25,9 @@ const (
 	fieldPushback       = "grpc-retry-pushback-ms"     // gRFC A6
 )
 
-// maxStatusMessage bounds grpc-message, in bytes before coding: peers limit a header section to 8
-// or 16 KiB, and a status lost to that tells less than a cut one.
-const maxStatusMessage = 4 << 10
+// maxStatusMessage bounds grpc-message as encoded: peers that limit a header section to 8 KiB do not all say so, and
+// a status lost to that says less than a cut one.
+const maxStatusMessage = 6 << 10
 
 var statusTexts = func() (t [17]string) {
 	for i := range t {
@@ -35,29 +36,56 @@ var statusTexts = func() (t [17]string) {
 	return t
 }()
 
-// appendStatus appends the fields of a status that is not OK.
-func appendStatus(fields []transport.Field, s *status.Status) []transport.Field {
-	code := int(s.Code())
-	text := ""
-	if code < len(statusTexts) {
-		text = statusTexts[code]
-	} else {
-		text = strconv.Itoa(code)
+// codeText is a code as grpc-status carries it.
+func codeText(c codes.Code) string {
+	if int(c) < len(statusTexts) {
+		return statusTexts[c]
 	}
-	fields = append(fields, transport.Field{Name: fieldStatus, Value: text})
-	if m := s.Message(); m != "" {
-		if len(m) > maxStatusMessage {
-			m = m[:maxStatusMessage] + "..."
-		}
-		fields = append(fields, transport.Field{Name: fieldMessage, Value: status.EncodeMessage(m)})
+	return strconv.FormatUint(uint64(c), 10)
+}
+
+func detailsField(s *status.Status) transport.Field {
+	return field(fieldDetails, base64.RawStdEncoding.EncodeToString(s.AppendWire(nil)))
+}
+
+// cutMark ends a message that was cut.
+const cutMark = "..."
+
+// encodeMessage returns a status message as grpc-message carries it, in at most limit bytes. A longer one is cut, not
+// inside a character: percent-encoding makes three bytes of each byte of one that is not ASCII.
+func encodeMessage(message string, limit int) string {
+	if len(message) > limit { // no use to encode what is cut off, which may be megabytes
+		message = message[:max(limit, 0)] + cutMark
 	}
-	if s.HasDetails() {
-		fields = append(fields, transport.Field{
-			Name:  fieldDetails,
-			Value: base64.RawStdEncoding.EncodeToString(s.AppendWire(nil)),
-		})
+	encoded := status.EncodeMessage(message)
+	if len(encoded) <= limit {
+		return encoded
 	}
-	return fields
+	keep := 0
+	for next := 0; next <= limit-len(cutMark) && next < len(encoded); next += encodedLen(encoded[next:]) {
+		keep = next
+	}
+	if keep == 0 {
+		return ""
+	}
+	return encoded[:keep] + cutMark
+}
+
+// encodedLen is how many bytes of an encoded message its first character has.
+func encodedLen(s string) int {
+	if s[0] != '%' {
+		return 1
+	}
+	// The first byte of a character in UTF-8 says how many it has. EncodeMessage writes upper case.
+	switch lead := s[1:3]; {
+	case lead >= "F0":
+		return 4 * len("%F0")
+	case lead >= "E0":
+		return 3 * len("%E0")
+	case lead >= "C0":
+		return 2 * len("%C0")
+	}
+	return len("%25")
 }
 
 // appendMetadata appends md, which has been validated.

@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
@@ -375,7 +376,7 @@ func (c *badConn) Open(_ *transport.RequestHead, body *mem.Buf, _ bool, _ transp
 // A request that no connection would take fails at once; connections that fail one after the other end the call after
 // a bounded number of tries with growing pauses.
 func TestOpenFailures(t *testing.T) {
-	tooLarge := &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: tokenHeaderLimit, Reason: "too large"}
+	tooLarge := &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: reason.PeerHeaderList, Reason: "too large"}
 	gone := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Token: "x", Reason: "gone", Unprocessed: true}
 	for _, tt := range []struct {
 		err      *transport.Error

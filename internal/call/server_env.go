@@ -23,12 +23,15 @@ type ServerEnv struct {
 	// Base answers for values no call knows. Its cancellation is not heeded.
 	Base   context.Context
 	Logger *slog.Logger
+	// Notices is the logger of a program that has set one: for what is no fault of the server's. nil: none.
+	Notices *slog.Logger
 	// HandlePanic is told of what a handler panicked with; nil: it is logged.
 	HandlePanic func(c *ServerCall, value any, stack []byte)
 	// Draining is closed when the server shuts down.
 	Draining <-chan struct{}
 
-	fields fieldLists
+	fields      fieldLists
+	largeLogged logGate
 }
 
 // A ServerMethod is a method with what runs it. Immutable but for Answer.

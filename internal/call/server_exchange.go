@@ -26,6 +26,8 @@ type exchange struct {
 	reply    *mem.Buf // of methods with one response
 	step     transport.Out
 	head     transport.ResponseHead
+	unsent   *transport.HeaderListError // the head was too large for the client: the call fails with it
+	extra    []transport.Field          // fields of the head besides the usual ones
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

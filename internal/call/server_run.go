@@ -129,7 +129,7 @@ func (c *ServerCall) prepare() error {
 func (c *ServerCall) refuseEncoding(name string) error {
 	accepted := c.env.Registry.AcceptEncoding()
 	c.sendMu.Lock()
-	c.head.Fields = append(c.head.Fields, field(fieldAcceptEncoding, accepted))
+	c.extra = append(c.extra, field(fieldAcceptEncoding, accepted))
 	c.sendMu.Unlock()
 	return status.Errorf(codes.Unimplemented, "grpc-encoding %q is not supported; accepted are: identity,%s", name, accepted)
 }

@@ -1,10 +1,9 @@
 package call
 
 import (
-	"math"
+	"errors"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -36,6 +35,9 @@ func (c *ServerCall) SendHeader(md metadata.MD) error {
 	defer c.sendMu.Unlock()
 	if c.headSent || c.finished {
 		return status.Error(codes.Internal, "send header: the header has been sent")
+	}
+	if c.unsent != nil {
+		return tooLargeToSend(c.unsent)
 	}
 	c.step = transport.Out{Head: c.headLocked(c.out.compressor != nil)}
 	return c.sendLocked()
@@ -81,6 +83,10 @@ func (c *ServerCall) SendMsg(m any) error {
 	if c.finished {
 		buf.Free()
 		return status.Error(codes.Canceled, "send: the handler has returned")
+	}
+	if c.unsent != nil {
+		buf.Free()
+		return tooLargeToSend(c.unsent)
 	}
 	c.step = transport.Out{Body: buf}
 	if !c.headSent {
@@ -154,95 +160,47 @@ func (c *ServerCall) keepReply(m any, replace bool) error {
 	return nil
 }
 
-// sendLocked sends c.step.
+// sendLocked sends c.step, which does not end the stream.
 func (c *ServerCall) sendLocked() error {
-	if c.step.Head != nil {
-		c.headSent = true
-	}
+	head := c.step.Head != nil
 	err := c.stream.Send(&c.step)
 	c.step = transport.Out{}
-	if err != nil {
-		return c.sendError(err)
+	if err == nil {
+		c.headSent = c.headSent || head
+		return nil
 	}
-	return nil
+	if large, ok := errors.AsType[*transport.HeaderListError](err); ok {
+		// Without its head the response has no messages. The call can only fail now, and does
+		// even if the handler does not look at this error.
+		c.unsent, c.header = large, nil
+		return tooLargeToSend(large)
+	}
+	return c.sendError(err)
 }
 
 // headLocked returns the response head. compressed: messages may be.
 func (c *ServerCall) headLocked(compressed bool) *transport.ResponseHead {
-	if len(c.header) == 0 && !compressed && len(c.head.Fields) == 0 && c.earlyHTTP == 0 {
+	if len(c.header) == 0 && !compressed && len(c.extra) == 0 && c.earlyHTTP == 0 {
 		if h := heads[c.subtype]; h != nil {
 			return h
 		}
 	}
-	c.head.Status = 200
-	if c.earlyHTTP != 0 {
-		c.head.Status = c.earlyHTTP
-	}
-	fields := append(make([]transport.Field, 0, 4+len(c.header)+len(c.head.Fields)), field(fieldContentType, contentTypeFor(c.subtype)))
-	fields = append(fields, c.head.Fields...)
+	c.head = c.bareHead(compressed, len(c.header))
 	if compressed {
 		c.announced = true
-		fields = append(fields, field(fieldEncoding, c.encoding))
 	}
-	c.head.Fields = appendMetadata(fields, c.header)
+	c.head.Fields = appendMetadata(c.head.Fields, c.header)
 	return &c.head
 }
 
-// finish ends the call with the status of err. What nobody has received or sent is freed.
-func (c *ServerCall) finish(err error) {
-	c.sendMu.Lock()
-	if !c.finished {
-		c.finished = true
-		c.finishLocked(err)
+// bareHead is the response head without metadata, with room for that many more fields.
+func (c *ServerCall) bareHead(compressed bool, more int) transport.ResponseHead {
+	fields := append(make([]transport.Field, 0, 4+more+len(c.extra)), field(fieldContentType, contentTypeFor(c.subtype)))
+	fields = append(fields, c.extra...)
+	if compressed {
+		fields = append(fields, field(fieldEncoding, c.encoding))
 	}
-	c.sendMu.Unlock()
-	c.end(nil)
-	if received := c.release(); received && !c.method.ClientStreams && !c.method.ServerStreams {
-		c.recycle()
-	}
-}
-
-func (c *ServerCall) finishLocked(err error) {
-	reply := c.reply
-	c.reply = nil
-	if err == nil && reply == nil && !c.method.ServerStreams {
-		err = status.Error(codes.Internal, "the handler returned no message")
-	}
-	if err == nil {
-		c.sendOK(reply)
-		return
-	}
-	reply.Free()
-	s := handlerStatus(err)
-	if !c.headSent && len(c.header) == 0 {
-		// Trailers-Only → HTTP-Status Content-Type Trailers
-		fields := append([]transport.Field(nil), c.headLocked(false).Fields...)
-		fields = appendStatus(fields, s)
-		c.head.Status = max(c.earlyHTTP, 200)
-		c.head.Fields = appendMetadata(fields, c.trailer)
-		c.step = transport.Out{Head: &c.head, End: true}
-	} else {
-		c.step = transport.Out{End: true}
-		if !c.headSent {
-			c.step.Head = c.headLocked(false)
-		}
-		c.step.Trailers = appendMetadata(appendStatus(nil, s), c.trailer)
-	}
-	_ = c.sendLocked() // a stream that is gone needs no status
-}
-
-func (c *ServerCall) sendOK(reply *mem.Buf) {
-	if reply != nil {
-		c.answered = int32(min(len(reply.B), math.MaxInt32))
-	}
-	c.step = transport.Out{Body: reply, End: true, Trailers: okTrailers}
-	if len(c.trailer) > 0 {
-		c.step.Trailers = appendMetadata(append([]transport.Field(nil), okTrailers...), c.trailer)
-	}
-	if !c.headSent {
-		c.step.Head = c.headLocked(reply != nil && reply.B[0] == 1)
-	}
-	_ = c.sendLocked() // as above
+	return transport.ResponseHead{Status: max(c.earlyHTTP, 200), Fields: fields}
 }
 
 // Header returns a copy of what was set as the response's header.

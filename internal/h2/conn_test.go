@@ -435,10 +435,10 @@ func TestHeaderListLimitOfThePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := []hpack.Field{{Name: "a", Value: strings.Repeat("b", 67)}}
-	if err := c.CheckHeaderList(0, f); err != nil {
-		t.Errorf("exactly 100 bytes: %v", err)
+	if size, limit, ok := c.FitsPeer(0, f); !ok {
+		t.Errorf("exactly 100 bytes: %d of %d do not fit", size, limit)
 	}
-	if err := c.CheckHeaderList(1, f); err == nil {
-		t.Error("101 bytes pass")
+	if size, limit, ok := c.FitsPeer(1, f); ok || size != 101 || limit != 100 {
+		t.Errorf("101 bytes: %d of %d, fit: %t", size, limit, ok)
 	}
 }

@@ -2,29 +2,25 @@ package h2
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// CheckHeaderList refuses a header section longer than the peer's
-// SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §10.5.1): sent all the same it would cost the stream,
-// with most peers without a reason.
-func (c *Conn) CheckHeaderList(extra int, fields []hpack.Field) error {
+// FitsPeer reports whether the peer accepts a header section (RFC 9113 §10.5.1). One longer than its
+// SETTINGS_MAX_HEADER_LIST_SIZE would cost the stream, with most peers without a reason. It returns the section's
+// size and that limit. extra is the size of the fields that are not in fields.
+func (c *Conn) FitsPeer(extra int, fields []hpack.Field) (size, limit int64, ok bool) {
 	if c.peerMaxHeaderList == 1<<32-1 {
-		return nil
+		return 0, 0, true
 	}
-	size := extra
+	size = int64(extra)
 	for i := range fields {
-		size += len(fields[i].Name) + len(fields[i].Value) + 32
+		size += int64(len(fields[i].Name)) + int64(len(fields[i].Value)) + 32
 	}
-	if int64(size) > int64(c.peerMaxHeaderList) {
-		return fmt.Errorf("header list of %d bytes exceeds the %d bytes that the peer accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)",
-			size, c.peerMaxHeaderList)
-	}
-	return nil
+	limit = int64(c.peerMaxHeaderList)
+	return size, limit, size <= limit
 }
 
 // indexed tells which fields are worth a place in the header table: those whose value is the

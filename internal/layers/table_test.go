@@ -18,6 +18,7 @@ var rooms = []room{
 	{"internal/leak", 0},
 	{"internal/memnet", 0},
 	{"internal/wellknown", 0},
+	{"internal/reason", 0},
 	{"internal/layers", 0},
 
 	{"codes", 1},

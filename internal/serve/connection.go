@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -101,7 +102,7 @@ func (c *connection) Postpone(sc *call.ServerCall) bool {
 // were counted by the transport, and weigh more.
 func (c *connection) refusing(s transport.ServerStream, token string) {
 	weight := 1
-	if token == longHead {
+	if token == reason.HeaderList {
 		weight = abuse.LongHead
 	} else {
 		c.server.stats.add(token)
@@ -110,9 +111,6 @@ func (c *connection) refusing(s transport.ServerStream, token string) {
 		r.Refused(weight)
 	}
 }
-
-// longHead is the transport's word for a header list over the limit.
-const longHead = "header_list"
 
 // Problem implements call.Dispatcher.
 func (c *connection) Problem(token string) { c.server.stats.add(token) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -17,20 +18,20 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 		return c.other(s, head, end)
 	}
 	if head.Oversize != nil {
-		c.refusing(s, longHead)
-		return call.Refuse(s, subtype, 200, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
+		c.refusing(s, reason.HeaderList)
+		return call.RefuseForGood(c, s, subtype, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
 	}
 	if head.Method != "POST" {
 		c.refusing(s, "not_post")
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
-		return call.Refuse(s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %q", head.Method),
+		return call.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %q", head.Method),
 			transport.Field{Name: "allow", Value: "POST"})
 	}
 	m := c.server.cfg.Methods[head.Path]
 	if m == nil {
 		if m = c.server.cfg.Unknown; m == nil {
 			c.refusing(s, "unknown_method")
-			return call.Refuse(s, subtype, 200, c.server.unknown(head.Path))
+			return call.Refuse(c, s, subtype, 200, c.server.unknown(head.Path))
 		}
 	}
 	return call.NewServerCall(c.server.cfg.Env, m, c, s, head, subtype, end)

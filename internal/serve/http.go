@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -113,8 +114,16 @@ func refuseHTTP(stream transport.ServerStream, tooLarge bool) transport.Sink {
 	if tooLarge {
 		code = http.StatusRequestHeaderFieldsTooLarge
 	}
-	_ = stream.Send(&transport.Out{Head: &transport.ResponseHead{Status: code}, End: true}) // nobody is there to be told
+	sendOrReset(stream, &transport.Out{Head: &transport.ResponseHead{Status: code}, End: true})
 	return call.Discard{Stream: stream}
+}
+
+// sendOrReset ends a stream with out. If the peer accepts no header section of that size, it is reset: what has been
+// answered must end.
+func sendOrReset(stream transport.ServerStream, out *transport.Out) {
+	if err := stream.Send(out); err != nil {
+		stream.Reset(internalError, reason.PeerHeaderList) // no-op on a stream that is over
+	}
 }
 
 // Run implements Task.

@@ -89,5 +89,5 @@ func (r *refusal) answer() {
 		out.Body = mem.Get(len(text))
 		out.Body.B = append(out.Body.B, text...)
 	}
-	_ = r.stream.Send(out) // a stream that is gone needs no answer
+	sendOrReset(r.stream, out)
 }

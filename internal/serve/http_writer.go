@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -140,6 +141,11 @@ func oneLine(v string) string {
 
 // finish ends the response.
 func (w *responseWriter) finish() {
+	if w.err != nil { // of the stream, or the header cannot be sent
+		w.stream.Reset(internalError, reason.PeerHeaderList)
+		w.status = -1
+		return
+	}
 	out := &transport.Out{Body: w.buf, End: true}
 	if !w.sent {
 		if w.status == 0 {
@@ -165,8 +171,6 @@ func (w *responseWriter) finish() {
 			})
 		}
 	}
-	if err := w.stream.Send(out); w.err == nil {
-		w.err = err
-	}
+	sendOrReset(w.stream, out)
 	w.status = -1
 }

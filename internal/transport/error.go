@@ -3,6 +3,8 @@ package transport
 import (
 	"errors"
 	"fmt"
+
+	"github.com/naru-rpc/naru/internal/reason"
 )
 
 // Scope tells what an error ended.
@@ -54,6 +56,41 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// A Section is a header section of a message.
+type Section string
+
+// Sections.
+const (
+	SectionRequestHeader  Section = "request header"
+	SectionResponseHeader Section = "response header"  // of a response that continues
+	SectionTrailer        Section = "response trailer" // also that of a trailers-only response
+)
+
+// A HeaderListError says that a header section is larger than the peer accepts, so that it was not sent (RFC 9113
+// §10.5.1): most peers reset the stream of a larger one, without a reason. Nothing was sent of the step it was part of, and the stream is as it was.
+type HeaderListError struct {
+	Section     Section
+	Size, Limit int64 // bytes as RFC 9113 §6.5.2 counts them: 32 for each field besides its name and value
+}
+
+func (e *HeaderListError) Error() string {
+	peer := "client"
+	if e.Section == SectionRequestHeader {
+		peer = "server"
+	}
+	return fmt.Sprintf("the %s of %d bytes is larger than the %d bytes the %s accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)",
+		e.Section, e.Size, e.Limit, peer)
+}
+
+// HeadTooLarge is the error of Open for a request whose header section the peer does not accept.
+func HeadTooLarge(size, limit int64) *Error {
+	return &Error{
+		Scope: ScopeStream, Origin: OriginLocal, Code: 0x2, Token: reason.PeerHeaderList, // INTERNAL_ERROR, RFC 9113 §7
+		Reason: "the call cannot be sent",
+		Cause:  &HeaderListError{Section: SectionRequestHeader, Size: size, Limit: limit},
+	}
+}
 
 // ErrStreamLimit is returned by Open when the peer's SETTINGS_MAX_CONCURRENT_STREAMS is reached.
 var ErrStreamLimit = errors.New("transport: peer's limit of concurrent streams reached")

@@ -51,17 +51,28 @@ type Out struct {
 	Trailers []Field // Lent until return.
 }
 
+// HeadSection is the section that Head is.
+func (o *Out) HeadSection() Section {
+	if o.End && o.Body == nil && len(o.Trailers) == 0 {
+		return SectionTrailer
+	}
+	return SectionResponseHeader
+}
+
 // ServerStream is the sending half of a stream a client opened. Safe for concurrent use.
 type ServerStream interface {
 	// Send queues out and returns at once. What flow control does not let through yet waits in
-	// the stream, in order. It fails only if the stream is over.
+	// the stream, in order. It fails with a *HeaderListError if the peer does not accept a header
+	// section of out: then nothing of out was sent, and the stream remains open until something
+	// smaller, or Reset, ends it. Any other error means that the stream is over.
 	Send(out *Out) error
 	StreamControl
 }
 
 // ClientStream is the sending half of a stream this side opened. Safe for concurrent use.
 type ClientStream interface {
-	// Send queues body (nil: none; ownership passes) and, if end is set, half-closes.
+	// Send queues body (nil: none; ownership passes) and, if end is set, half-closes. It fails
+	// only if the stream is over, which the sink has been told or its owner has brought about.
 	Send(body *mem.Buf, end bool) error
 	StreamControl
 }

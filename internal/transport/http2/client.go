@@ -98,8 +98,8 @@ func (c *ClientConn) openLocked(head *transport.RequestHead) (*h2.Stream, error)
 		return nil, unprocessed(c.drainedErrLocked())
 	}
 	size := len(head.Method) + len(head.Scheme) + len(head.Authority) + len(head.Path) + 4*32 + len(":method:scheme:authority:path")
-	if err := c.h.CheckHeaderList(size, head.Fields); err != nil {
-		return nil, headerListError(err)
+	if size, limit, ok := c.h.FitsPeer(size, head.Fields); !ok {
+		return nil, transport.HeadTooLarge(size, limit)
 	}
 	h, err := c.h.OpenStream()
 	switch err {

@@ -7,6 +7,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/header"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -111,7 +112,7 @@ func (c *conn) oversize(ev *h2.Event) *transport.Error {
 		return nil
 	}
 	err := &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "header_list",
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.HeaderList,
 		Reason: "header list of " + strconv.FormatUint(ev.Info.Size, 10) + " bytes in " + strconv.FormatUint(uint64(ev.Info.Fields), 10) +
 			" fields, the limits are " + strconv.FormatUint(uint64(c.limits.HeaderList), 10) + " bytes and " +
 			strconv.FormatUint(uint64(c.limits.HeaderFields), 10) + " fields (WithMaxHeaderListSize, Limits.HeaderFields)",

@@ -218,17 +218,17 @@ func (s *serverStream) sendLocked(out *transport.Out) error {
 		return err
 	}
 	h := s.c.h
+	whole := out.End && out.Body == nil && len(out.Trailers) == 0
 	if out.Head != nil {
-		if err := h.CheckHeaderList(42, out.Head.Fields); err != nil {
-			return headerListError(err)
+		if size, limit, ok := h.FitsPeer(statusSize, out.Head.Fields); !ok {
+			return &transport.HeaderListError{Section: out.HeadSection(), Size: size, Limit: limit}
 		}
 	}
 	if len(out.Trailers) > 0 {
-		if err := h.CheckHeaderList(0, out.Trailers); err != nil {
-			return headerListError(err)
+		if size, limit, ok := h.FitsPeer(0, out.Trailers); !ok {
+			return &transport.HeaderListError{Section: transport.SectionTrailer, Size: size, Limit: limit}
 		}
 	}
-	whole := out.End && out.Body == nil && len(out.Trailers) == 0
 	if out.Head != nil {
 		h.SendResponseHead(&s.Stream, statusText(out.Head.Status), out.Head.Fields, whole)
 		if whole {
@@ -241,12 +241,8 @@ func (s *serverStream) sendLocked(out *transport.Out) error {
 	return nil
 }
 
-func headerListError(err error) *transport.Error {
-	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.InternalError),
-		Token: "peer_header_list", Reason: err.Error(),
-	}
-}
+// statusSize is the size of a response's :status field.
+const statusSize = len(":status") + len("200") + 32
 
 // clientStream gives stream the method set of transport.ClientStream.
 type clientStream struct{ stream }

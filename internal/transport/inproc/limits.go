@@ -3,6 +3,7 @@ package inproc
 import (
 	"fmt"
 
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -34,28 +35,27 @@ func requestSize(h *transport.RequestHead) int {
 // statusSize is the size of the field ":status: 200".
 const statusSize = len(":status") + len("200") + 32
 
-// check refuses a header section that the receiver does not accept, as the HTTP/2 transport does when it knows the
-// peer's SETTINGS_MAX_HEADER_LIST_SIZE.
+// check returns why a request head is not sent.
 func (l HeaderLimits) check(size int) error {
-	if l.Size == 0 || int64(size) <= int64(l.Size) {
+	if l.fits(size) {
 		return nil
 	}
-	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeInternalError, Token: "peer_header_list",
-		Reason: fmt.Sprintf("header list of %d bytes exceeds the %d bytes that the peer accepts (WithMaxHeaderListSize)", size, l.Size),
-	}
+	return transport.HeadTooLarge(int64(size), int64(l.Size))
 }
 
+func (l HeaderLimits) fits(size int) bool { return l.Size == 0 || int64(size) <= int64(l.Size) }
+
+// checkOut returns why a step of a response is not sent.
 func (l HeaderLimits) checkOut(out *transport.Out) error {
-	if l.Size == 0 {
-		return nil
-	}
 	if out.Head != nil {
-		if err := l.check(headerSize(statusSize, out.Head.Fields)); err != nil {
-			return err
+		if size := headerSize(statusSize, out.Head.Fields); !l.fits(size) {
+			return &transport.HeaderListError{Section: out.HeadSection(), Size: int64(size), Limit: int64(l.Size)}
 		}
 	}
-	return l.check(headerSize(0, out.Trailers))
+	if size := headerSize(0, out.Trailers); !l.fits(size) {
+		return &transport.HeaderListError{Section: transport.SectionTrailer, Size: int64(size), Limit: int64(l.Size)}
+	}
+	return nil
 }
 
 // request is head as the server sees it: the sender does not know how many fields are too many.
@@ -83,7 +83,7 @@ func (l HeaderLimits) tooMany(fields []transport.Field) *transport.Error {
 		return nil
 	}
 	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm, Token: "header_list",
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm, Token: reason.HeaderList,
 		Reason: fmt.Sprintf("header list of %d bytes in %d fields, the limits are %d bytes and %d fields (WithMaxHeaderListSize, Limits.HeaderFields)",
 			headerSize(0, fields), len(fields), l.Size, l.Fields),
 	}
@@ -91,7 +91,6 @@ func (l HeaderLimits) tooMany(fields []transport.Field) *transport.Error {
 
 // HTTP/2 error codes, RFC 9113 §7.
 const (
-	codeInternalError   = 0x2
 	codeRefusedStream   = 0x7
 	codeEnhanceYourCalm = 0xb
 )

@@ -22,6 +22,12 @@ func TestHeaderLimits(t *testing.T) {
 			if err == nil {
 				return ""
 			}
+			if large, ok := err.(*transport.HeaderListError); ok {
+				if large.Limit != int64(limit) || large.Size != int64(limit+over) {
+					t.Errorf("%v has size %d and limit %d", large, large.Size, large.Limit)
+				}
+				return "peer_header_list"
+			}
 			te := err.(*transport.Error)
 			if te.Scope != transport.ScopeStream || te.Unprocessed {
 				t.Errorf("%v has scope %v", te, te.Scope)
