@@ -52,60 +52,102 @@ func (e *NameError) Error() string {
 // scope holds the Go identifiers of one Go package.
 type scope map[string]protoreflect.Descriptor
 
-// checkNames finds identifiers that two declarations claim in one Go package.
-func checkNames(gen *protogen.Plugin, targets []*target) error {
+// CheckMessages finds identifiers that protoc-gen-go would declare twice in one Go package, such as MyMessage for the
+// messages my_message and MyMessage. Only files that are to be generated are reported, together with any other file of
+// gen in the same package. It returns nil, a *NameError or several joined.
+func CheckMessages(gen *protogen.Plugin) error {
+	_, errs := messageScopes(gen)
+	return errors.Join(errs...)
+}
+
+// messageScopes returns what protoc-gen-go declares in each Go package that has a file to generate.
+func messageScopes(gen *protogen.Plugin) (map[protogen.GoImportPath]scope, []error) {
 	scopes := map[protogen.GoImportPath]scope{}
-	for _, t := range targets {
-		scopes[t.importPath] = scope{}
-	}
 	for _, file := range gen.Files {
-		if sc, ok := scopes[file.GoImportPath]; ok {
-			sc.addFile(file)
+		if file.Generate {
+			scopes[file.GoImportPath] = scope{}
 		}
 	}
 	var errs []error
+	for _, file := range gen.Files {
+		if sc, ok := scopes[file.GoImportPath]; ok {
+			c := &messageNames{scope: sc, importPath: file.GoImportPath}
+			c.addFile(file)
+			errs = append(errs, c.errs...)
+		}
+	}
+	return scopes, errs
+}
+
+// checkNames finds identifiers that two declarations claim in one Go package.
+func checkNames(gen *protogen.Plugin, targets []*target) error {
+	scopes, errs := messageScopes(gen)
 	for _, t := range targets {
+		if scopes[t.importPath] == nil {
+			scopes[t.importPath] = scope{}
+		}
 		for _, s := range t.file.Services {
-			if err := scopes[t.importPath].addService(t, newService(s)); err != nil {
-				errs = append(errs, err...)
-			}
+			errs = append(errs, scopes[t.importPath].addService(t, newService(s))...)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// addFile enters what protoc-gen-go declares for a file.
-func (sc scope) addFile(file *protogen.File) {
+// messageNames enters what protoc-gen-go declares for a file.
+type messageNames struct {
+	scope
+	importPath protogen.GoImportPath
+	errs       []error
+}
+
+// claim enters names for d unless one is taken. It reports whether all were free.
+func (c *messageNames) claim(d protoreflect.Descriptor, names ...string) bool {
+	err := c.scope.claim(c.importPath, names, d)
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	return err == nil
+}
+
+func (c *messageNames) addFile(file *protogen.File) {
+	c.claim(file.Desc, file.GoDescriptorIdent.GoName)
 	for _, e := range file.Enums {
-		sc.addEnum(e)
+		c.addEnum(e)
 	}
 	for _, m := range file.Messages {
-		sc.addMessage(m)
+		c.addMessage(m)
 	}
 	for _, x := range file.Extensions {
-		sc["E_"+x.GoName] = x.Desc
+		c.claim(x.Desc, "E_"+x.GoIdent.GoName)
 	}
 }
 
-func (sc scope) addEnum(e *protogen.Enum) {
-	sc[e.GoIdent.GoName] = e.Desc
+func (c *messageNames) addEnum(e *protogen.Enum) {
+	if !c.claim(e.Desc, e.GoIdent.GoName) {
+		return // with the enum's name taken, its values' names tell nothing new
+	}
 	for _, v := range e.Values {
-		sc[v.GoIdent.GoName] = v.Desc
+		c.claim(v.Desc, v.GoIdent.GoName)
 	}
 }
 
-func (sc scope) addMessage(m *protogen.Message) {
-	sc[m.GoIdent.GoName] = m.Desc
+func (c *messageNames) addMessage(m *protogen.Message) {
+	if m.Desc.IsMapEntry() || !c.claim(m.Desc, m.GoIdent.GoName) {
+		return
+	}
 	for _, f := range m.Fields {
 		if f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() {
-			sc[f.GoIdent.GoName] = f.Desc // the wrapper type of the oneof's case
+			c.claim(f.Desc, f.GoIdent.GoName) // the wrapper type of the oneof's case
 		}
 	}
 	for _, e := range m.Enums {
-		sc.addEnum(e)
+		c.addEnum(e)
 	}
 	for _, n := range m.Messages {
-		sc.addMessage(n)
+		c.addMessage(n)
+	}
+	for _, x := range m.Extensions {
+		c.claim(x.Desc, "E_"+x.GoIdent.GoName)
 	}
 }
 
@@ -113,18 +155,18 @@ func (sc scope) addMessage(m *protogen.Message) {
 // for a service collide all together.
 func (sc scope) addService(t *target, s *service) []error {
 	var errs []error
-	if err := sc.claim(t, s.names(), s.Desc); err != nil {
+	if err := sc.claim(t.importPath, s.names(), s.Desc); err != nil {
 		// With the service's name taken, its methods' names tell nothing new.
 		return append(errs, err)
 	}
 	goNames := map[string]protoreflect.Descriptor{}
 	for _, m := range s.methods {
 		if first, taken := goNames[m.GoName]; taken {
-			errs = append(errs, newNameError(t, m.GoName, first, m.Desc))
+			errs = append(errs, newNameError(t.importPath, m.GoName, first, m.Desc))
 			continue
 		}
 		goNames[m.GoName] = m.Desc
-		if err := sc.claim(t, m.names(), m.Desc); err != nil {
+		if err := sc.claim(t.importPath, m.names(), m.Desc); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -132,10 +174,10 @@ func (sc scope) addService(t *target, s *service) []error {
 }
 
 // claim enters names for d unless one is taken.
-func (sc scope) claim(t *target, names []string, d protoreflect.Descriptor) error {
+func (sc scope) claim(importPath protogen.GoImportPath, names []string, d protoreflect.Descriptor) error {
 	for _, name := range names {
 		if first, taken := sc[name]; taken {
-			return newNameError(t, name, first, d)
+			return newNameError(importPath, name, first, d)
 		}
 	}
 	for _, name := range names {
@@ -144,9 +186,9 @@ func (sc scope) claim(t *target, names []string, d protoreflect.Descriptor) erro
 	return nil
 }
 
-func newNameError(t *target, name string, first, second protoreflect.Descriptor) *NameError {
+func newNameError(importPath protogen.GoImportPath, name string, first, second protoreflect.Descriptor) *NameError {
 	return &NameError{
-		GoName: name, GoPackage: string(t.importPath),
+		GoName: name, GoPackage: string(importPath),
 		First: describe(first), FirstPlace: placeOf(first),
 		Second: describe(second), SecondPlace: placeOf(second),
 	}
@@ -158,6 +200,9 @@ const nameField = 1
 // placeOf returns where the name of d stands.
 func placeOf(d protoreflect.Descriptor) Place {
 	file := d.ParentFile()
+	if _, isFile := d.(protoreflect.FileDescriptor); isFile {
+		return Place{File: file.Path()}
+	}
 	locations := file.SourceLocations()
 	whole := locations.ByDescriptor(d)
 	p := Place{File: file.Path()}
@@ -174,7 +219,9 @@ func placeOf(d protoreflect.Descriptor) Place {
 
 func describe(d protoreflect.Descriptor) string {
 	kind := "declaration"
-	switch d.(type) {
+	switch d := d.(type) {
+	case protoreflect.FileDescriptor:
+		return "file " + d.Path()
 	case protoreflect.MessageDescriptor:
 		kind = "message"
 	case protoreflect.EnumDescriptor:

@@ -21,6 +21,11 @@ func commands() map[string]func(s *script, args []string) {
 		"contains": func(s *script, args []string) { s.contain(args, true) },
 		"lacks":    func(s *script, args []string) { s.contain(args, false) },
 		"copy":     (*script).copy,
+		"link": func(s *script, args []string) {
+			if err := os.Symlink(s.path(args[0]), s.path(args[1])); err != nil {
+				s.fail("%v", err)
+			}
+		},
 		"remove": func(s *script, args []string) {
 			if err := os.RemoveAll(s.path(args[0])); err != nil {
 				s.fail("%v", err)

@@ -23,8 +23,8 @@ func newDescriptorSet(sourceInfo bool) *descriptorSet {
 // add adds files that are not there yet. A set cannot hold different files of one name.
 func (s *descriptorSet) add(files []*descriptorpb.FileDescriptorProto) error {
 	for _, f := range files {
-		if !s.sourceInfo && f.SourceCodeInfo != nil {
-			f = proto.CloneOf(f)
+		f = proto.CloneOf(f) // the generators get comments that are changed for Go
+		if !s.sourceInfo {
 			f.SourceCodeInfo = nil
 		}
 		switch known := s.byName[f.GetName()]; {

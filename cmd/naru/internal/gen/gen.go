@@ -6,6 +6,7 @@
 package gen
 
 import (
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,9 @@ type config struct {
 	check     bool
 	dryRun    bool
 	quiet     bool
+	clean     bool
+	exclude   []string
+	maxErrors int
 
 	modules *gomod.Finder
 }
@@ -37,23 +41,29 @@ type config struct {
 const long = `Generate Go code from .proto files: messages (<file>.pb.go) and naru services (<file>_naru.pb.go).
 
 With no arguments it takes every .proto file below the current folder. Folders named vendor, node_modules
-and testdata, and those whose name starts with a dot or an underscore, are passed over unless named.
+and testdata, and those whose name starts with a dot or an underscore, are passed over unless named, as are
+links to folders. Files whose go_package belongs to another Go module, such as copies in third_party, are
+left out too: they are there to be imported. Name such a file to generate it.
 
 Where the code goes, unless --out, --paths or --module say otherwise: to the folder of the Go package that
 go_package names if it belongs to this Go module, else beside the .proto file. A file without go_package
 gets the package of its folder.
 
-Imports are looked up in the folders given with -I. With none given they are found out: the current folder,
-folders given as arguments, and the folders from which the imports of the files make sense. The files of
-google/protobuf are built in, and so are google/rpc and the common ones of google/api.
+Imports are looked up in the folders given with -I, as with protoc. With none given they are found out: in
+the folders around the importing file, in the whole repository, by the path of the Go module, and in the
+modules that go.mod requires, if they are in the module cache (go mod download). What others import a file
+by is its name; it must be the same everywhere. The files of google/protobuf are built in, and so are
+google/rpc and the common ones of google/api.
 
-Exit codes: 0 done or up to date; 1 mistakes in the files, a file that cannot be written, or with --check
-code that is not up to date; 2 a mistake in the command line.`
+Exit codes: 0 done or up to date; 1 errors in the files, a file that cannot be written, or with --check
+code that is not up to date or left over; 2 an error in the command line.`
 
 const example = `  naru gen                                  every .proto file from here on
   naru gen -I proto proto/shop              those below proto/shop, with imports as paths below proto
   naru gen --package own                    services in packages of their own, beside existing _grpc.pb.go
-  naru gen --check                          in CI: fail if the code is not up to date
+  naru gen --check                          in CI: fail if the code is not up to date or has leftovers
+  naru gen --clean                          also remove code whose .proto file is gone
+  naru gen --exclude 'internal/*_test'      all but some folders
   naru gen --descriptor-set shop.binpb      also write the descriptors, for tools`
 
 // New returns the verb.
@@ -86,6 +96,9 @@ func New(env *cli.Env) *cobra.Command {
 	f.BoolVar(&c.setSource, "include-source-info", false, "keep comments and positions in the descriptor set")
 	f.BoolVar(&c.check, "check", false, "write nothing; list what is not up to date and fail if anything is")
 	f.BoolVar(&c.dryRun, "dry-run", false, "write nothing; list what would be written")
+	f.BoolVar(&c.clean, "clean", false, "also remove generated files whose .proto file is gone")
+	f.StringArrayVar(&c.exclude, "exclude", nil, "leave out files and folders that match this `pattern` (* and ? as in a shell); repeat for more")
+	f.IntVar(&c.maxErrors, "max-errors", 20, "show at most this `number` of errors and warnings; 0 shows all")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "do not list what was written")
 	return cmd
 }
@@ -107,6 +120,17 @@ func (c *config) validate() error {
 	}
 	if c.check && c.dryRun {
 		return cli.Usagef("--check and --dry-run exclude each other")
+	}
+	if c.check && c.clean {
+		return cli.Usagef("--check and --clean exclude each other: --check writes and removes nothing")
+	}
+	if c.maxErrors < 0 {
+		return cli.Usagef("--max-errors=%d: want a number from 0 up", c.maxErrors)
+	}
+	for _, pattern := range c.exclude {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return cli.Usagef("--exclude %s: not a pattern: %v", pattern, err)
+		}
 	}
 	for _, m := range c.goPackage {
 		if file, path, ok := strings.Cut(m, "="); !ok || file == "" || path == "" {

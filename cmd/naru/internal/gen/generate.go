@@ -3,6 +3,8 @@ package gen
 import (
 	"errors"
 	"fmt"
+	"go/build"
+	"io"
 	"path"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
@@ -25,13 +28,18 @@ func generate(c *config, result *protosrc.Result, names []string, targets map[st
 	if err != nil {
 		return nil, err
 	}
-	sources := placeFiles(gen, targets)
+	placed := placeFiles(gen, targets)
+	if err := codegen.CheckMessages(gen); err != nil {
+		return nil, addNameErrors(result, err)
+	}
+	messages := 0
 	if c.only != "services" {
 		for _, f := range gen.Files {
 			if f.Generate {
 				internal_gengo.GenerateFile(gen, f)
 			}
 		}
+		messages = len(gen.Response().File)
 	}
 	if c.only != "messages" {
 		opts := codegen.Options{OwnPackage: c.pkg == "own"}
@@ -44,14 +52,30 @@ func generate(c *config, result *protosrc.Result, names []string, targets map[st
 		return nil, errors.New(response.GetError())
 	}
 	var outputs []output
-	for _, f := range response.File {
-		outputs = append(outputs, output{
-			path:    filepath.FromSlash(f.GetName()),
-			content: []byte(f.GetContent()),
-			source:  sourceOf(sources, f.GetName()),
-		})
+	for i, f := range response.File {
+		o := output{path: filepath.FromSlash(f.GetName()), content: []byte(f.GetContent())}
+		if i < messages {
+			o.source = placed.messages(f.GetName())
+			o.path = unconstrained(o.path)
+		} else {
+			o.source = placed.services(f.GetName())
+		}
+		outputs = append(outputs, o)
 	}
 	return outputs, nil
+}
+
+// unconstrained returns the path for a file of messages, with "_proto" before its extension if its name is a build
+// constraint: push_ios.pb.go would be left out everywhere but on iOS.
+func unconstrained(file string) string {
+	anywhere := build.Context{OpenFile: func(string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("package p\n")), nil
+	}}
+	if ok, err := anywhere.MatchFile("", filepath.Base(file)); ok || err != nil {
+		return file
+	}
+	base, ext, _ := strings.Cut(filepath.Base(file), ".")
+	return filepath.Join(filepath.Dir(file), base+"_proto."+ext)
 }
 
 // newPlugin hands the descriptors to protogen, as protoc would.
@@ -73,32 +97,59 @@ func newPlugin(result *protosrc.Result, names []string, targets map[string]*goTa
 		parameters = append(parameters, "M"+f.GetName()+"="+value)
 	}
 	parameter := strings.Join(parameters, ",")
+	for _, f := range result.Files {
+		makeCommentsSafe(f)
+	}
 	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: names, Parameter: &parameter, ProtoFile: result.Files}
 	return protogen.Options{}.New(request)
 }
 
-// placeFiles replaces the paths that protogen made by those that were planned, and returns which .proto file
-// goes to which path without extension.
-func placeFiles(gen *protogen.Plugin, targets map[string]*goTarget) map[string]string {
-	sources := map[string]string{}
+// makeCommentsSafe changes comments that protoc-gen-go would copy into the code and that would break it there.
+func makeCommentsSafe(f *descriptorpb.FileDescriptorProto) {
+	for _, l := range f.GetSourceCodeInfo().GetLocation() {
+		for _, text := range []*string{l.LeadingComments, l.TrailingComments} {
+			if text != nil {
+				*text = codegen.SafeComment(*text)
+			}
+		}
+		for i, text := range l.LeadingDetachedComments {
+			l.LeadingDetachedComments[i] = codegen.SafeComment(text)
+		}
+	}
+}
+
+// placement is which .proto file goes to which path without extension.
+type placement map[string]string
+
+// placeFiles replaces the paths that protogen made by those that were planned.
+func placeFiles(gen *protogen.Plugin, targets map[string]*goTarget) placement {
+	placed := placement{}
 	for _, f := range gen.Files {
 		if f.Generate {
 			base := strings.TrimSuffix(path.Base(f.Desc.Path()), ".proto")
 			f.GeneratedFilenamePrefix = filepath.ToSlash(filepath.Join(targets[f.Desc.Path()].dir, base))
-			sources[f.GeneratedFilenamePrefix] = f.Desc.Path()
+			placed[f.GeneratedFilenamePrefix] = f.Desc.Path()
 		}
 	}
-	return sources
+	return placed
 }
 
-// sourceOf returns the .proto file that a generated file is from, by placeFiles' answer.
-func sourceOf(sources map[string]string, name string) string {
+// messages returns the .proto file that a file of messages is from.
+func (p placement) messages(name string) string {
 	name = strings.TrimSuffix(name, ".pb.go")
-	name = strings.TrimSuffix(strings.TrimSuffix(name, "_naru"), "_protoopaque")
-	if source, ok := sources[name]; ok {
+	if source, ok := p[name]; ok {
 		return source
 	}
-	return sources[path.Join(path.Dir(path.Dir(name)), path.Base(name))] // a package of its own, one folder down
+	return p[strings.TrimSuffix(name, "_protoopaque")]
+}
+
+// services returns the .proto file that a file of services is from.
+func (p placement) services(name string) string {
+	name = strings.TrimSuffix(name, "_naru.pb.go")
+	if source, ok := p[name]; ok {
+		return source
+	}
+	return p[path.Join(path.Dir(path.Dir(name)), path.Base(name))] // a package of its own, one folder down
 }
 
 // errFindings says that the result's findings tell what is wrong.
@@ -119,17 +170,37 @@ func addNameErrors(result *protosrc.Result, err error) error {
 			Place:   place(result, name.SecondPlace),
 			Message: fmt.Sprintf("%s needs the Go name %s, which is taken", name.Second, name.GoName),
 			Notes:   []diag.Note{{Place: place(result, name.FirstPlace), Message: "by " + name.First}},
-			Hint:    nameHint(name),
+			Hint:    nameHint(name, packageOf(result, name.FirstPlace.File) == packageOf(result, name.SecondPlace.File)),
 		})
 	}
 	return errFindings
 }
 
-func nameHint(name *codegen.NameError) string {
-	if strings.HasPrefix(name.First, "method ") && strings.HasPrefix(name.Second, "method ") {
+// nameHint says what helps. With the services in a package of their own the messages' names no longer matter to them, but
+// two services collide there as they do here.
+func nameHint(name *codegen.NameError, samePackage bool) string {
+	first, _, _ := strings.Cut(name.First, " ")
+	second, _, _ := strings.Cut(name.Second, " ")
+	ofServices := map[string]bool{"method": true, "service": true}
+	switch {
+	case !samePackage:
+		return fmt.Sprintf("both files are in the Go package %s, but their packages differ: give each package a Go package of its own with option go_package", name.GoPackage)
+	case first == second && first != "service", !ofServices[first] && !ofServices[second]:
 		return "rename one of the two; the case of a first letter and underscores do not tell names apart in Go"
+	case ofServices[first] && ofServices[second]:
+		return "rename one of the two: the Go names that are made for a service have to differ from those of all others"
 	}
 	return "rename one of the two, or put the services into a package of their own: --package own"
+}
+
+// packageOf returns the package of a file.
+func packageOf(result *protosrc.Result, file string) string {
+	for _, f := range result.Files {
+		if f.GetName() == file {
+			return f.GetPackage()
+		}
+	}
+	return ""
 }
 
 func place(result *protosrc.Result, p codegen.Place) diag.Place {

@@ -110,6 +110,8 @@ func (p *planner) complete(t *goTarget, name, source string) error {
 		if t.name == "" {
 			t.name = path.Base(folder)
 		}
+	case p.c.out == "" && p.c.paths == "" && strings.HasSuffix("/"+filepath.ToSlash(filepath.Dir(source)), "/"+path.Clean(folder)):
+		t.dir = filepath.Dir(source) // the file lies in the folder that is meant
 	default:
 		// protoc takes the folder from where it writes; with everything beside its source that is the root.
 		t.dir = filepath.Join(p.outRoot(name, source), filepath.FromSlash(folder))
@@ -154,7 +156,11 @@ func (p *planner) outRoot(name, source string) string {
 	if p.c.out != "" || p.c.paths != "" || p.c.module != "" {
 		return p.env.Path(p.c.out)
 	}
-	return strings.TrimSuffix(source, filepath.FromSlash(name))
+	root, ok := strings.CutSuffix(source, filepath.FromSlash(name))
+	if !ok { // names that start with a module's path
+		return filepath.Dir(source)
+	}
+	return root
 }
 
 // dir returns the folder for a file with an import path; "" if --module excludes it.

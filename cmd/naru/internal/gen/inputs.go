@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,14 +17,19 @@ type inputs struct {
 	files []string // absolute, sorted, each once
 	// dirs are the folders named on the command line, absolute; the current folder if nothing was named.
 	dirs []string
+	// foreign are files below dirs that belong to other Go packages and are not generated, sorted.
+	foreign []string
 }
 
 // findInputs resolves the arguments of the command line.
-func findInputs(env *cli.Env, args []string) (*inputs, error) {
+func (c *config) findInputs(env *cli.Env) (*inputs, error) {
+	args := c.inputs
 	if len(args) == 0 {
 		args = []string{"."}
 	}
 	in := &inputs{}
+	var named []string
+	excluded := false
 	for _, arg := range args {
 		path := env.Path(arg)
 		info, err := os.Stat(path)
@@ -34,40 +40,77 @@ func findInputs(env *cli.Env, args []string) (*inputs, error) {
 			return nil, cli.Usagef("%v", err)
 		case info.IsDir():
 			in.dirs = append(in.dirs, path)
-			if err := in.walk(path); err != nil {
+			files, skipped, err := c.walk(env, path)
+			if err != nil {
 				return nil, err
 			}
+			excluded = excluded || skipped
+			own, foreign := c.partition(path, files)
+			in.files = append(in.files, own...)
+			in.foreign = append(in.foreign, foreign...)
 		case filepath.Ext(path) != ".proto", !info.Mode().IsRegular():
 			return nil, cli.Usagef("%s: not a .proto file", arg)
 		default:
-			in.files = append(in.files, path)
+			named = append(named, path)
 		}
 	}
+	in.files = append(in.files, named...)
 	if len(in.files) == 0 {
-		return nil, cli.WithHint(cli.Usagef("no .proto files below %s", strings.Join(args, ", ")),
-			"folders named vendor, node_modules, testdata, .* and _* are passed over unless named")
+		hint := "folders named vendor, node_modules, testdata, .* and _* are passed over unless named"
+		if excluded {
+			hint = "--exclude leaves some out; " + hint
+		}
+		return nil, cli.WithHint(cli.Usagef("no .proto files below %s", strings.Join(args, ", ")), "%s", hint)
 	}
 	slices.Sort(in.files)
 	in.files = slices.Compact(in.files)
+	in.foreign = slices.DeleteFunc(in.foreign, func(f string) bool { return slices.Contains(in.files, f) })
+	slices.Sort(in.foreign)
+	in.foreign = slices.Compact(in.foreign)
 	return in, nil
 }
 
-func (in *inputs) walk(root string) error {
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
+// walk returns the .proto files below a folder. excluded reports whether --exclude left one out.
+func (c *config) walk(env *cli.Env, root string) (files []string, excluded bool, err error) {
+	// With a separator behind it a link to a folder is followed; those below it are not, as they may lead anywhere.
+	err = filepath.WalkDir(root+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
+		path = filepath.Clean(path)
+		switch {
+		case err != nil:
 			return err
-		}
-		if entry.IsDir() {
-			if path != root && passedOver(entry.Name()) {
+		case path != root && passedOver(entry.Name()):
+			if entry.IsDir() {
 				return filepath.SkipDir
 			}
-			return nil
-		}
-		if filepath.Ext(path) == ".proto" && !passedOver(entry.Name()) && isFile(path) {
-			in.files = append(in.files, path)
+		case c.excludes(shown(env, path)):
+			excluded = true
+			if entry.IsDir() && path != root {
+				return filepath.SkipDir
+			}
+		case !entry.IsDir() && filepath.Ext(path) == ".proto" && isFile(path):
+			files = append(files, path)
 		}
 		return nil
 	})
+	return files, excluded, err
+}
+
+// excludes reports whether a pattern of --exclude matches a path, as it is shown: the whole path, the folders it starts
+// with, or, for a pattern without a slash, any of its parts.
+func (c *config) excludes(shownPath string) bool {
+	parts := strings.Split(filepath.ToSlash(shownPath), "/")
+	for _, pattern := range c.exclude {
+		pattern = path.Clean(filepath.ToSlash(pattern))
+		for i := range parts {
+			if ok, _ := path.Match(pattern, strings.Join(parts[:i+1], "/")); ok {
+				return true
+			}
+			if ok, _ := path.Match(pattern, parts[i]); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // passedOver tells whether a folder holds what others maintain, or fixtures; the go command skips the same.

@@ -19,7 +19,7 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	in, err := findInputs(env, c.inputs)
+	in, err := c.findInputs(env)
 	if err != nil {
 		return err
 	}
@@ -28,13 +28,19 @@ func run(ctx context.Context, env *cli.Env, c config) error {
 		return err
 	}
 	p := c.produceUntil(ctx, env, groups)
-	if reportErr := report(env, p.findings); reportErr != nil {
+	if reportErr := c.report(env, p.findings); reportErr != nil {
 		return reportErr
 	}
 	if p.err != nil {
 		return p.err
 	}
-	return c.finish(env, append(p.outputs, c.leftovers(p.outputs)...))
+	outputs := append(p.outputs, c.leftovers(p.outputs)...)
+	stale, err := c.findStale(env, in, groups, outputs)
+	if err != nil {
+		return err
+	}
+	c.noteForeign(env, in)
+	return c.finish(env, append(outputs, stale...))
 }
 
 // produced is what produce gives.
@@ -113,9 +119,10 @@ func (c *config) produce(env *cli.Env, groups []layout.Group) produced {
 		warnTwins(env, findings, twins, g.Names, g.Files)
 		warnChoices(env, findings, g.Choices)
 		result := protosrc.Compile(protosrc.Sources{Roots: g.Roots, Paths: g.Paths}, g.Names)
-		more, err := c.generate(env, result, g.Names)
+		err := c.addToSet(set, result)
+		var more []output
 		if err == nil {
-			err = c.addToSet(set, result)
+			more, err = c.generate(env, result, g.Names)
 		}
 		findings.AddAll(result.Findings)
 		outputs = append(outputs, more...)
@@ -199,27 +206,44 @@ func checkTwice(env *cli.Env, outputs []output) error {
 	return nil
 }
 
-// report prints the findings and returns an error if there is one among them.
-func report(env *cli.Env, list *diag.List) error {
+// report prints the findings, at most c.maxErrors of them, and returns an error if there is one among them. Errors come
+// before warnings if not all are shown.
+func (c *config) report(env *cli.Env, list *diag.List) error {
 	findings := list.All()
 	if len(findings) == 0 {
 		return nil
 	}
+	shownFindings := findings
+	if c.maxErrors > 0 && len(findings) > c.maxErrors {
+		shownFindings = slices.Clone(findings)
+		slices.SortStableFunc(shownFindings, func(a, b *diag.Diagnostic) int { return int(a.Severity) - int(b.Severity) })
+		shownFindings = shownFindings[:c.maxErrors]
+	}
 	style := cli.NewStyle(env.Color)
-	if err := diag.Print(env.Stderr, style, findings); err != nil {
+	if err := diag.Print(env.Stderr, style, shownFindings); err != nil {
 		return err
 	}
 	errs, warnings := list.Count()
+	more := ""
+	if n := len(shownFindings); n < len(findings) {
+		more = fmt.Sprintf("; the first %d are shown, --max-errors=0 shows all", n)
+	}
 	if errs == 0 {
+		if more != "" {
+			fmt.Fprintf(env.Stderr, "\n%s %s%s\n", style.Warning("warning:"), counted(errs, warnings), more)
+		}
 		return nil
 	}
-	fmt.Fprintf(env.Stderr, "\n%s %s; nothing was written\n", style.Error("error:"), counted(errs, warnings))
+	fmt.Fprintf(env.Stderr, "\n%s %s%s; nothing was written\n", style.Error("error:"), counted(errs, warnings), more)
 	return cli.Reported(cli.ExitFailed)
 }
 
 func counted(errs, warnings int) string {
-	if warnings == 0 {
+	switch {
+	case warnings == 0:
 		return plural(errs, "error")
+	case errs == 0:
+		return plural(warnings, "warning")
 	}
 	return plural(errs, "error") + ", " + plural(warnings, "warning")
 }
@@ -233,20 +257,27 @@ func plural(n int, word string) string {
 
 // finish writes the outputs, or with --check and --dry-run tells what writing them would change.
 func (c *config) finish(env *cli.Env, outputs []output) error {
-	words := map[state]string{missing: "wrote", differs: "wrote", leftover: "removed"}
+	words := map[state]string{missing: "wrote", differs: "wrote", leftover: "removed", stale: "left over:"}
 	switch {
 	case c.check:
-		words = map[state]string{missing: "missing:", differs: "not up to date:", leftover: "left over:"}
+		words = map[state]string{missing: "missing:", differs: "not up to date:", leftover: "left over:", stale: "left over:"}
 	case c.dryRun:
-		words = map[state]string{missing: "would write", differs: "would overwrite", leftover: "would remove"}
+		words = map[state]string{missing: "would write", differs: "would overwrite", leftover: "would remove", stale: "left over:"}
 	}
-	changed := 0
+	changed, left := 0, 0
 	for _, o := range outputs {
 		st, err := o.compare()
 		if err != nil {
 			return err
 		}
 		if st == same {
+			continue
+		}
+		if st == stale {
+			left++
+			if !c.quiet || c.check {
+				fmt.Fprintf(env.Stdout, "%s %s (its source %s is gone)\n", words[st], shown(env, o.path), o.source)
+			}
 			continue
 		}
 		changed++
@@ -259,17 +290,31 @@ func (c *config) finish(env *cli.Env, outputs []output) error {
 			fmt.Fprintln(env.Stdout, words[st], shown(env, o.path))
 		}
 	}
-	if c.check && changed > 0 {
-		return cli.WithHint(fmt.Errorf("%d of %d generated files are not up to date", changed, len(outputs)),
-			"run the same command without --check")
+	if c.check && changed+left > 0 {
+		return cli.WithHint(fmt.Errorf("%d of %d generated files are not up to date", changed+left, len(outputs)),
+			"%s", checkHint(changed, left))
+	}
+	if left > 0 && !c.quiet {
+		fmt.Fprintf(env.Stderr, "%s run the same command with --clean to remove what is left over\n", cli.NewStyle(env.Color).Hint("hint:"))
 	}
 	if changed > 0 && !c.quiet && !c.dryRun {
 		c.nextStep(env, outputs)
 	}
 	if changed == 0 && !c.quiet {
-		fmt.Fprintln(env.Stdout, plural(len(outputs), "file"), "up to date")
+		fmt.Fprintln(env.Stdout, plural(len(outputs)-left, "file"), "up to date")
 	}
 	return nil
+}
+
+// checkHint says what brings the files up to date.
+func checkHint(changed, left int) string {
+	switch {
+	case left == 0:
+		return "run the same command without --check"
+	case changed == 0:
+		return "run the same command with --clean in place of --check"
+	}
+	return "run the same command with --clean in place of --check: it writes what changed and removes what is left over"
 }
 
 // nextStep tells what lacks before new code compiles: most first runs are in a module that does not require

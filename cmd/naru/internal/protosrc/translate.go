@@ -72,7 +72,7 @@ func (f *source) shown() string {
 }
 
 // unknownName matches reports of names that were not found.
-var unknownName = regexp.MustCompile(`unknown (extendee )?(type|extension|request type|response type)|could not resolve`)
+var unknownName = regexp.MustCompile(`unknown (extendee )?(type|extension|request type|response type)|could not resolve|unrecognized extension`)
 
 // original puts identifiers back in place of their stand-ins.
 func (f *source) original(message string) string {
