@@ -103,7 +103,7 @@ func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, 
 			}
 			return conn, nil
 		},
-		UserTimeout: c.tcpUserTimeout(),
+		UserTimeout: c.keepalive.withDefaults(defaultKeepaliveInterval).UserTimeout,
 	}
 	if !c.tls.plain {
 		d.TLS = clientTLS(c.tls.config)
@@ -118,9 +118,6 @@ type pingPace struct {
 	doubled atomic.Int32 // how often the interval was
 }
 
-// minKeepalive: gRFC A8, "a minimum of 10 seconds" for clients.
-const minKeepalive = 10 * time.Second
-
 // slower is for when a server had too many pings. gRFC A8: "If a client receives a GOAWAY with error code
 // ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ... double its keepalive time". Doubling alone
 // would take connection after connection to get where the server wants it.
@@ -128,39 +125,23 @@ func (p *pingPace) slower() { p.doubled.Add(1) }
 
 // keepalive is the schedule of a new connection.
 func (p *pingPace) keepalive() http2.Keepalive {
-	interval, timeout, permitted := p.c.keepalive.interval, p.c.keepalive.timeout, p.c.permission
-	if interval == 0 {
+	set := p.c.keepalive.withDefaults(defaultKeepaliveInterval)
+	if set.Interval < 0 {
 		return http2.Keepalive{}
 	}
 	least := time.Duration(minKeepalive)
-	if permitted.interval > 0 {
-		least = min(least, permitted.interval)
+	if set.PermittedInterval > 0 {
+		least = min(least, set.PermittedInterval)
 	}
 	k := http2.Keepalive{
-		Interval: max(interval, least), Timeout: timeout,
-		Quiet: permitted.interval, WithoutStreams: permitted.withoutCalls,
+		Interval: max(set.Interval, least), Timeout: set.Timeout,
+		Quiet: set.PermittedInterval, WithoutStreams: set.WithoutCalls,
 	}
 	if n := p.doubled.Load(); n > 0 {
-		k.Interval <<= min(n, 10)
+		k.Interval <<= min(n, 5)
 		k.Quiet, k.WithoutStreams = -1, false
 	}
 	return k
-}
-
-// defaultKeepaliveTimeout is the transport's.
-const defaultKeepaliveTimeout = 20 * time.Second
-
-// tcpUserTimeout: gRFC A18, "if keepalive is enabled, TCP_USER_TIMEOUT is set to the keepalive timeout".
-func (c *clientConfig) tcpUserTimeout() time.Duration {
-	switch {
-	case c.userTimeout != 0:
-		return max(c.userTimeout, 0)
-	case c.keepalive.interval <= 0:
-		return 0
-	case c.keepalive.timeout <= 0:
-		return defaultKeepaliveTimeout
-	}
-	return c.keepalive.timeout
 }
 
 // FailureCounts tells how often resolving and connecting failed and connections were lost since the client was made,
@@ -208,7 +189,7 @@ func (c *clientConfig) poolKey(target string) any {
 	limits.Abuse = nil // made from the budgets, for each client anew
 	parts := []any{
 		target, c.authority, c.userAgent, c.tls, limits, c.budgets, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
-		c.dialID, c.proxyID, c.noProxy, c.proxyTLS, c.userTimeout, c.permission,
+		c.dialID, c.proxyID, c.noProxy, c.proxyTLS,
 		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
 		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
@@ -61,7 +60,7 @@ type sharedConfig struct {
 	notices      *slog.Logger // the logger if one was set, for what is no fault of this side's
 	maxReceive   int          // bytes, < 0: no limit
 	maxSend      int          // bytes, < 0: no limit
-	keepalive    keepalive
+	keepalive    Keepalive
 	codecs       []encoding.Codec
 	compressors  []encoding.Compressor
 	compressMin  int
@@ -70,8 +69,6 @@ type sharedConfig struct {
 	budgets      abuse.Config
 	maxRunning   int // handlers of a server, 0: no limit
 }
-
-type keepalive struct{ interval, timeout time.Duration }
 
 func defaultShared() sharedConfig {
 	return sharedConfig{
@@ -89,8 +86,13 @@ func (c *sharedConfig) bad(format string, args ...any) {
 
 // finish fills in what needs all options, and returns every mistake.
 func (c *sharedConfig) finish(what string) error {
-	if c.notices = c.logger; c.logger == nil {
+	c.notices = c.logger
+	switch {
+	case c.logger != nil:
+	case what == "server":
 		c.logger = slog.Default()
+	default:
+		c.logger = slog.New(slog.DiscardHandler) // a client's calls return what went wrong
 	}
 	registry, err := encoding.NewRegistry(c.codecs, c.compressors)
 	if err != nil {
@@ -104,8 +106,10 @@ func (c *sharedConfig) finish(what string) error {
 	return nil
 }
 
-// WithLogger sets where the server or client reports what it cannot return to anybody: panics of
-// handlers, failed accepts, lost connections. nil, and without this option: slog.Default().
+// WithLogger sets where a server or client reports what it cannot return to a caller: panics of handlers, failed accepts,
+// lost connections. A client logs failed connections and name resolution at level INFO, at most 10 lines of a reason at
+// once and one more each 10 s, and state changes at DEBUG. nil, and without this option: slog.Default() for a server, and
+// nothing for a client, whose calls return what went wrong.
 func WithLogger(l *slog.Logger) Option {
 	return option{func(c *sharedConfig) { c.logger = l }}
 }
@@ -129,35 +133,6 @@ func WithMaxSendMessageSize(bytes int) Option {
 		if c.maxSend = bytes; bytes <= 0 {
 			c.maxSend = -1
 		}
-	}}
-}
-
-// WithKeepalive sends a PING when nothing was received for interval, and gives the connection up when nothing is
-// received for timeout after that. An interval of 0 sends none, the default; others are at least a second. A timeout of
-// 0 is 20 s. Negative values are mistakes.
-//
-// A client pings only while calls are open, and at most each 10 s, unless [WithKeepalivePermission] says that its
-// servers let it do more. Servers end connections on which pings come too often while they have nothing to say (GOAWAY
-// too_many_pings, gRFC A8), by default when a third one comes within 5 minutes of the one before. A client keeps away from
-// that by itself: since the server last sent a header or a message of any call, two pings go out at interval, and further
-// ones 5 minutes after the one before was answered. A peer that dies is found
-//
-//   - within interval and timeout as a rule,
-//   - in a long quiet stretch within another 5 minutes; or, on Linux, within timeout of the next thing that is sent, if
-//     it is the network or the machine that died ([WithTCPUserTimeout]).
-func WithKeepalive(interval, timeout time.Duration) Option {
-	return option{func(c *sharedConfig) {
-		if interval < 0 || timeout < 0 {
-			c.bad("WithKeepalive(%v, %v): negative", interval, timeout)
-			return
-		}
-		if timeout == 0 {
-			timeout = 20 * time.Second
-		}
-		if interval > 0 {
-			interval = max(interval, time.Second)
-		}
-		c.keepalive = keepalive{interval, timeout}
 	}}
 }
 

@@ -3,7 +3,6 @@ package naru
 import (
 	"crypto/tls"
 	"net/url"
-	"time"
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/internal/channel"
@@ -23,8 +22,6 @@ type channelOptions struct {
 	proxyID, dialID   *byte // of the options they came with: functions cannot be compared
 	noProxy           bool
 	proxyTLS          *tls.Config
-	userTimeout       time.Duration
-	permission        keepalivePermission
 	pool              *ChannelPool
 }
 
@@ -95,37 +92,6 @@ func WithProxy(proxy func(hostport string) (*url.URL, error)) ClientOption {
 // WithProxyTLS configures TLS to proxies. nil: the system's authorities, and the proxy's own name.
 func WithProxyTLS(cfg *tls.Config) ClientOption {
 	return clientOption(func(o *clientConfig) { o.proxyTLS = cfg })
-}
-
-// WithTCPUserTimeout bounds how long sent data may stay unacknowledged before the connection is given up
-// (TCP_USER_TIMEOUT, gRFC A18; Linux only). 0: the timeout of WithKeepalive if that is set, else the system's. Negative:
-// the system's.
-func WithTCPUserTimeout(d time.Duration) ClientOption {
-	return clientOption(func(o *clientConfig) { o.userTimeout = d })
-}
-
-// keepalivePermission is what servers let a client do with keepalive pings.
-type keepalivePermission struct {
-	interval     time.Duration // 0: not known
-	withoutCalls bool
-}
-
-// WithKeepalivePermission tells a client of WithKeepalive what its servers permit: pings that are interval apart even if
-// the server sends nothing between them and, withoutCalls, also while no call is open; the client does ping then.
-// These are MinTime and PermitWithoutStream of grpc-go's keepalive.EnforcementPolicy, and PingInterval and
-// PingWithoutStreams of [Limits]. An interval of 0, and without this option: the defaults of servers, 5 minutes and false
-// (gRFC A8). An interval below 10 s also lets that of WithKeepalive be as low. Negative is a mistake.
-//
-// A server that permits less ends connections with GOAWAY too_many_pings. It does that once: the client pings half as often
-// on later connections, and no more than twice until the server has sent something.
-func WithKeepalivePermission(interval time.Duration, withoutCalls bool) ClientOption {
-	return clientOption(func(o *clientConfig) {
-		if interval < 0 {
-			o.bad("WithKeepalivePermission(%v): negative", interval)
-			return
-		}
-		o.permission = keepalivePermission{interval, withoutCalls}
-	})
 }
 
 // ChannelPool lets clients for the same target with the same settings share their connections. The zero value is ready

@@ -24,7 +24,7 @@ func TestBadOptions(t *testing.T) {
 		naru.WithMaxHeaderListSize(-1),
 		naru.WithMaxConnectionAge(-1, 0),
 		naru.WithMaxConnectionIdle(-1),
-		naru.WithKeepalive(-1, 0),
+		naru.WithKeepalive(naru.Keepalive{Timeout: -1}),
 		naru.WithTLS(&tls.Config{}),
 		naru.WithInterceptors(nil),
 		naru.WithInterceptorsFor("/noslash", func(ctx context.Context, _ *naru.Call, next func(context.Context) error) error { return next(ctx) }),
@@ -36,8 +36,8 @@ func TestBadOptions(t *testing.T) {
 		"WithMaxConnectionIdle", "WithKeepalive", "needs a certificate", "interceptor 0 is nil", `"/noslash"`, "WithCodecs: nil", `"gzip" is taken`, "WithCompressionThreshold(-1)")
 	_, err = naru.NewServer(naru.WithServerCompression("br"))
 	wantAll(t, "NewServer", err, `WithServerCompression("br"): no such compressor`)
-	_, err = naru.NewClient("localhost:1", nil, naru.WithConnectTimeout(-1), naru.WithKeepalivePermission(-1, false), naru.WithResolvers(nil), naru.WithDefaultCallOptions(nil))
-	wantAll(t, "NewClient", err, "new client", "option 0 is nil", "WithConnectTimeout(-1ns)", "WithKeepalivePermission(-1ns)", "WithResolvers", "WithDefaultCallOptions: option 0 is nil")
+	_, err = naru.NewClient("localhost:1", nil, naru.WithConnectTimeout(-1), naru.WithKeepalive(naru.Keepalive{PermittedInterval: -1}), naru.WithResolvers(nil), naru.WithDefaultCallOptions(nil))
+	wantAll(t, "NewClient", err, "new client", "option 0 is nil", "WithConnectTimeout(-1ns)", "WithKeepalive: PermittedInterval -1ns", "WithResolvers", "WithDefaultCallOptions: option 0 is nil")
 	for _, tt := range []struct {
 		opt  naru.CallOption
 		want string

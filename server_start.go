@@ -32,6 +32,7 @@ func (s *Server) start() (*serve.Server, error) {
 
 func (s *Server) serveConfig() *serve.Config {
 	c := s.cfg
+	keep := c.keepalive.withDefaults(-1)
 	cfg := &serve.Config{
 		Env: &call.ServerEnv{
 			Registry:         c.registry,
@@ -46,7 +47,7 @@ func (s *Server) serveConfig() *serve.Config {
 		HTTP: c.http,
 		HTTP2: http2.ServerConfig{
 			Limits:      c.limits,
-			Keepalive:   http2.Keepalive{Interval: c.keepalive.interval, Timeout: c.keepalive.timeout, WithoutStreams: true},
+			Keepalive:   http2.Keepalive{Interval: keep.Interval, Timeout: keep.Timeout, WithoutStreams: true},
 			TLS:         serverTLS(c.tls.config, c.http != nil),
 			MaxAge:      c.maxAge,
 			MaxAgeGrace: c.maxAgeGrace,

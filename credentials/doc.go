@@ -1,5 +1,5 @@
-// Package credentials holds what a call takes along to say who makes it.
+// Package credentials holds what a call takes along to say who makes it, and makes TLS configurations from files.
 //
-// Credentials of connections (TLS, client certificates) are a tls.Config and need no type here;
-// package credentials/devcert makes certificates for development and tests.
+// Credentials of connections are a tls.Config: naru.WithTLS takes one, and naru.WithTLSFiles takes [TLSFiles]. Package
+// credentials/devcert makes certificates for development and tests.
 package credentials

@@ -55,17 +55,31 @@ func (dnsBuilder) Authority(t Target) string {
 	if _, _, domain, ok := splitSRV(t.Endpoint); ok {
 		return domain
 	}
-	return t.Endpoint
+	return withoutZone(t.Endpoint)
+}
+
+// withoutZone drops the zone of an IPv6 address, which means something on this machine alone. RFC 6874 §4: "it MUST be
+// removed ... before the URI is sent".
+func withoutZone(endpoint string) string {
+	host, _, err := splitHostPort(endpoint, "")
+	if err != nil {
+		return endpoint
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Zone() == "" {
+		return endpoint
+	}
+	return strings.Replace(endpoint, "%"+ip.Zone(), "", 1)
 }
 
 func (b dnsBuilder) Build(t Target, o Options) (Resolver, error) {
 	host, port, err := splitHostPort(t.Endpoint, "")
 	if err != nil {
-		return nil, fmt.Errorf("target %q: %w", t, err)
+		return nil, fmt.Errorf("target %q: %w", t.brief(), err)
 	}
 	_, _, _, srv := splitSRV(host)
 	if srv && port != "" {
-		return nil, fmt.Errorf("target %q: SRV records tell the port; leave %q out", t, ":"+port)
+		return nil, fmt.Errorf("target %q: SRV records tell the port; leave %q out", t.brief(), ":"+port)
 	}
 	if port == "" {
 		port = defaultPort
@@ -73,13 +87,16 @@ func (b dnsBuilder) Build(t Target, o Options) (Resolver, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return fixed(EndpointsOf(net.JoinHostPort(ip.String(), port))), nil
 	}
+	if len(host) > maxHostName {
+		return nil, fmt.Errorf("target %q: a host name of %d bytes; DNS names have at most %d (RFC 1035 §2.3.4)", t.brief(), len(host), maxHostName)
+	}
 	d := &dnsLookup{host: host, port: port, srv: srv, net: b.opts.Resolver, log: o.Logger}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if d.net == nil {
 		if d.net, err = dnsServer(t.Authority); err != nil {
-			return nil, fmt.Errorf("target %q: %w", t, err)
+			return nil, fmt.Errorf("target %q: %w", t.brief(), err)
 		}
 	}
 	if b.opts.ServiceConfig && o.ParseServiceConfig != nil {
@@ -87,6 +104,9 @@ func (b dnsBuilder) Build(t Target, o Options) (Resolver, error) {
 	}
 	return Poll(d.lookup, b.opts.Poll), nil
 }
+
+// maxHostName: RFC 1035 §2.3.4, "255 octets or less" on the wire, which are 253 in text; one more for the dot at the end.
+const maxHostName = 254
 
 // splitSRV splits "_service._proto.domain".
 func splitSRV(host string) (service, proto, domain string, ok bool) {
@@ -157,6 +177,10 @@ func (d *dnsLookup) lookupHost(ctx context.Context, host, port string) ([]Endpoi
 	return eps, nil
 }
 
+// maxEndpoints bounds what the SRV records of one name may resolve to together: each record names a host of its own, and
+// each host has as many addresses as fit into an answer.
+const maxEndpoints = 10_000
+
 // lookupSRV returns the endpoints of the best priority that has any. RFC 2782: "A client MUST attempt to contact
 // the target host with the lowest-numbered priority it can reach".
 func (d *dnsLookup) lookupSRV(ctx context.Context) ([]Endpoint, error) {
@@ -174,6 +198,9 @@ func (d *dnsLookup) lookupSRV(ctx context.Context) ([]Endpoint, error) {
 		if err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		if len(eps)+len(hosts) > maxEndpoints {
+			return nil, fmt.Errorf("the SRV records of %s resolve to more than %d addresses", d.host, maxEndpoints)
 		}
 		for _, e := range hosts {
 			e.Weight = uint32(r.Weight)

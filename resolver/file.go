@@ -54,10 +54,10 @@ func (fileBuilder) Authority(t Target) string {
 
 func (b fileBuilder) Build(t Target, _ Options) (Resolver, error) {
 	if t.Authority != "" {
-		return nil, fmt.Errorf("target %q: a file target has no authority; write file:///absolute/path or file:path", t)
+		return nil, fmt.Errorf("target %q: a file target has no authority; write file:///absolute/path or file:path", t.brief())
 	}
 	if t.Endpoint == "" {
-		return nil, fmt.Errorf("target %q: no path after the scheme", t)
+		return nil, fmt.Errorf("target %q: no path after the scheme", t.brief())
 	}
 	f := &fileLookup{path: t.Endpoint}
 	return Poll(f.lookup, PollOptions{

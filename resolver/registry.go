@@ -47,12 +47,12 @@ func (r Registry) Parse(target, defaultScheme string) (Target, Builder, error) {
 	b := r.builders[defaultScheme]
 	if b == nil {
 		return Target{}, nil, fmt.Errorf("parse target %q: no resolver for scheme %q (known: %v)",
-			target, t.Scheme, r.Schemes())
+			clip(target), clip(t.Scheme), r.Schemes())
 	}
 	// "custom://a/b" with an unknown scheme must not become the host name "custom://a/b".
 	if err == nil && t.hierarchical {
 		return Target{}, nil, fmt.Errorf("parse target %q: no resolver for scheme %q (known: %v)",
-			target, t.Scheme, r.Schemes())
+			clip(target), clip(t.Scheme), r.Schemes())
 	}
 	t, err = ParseTarget(defaultScheme + ":///" + target)
 	if err != nil {

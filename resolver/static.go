@@ -19,7 +19,7 @@ func Static(scheme string, endpoints ...Endpoint) Builder {
 func Passthrough() Builder {
 	return fixedBuilder{scheme: "passthrough", endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Endpoint == "" {
-			return nil, fmt.Errorf("target %q: no address after the scheme", t)
+			return nil, fmt.Errorf("target %q: no address after the scheme", t.brief())
 		}
 		return EndpointsOf(t.Endpoint), nil
 	}}
@@ -30,7 +30,7 @@ func Passthrough() Builder {
 func Unix() Builder {
 	return fixedBuilder{scheme: "unix", authority: localhost, endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Authority != "" {
-			return nil, fmt.Errorf("target %q: a unix target has no authority; write unix:///absolute/path or unix:path", t)
+			return nil, fmt.Errorf("target %q: a unix target has no authority; write unix:///absolute/path or unix:path", t.brief())
 		}
 		return unixEndpoint(t, t.Endpoint)
 	}}
@@ -40,10 +40,10 @@ func Unix() Builder {
 func UnixAbstract() Builder {
 	return fixedBuilder{scheme: "unix-abstract", authority: localhost, endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Authority != "" {
-			return nil, fmt.Errorf("target %q: a unix-abstract target has no authority; write unix-abstract:name", t)
+			return nil, fmt.Errorf("target %q: a unix-abstract target has no authority; write unix-abstract:name", t.brief())
 		}
 		if t.Endpoint == "" {
-			return nil, fmt.Errorf("target %q: no socket name after the scheme", t)
+			return nil, fmt.Errorf("target %q: no socket name after the scheme", t.brief())
 		}
 		return unixEndpoint(t, "@"+t.Endpoint)
 	}}
@@ -51,7 +51,7 @@ func UnixAbstract() Builder {
 
 func unixEndpoint(t Target, path string) ([]Endpoint, error) {
 	if path == "" {
-		return nil, fmt.Errorf("target %q: no path after the scheme", t)
+		return nil, fmt.Errorf("target %q: no path after the scheme", t.brief())
 	}
 	return []Endpoint{{Addresses: []Address{{Network: "unix", Addr: path}}}}, nil
 }
@@ -70,11 +70,11 @@ func ipBuilder(scheme string, family func(netip.Addr) bool) Builder {
 		for s := range strings.SplitSeq(t.Endpoint, ",") {
 			host, port, err := splitHostPort(s, defaultPort)
 			if err != nil {
-				return nil, fmt.Errorf("target %q: %w", t, err)
+				return nil, fmt.Errorf("target %q: %w", t.brief(), err)
 			}
 			ip, err := netip.ParseAddr(host)
 			if err != nil || !family(ip) {
-				return nil, fmt.Errorf("target %q: %q is not an %s address", t, host, scheme)
+				return nil, fmt.Errorf("target %q: %q is not an %s address", t.brief(), host, scheme)
 			}
 			eps = append(eps, Endpoint{Addresses: []Address{{Addr: net.JoinHostPort(host, port)}}})
 		}
@@ -97,7 +97,7 @@ func (b fixedBuilder) Authority(t Target) string {
 	if b.authority != nil {
 		return b.authority(t)
 	}
-	return t.Endpoint
+	return withoutZone(t.Endpoint)
 }
 
 func (b fixedBuilder) Build(t Target, _ Options) (Resolver, error) {

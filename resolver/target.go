@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -29,7 +30,7 @@ type Target struct {
 func ParseTarget(s string) (Target, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || !validScheme(scheme) {
-		return Target{}, fmt.Errorf("parse target %q: it does not begin with a scheme", s)
+		return Target{}, fmt.Errorf("parse target %q: it does not begin with a scheme", clip(s))
 	}
 	t := Target{Scheme: strings.ToLower(scheme), text: s}
 	rest, _, _ = strings.Cut(rest, "#")
@@ -37,7 +38,7 @@ func ParseTarget(s string) (Target, error) {
 	if hasQuery {
 		q, err := url.ParseQuery(query)
 		if err != nil {
-			return t, fmt.Errorf("parse target %q: query: %w", s, err)
+			return t, fmt.Errorf("parse target %q: query: %w", clip(s), err)
 		}
 		t.Query = q
 	}
@@ -50,13 +51,44 @@ func ParseTarget(s string) (Target, error) {
 		}
 	}
 	var err error
-	if t.Endpoint, err = url.PathUnescape(path); err != nil {
-		return t, fmt.Errorf("parse target %q: path: %w", s, err)
+	if t.Endpoint, err = unescape(path); err != nil {
+		return t, fmt.Errorf("parse target %q: path: %w", clip(s), err)
 	}
-	if t.Authority, err = url.PathUnescape(t.Authority); err != nil {
-		return t, fmt.Errorf("parse target %q: authority: %w", s, err)
+	if t.Authority, err = unescape(t.Authority); err != nil {
+		return t, fmt.Errorf("parse target %q: authority: %w", clip(s), err)
 	}
 	return t, nil
+}
+
+// unescape decodes percent escapes, and leaves the zones of IPv6 addresses as people write them: "[fe80::1%eth0]:80".
+// RFC 6874 §2 has the % of a zone escaped in a URI, as in "[fe80::1%25eth0]:80", and suggests in §3 that "a bare % sign" is
+// accepted where a person types it.
+func unescape(s string) (string, error) {
+	if zoned(s) {
+		return strings.Replace(s, "%25", "%", 1), nil
+	}
+	var b strings.Builder
+	for s != "" {
+		open := strings.IndexByte(s, '[')
+		end := strings.IndexByte(s, ']')
+		if open < 0 || end < open || !zoned(s[open+1:end]) {
+			open, end = len(s), len(s)
+		}
+		plain, err := url.PathUnescape(s[:open])
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(plain)
+		b.WriteString(strings.Replace(s[open:end], "%25", "%", 1))
+		s = s[end:]
+	}
+	return b.String(), nil
+}
+
+// zoned reports whether s is an IPv6 address with a zone, whose % may be escaped.
+func zoned(s string) bool {
+	ip, err := netip.ParseAddr(strings.Replace(s, "%25", "%", 1))
+	return err == nil && ip.Zone() != ""
 }
 
 // absolutePath: for files the slash after the authority belongs to the path.
@@ -65,6 +97,18 @@ func (t *Target) absolutePath() bool { return t.Scheme == "unix" || t.Scheme == 
 
 // String returns the target as it was written.
 func (t Target) String() string { return t.text }
+
+// brief returns the target for error texts: it may list thousands of addresses.
+func (t Target) brief() string { return clip(t.text) }
+
+const maxClip = 128
+
+func clip(s string) string {
+	if len(s) <= maxClip {
+		return s
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(s[:maxClip], ""), len(s))
+}
 
 // validScheme: RFC 3986 §3.1, scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ).
 func validScheme(s string) bool {

@@ -18,6 +18,7 @@ import (
 type Channel struct {
 	// immutable after New
 	cfg       Config
+	name      string // the target, shortened for texts
 	target    resolver.Target
 	res       resolver.Resolver
 	authority string
@@ -46,13 +47,14 @@ type Channel struct {
 	done     bool // Close ran
 
 	failures failureLog
+	pace     paceLog
 	trying   trying
 }
 
 // New returns a channel in state IDLE. It does no I/O; errors are mistakes in the configuration.
 func New(cfg Config) (*Channel, error) {
 	if err := cfg.complete(); err != nil {
-		return nil, fmt.Errorf("client for %q: %w", cfg.Target, err)
+		return nil, fmt.Errorf("client for %q: %w", brief(cfg.Target, maxBrief), err)
 	}
 	target, builder, err := cfg.Resolvers.Parse(cfg.Target, cfg.DefaultScheme)
 	if err != nil {
@@ -60,7 +62,7 @@ func New(cfg Config) (*Channel, error) {
 	}
 	proxy, builder, err := nameProxy(&cfg, target, builder)
 	if err != nil {
-		return nil, fmt.Errorf("client for %q: proxy: %w", target, err)
+		return nil, fmt.Errorf("client for %q: proxy: %w", brief(cfg.Target, maxBrief), err)
 	}
 	res, err := builder.Build(target, resolver.Options{
 		ParseServiceConfig: cfg.ParseServiceConfig,
@@ -71,6 +73,7 @@ func New(cfg Config) (*Channel, error) {
 	}
 	c := &Channel{
 		cfg:       cfg,
+		name:      brief(cfg.Target, maxBrief),
 		target:    target,
 		res:       res,
 		proxy:     proxy,

@@ -53,9 +53,9 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, addr resolver.Addre
 // noHTTP2 says which protocol a peer chose in place of HTTP/2.
 func noHTTP2(chosen string) string {
 	if chosen == "" {
-		return "the peer does not take part in ALPN, which HTTP/2 over TLS needs (is something before the server that ends TLS, or does it speak HTTP/1.1 only?)"
+		return "the server does not take part in ALPN, which HTTP/2 over TLS needs: this client offered \"h2\", and the server selected nothing (does a proxy in front of it terminate TLS, does it speak HTTP/1.1 only, or does its tls.Config lack NextProtos?)"
 	}
-	return fmt.Sprintf("the peer did not agree on HTTP/2 by ALPN (it chose %q)", chosen)
+	return fmt.Sprintf("the server did not agree on HTTP/2 by ALPN: this client offered \"h2\", and the server selected %q", chosen)
 }
 
 // hostOf returns an authority without its port.
@@ -151,7 +151,7 @@ func alertReason(err error) connectivity.Reason {
 
 func alertText(r connectivity.Reason) string {
 	if r == connectivity.ALPN {
-		return "the peer does not offer HTTP/2 by ALPN (does it speak HTTP/1.1 only?)"
+		return "the server does not offer HTTP/2 by ALPN: this client offered \"h2\", and the server answered \"no application protocol\" (does it speak HTTP/1.1 only?)"
 	}
 	return "the peer refused this side's certificate, or misses one"
 }

@@ -65,7 +65,7 @@ func (s *subConn) healthHeard(service string, msg []byte) {
 func (s *subConn) healthEnded(err error) (again bool) {
 	if unimplemented(err) {
 		s.ch.cfg.Logger.Error("health checking is configured, and the backend does not offer it: taken for healthy",
-			"target", s.ch.cfg.Target, "address", s.addr.String())
+			"target", s.ch.name, "address", s.addr.String())
 		s.tellHealth(connectivity.Ready, nil)
 		return false
 	}

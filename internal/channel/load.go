@@ -47,7 +47,7 @@ func (s *subConn) WatchLoad(interval time.Duration, f func(*balancer.LoadReport)
 func (s *subConn) loadEnded(err error) (again bool) {
 	if unimplemented(err) {
 		s.ch.cfg.Logger.Error("load reports are configured, and the backend does not offer them",
-			"target", s.ch.cfg.Target, "address", s.addr.String())
+			"target", s.ch.name, "address", s.addr.String())
 		return false
 	}
 	return true

@@ -96,7 +96,7 @@ func (w *wait) expired(err error, snap *snapshot) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		code = codes.DeadlineExceeded
 	}
-	msg := fmt.Sprintf("no connection to %q after %s", w.ch.cfg.Target, w)
+	msg := fmt.Sprintf("no connection to %q after %s", w.ch.name, w)
 	if code == codes.DeadlineExceeded && w.info != nil && w.info.DeadlineBy != "" {
 		msg = fmt.Sprintf("deadline (set by %s) passed: %s", w.info.DeadlineBy, msg)
 	}
@@ -192,7 +192,7 @@ func (w *wait) refused(err error, snap *snapshot, info *call.PickInfo) error {
 	if info.WaitForReady {
 		return nil
 	}
-	msg := fmt.Sprintf("no connection to %q", w.ch.cfg.Target)
+	msg := fmt.Sprintf("no connection to %q", w.ch.name)
 	if w.spent.Total() >= time.Millisecond {
 		msg += " after " + w.String()
 	}

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
@@ -78,7 +79,7 @@ func (a *activeResolver) Fail(err error) {
 		if !a.stopped {
 			a.fail(&connectivity.Failure{
 				Reason: connectivity.NameResolution,
-				Text:   fmt.Sprintf("resolving %q failed", a.ch.cfg.Target),
+				Text:   fmt.Sprintf("resolving %q failed", a.ch.name),
 				Err:    err,
 			})
 		}
@@ -88,7 +89,7 @@ func (a *activeResolver) Fail(err error) {
 func (a *activeResolver) fail(f *connectivity.Failure) {
 	c := a.ch
 	c.failures.add(f)
-	c.cfg.Logger.Info("name resolution failed", "target", c.cfg.Target, "error", f)
+	c.logFailure(slog.LevelInfo, "name resolution failed", f)
 	c.markResolved() // before the snapshot: whoever waits for both wakes up by the snapshot
 	if c.policies.current == nil {
 		// Nothing to balance yet: the policy is not known before the first answer.
@@ -107,7 +108,8 @@ func (a *activeResolver) update(s resolver.State) error {
 		if sc = a.config; sc == nil && c.policies.current == nil {
 			return a.failConfig(s.ServiceConfigErr)
 		}
-		c.cfg.Logger.Info("service config refused", "target", c.cfg.Target, "error", s.ServiceConfigErr)
+		c.logFailure(slog.LevelInfo, "service config rejected",
+			&connectivity.Failure{Reason: connectivity.ServiceConfig, Err: s.ServiceConfigErr})
 	} else {
 		a.config = sc
 	}
@@ -138,7 +140,7 @@ func (a *activeResolver) update(s resolver.State) error {
 func (a *activeResolver) failConfig(err error) error {
 	f := &connectivity.Failure{
 		Reason: connectivity.ServiceConfig,
-		Text:   fmt.Sprintf("the service config of %q is not valid", a.ch.cfg.Target),
+		Text:   fmt.Sprintf("the service config of %q is not valid", a.ch.name),
 		Err:    err,
 	}
 	a.fail(f)
@@ -152,7 +154,7 @@ func (c *Channel) policyOf(sc *serviceconfig.Config) (balancer.Policy, error) {
 	p, ok := sc.Policy.(balancer.Policy)
 	if !ok {
 		return nil, fmt.Errorf("service config of %q: policy %q is not one a client can use (%T)",
-			c.cfg.Target, sc.Policy.Name(), sc.Policy)
+			c.name, sc.Policy.Name(), sc.Policy)
 	}
 	return p, nil
 }

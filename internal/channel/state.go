@@ -34,7 +34,7 @@ func (c *Channel) publish(s *snapshot) {
 	old := c.snap.Swap(s)
 	close(old.changed)
 	if old.state != s.state {
-		c.cfg.Logger.Debug("channel state", "target", c.cfg.Target, "state", s.state.String(), "was", old.state.String())
+		c.cfg.Logger.Debug("channel state", "target", c.name, "state", s.state.String(), "was", old.state.String())
 	}
 }
 
@@ -82,7 +82,7 @@ func (c *Channel) WaitReady(ctx context.Context) error {
 
 func (c *Channel) notReady(ctx context.Context, s *snapshot) error {
 	code := status.FromContextError(ctx.Err()).Code()
-	msg := fmt.Sprintf("client for %q is not ready: state %v", c.cfg.Target, s.state)
+	msg := fmt.Sprintf("client for %q is not ready: state %v", c.name, s.state)
 	if now := c.trying.String(); now != "" {
 		msg += ", " + now
 	}

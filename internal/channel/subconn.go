@@ -150,7 +150,7 @@ func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
 		return
 	}
 	s.failures = 0
-	s.ch.cfg.Logger.Debug("connected", "target", s.ch.cfg.Target, "address", s.addr.String())
+	s.ch.cfg.Logger.Debug("connected", "target", s.ch.name, "address", s.addr.String())
 	c := newConn(s, t)
 	s.ch.wg.Go(c.watch)
 	s.slots.add(c)
@@ -179,8 +179,7 @@ func (s *subConn) failed(f *connectivity.Failure) {
 	if f.Reason == connectivity.GoAway && f.Code == 0 {
 		level, msg = slog.LevelDebug, "connection closed by the peer" // NO_ERROR: it restarts, or was there long enough
 	}
-	s.ch.cfg.Logger.Log(s.ch.ctx, level, msg, "target", s.ch.cfg.Target, "address", s.addr.String(),
-		"reason", string(f.Reason), "error", f)
+	s.ch.logFailure(level, msg, f)
 }
 
 // backOff keeps the next attempt from being made before d is over.

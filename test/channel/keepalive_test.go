@@ -109,13 +109,13 @@ func keptAlive(t *testing.T, srv *grpc.Server, wire *deafening, opts ...naru.Cli
 }
 
 // TestKeepaliveForDays: streams of servers with default enforcement that say little or nothing live for two days, in
-// virtual time, whatever the interval.
+// virtual time, whatever the interval; 0 is the default.
 func TestKeepaliveForDays(t *testing.T) {
-	for _, interval := range []time.Duration{10 * time.Second, 61 * time.Second, 299 * time.Second} {
+	for _, interval := range []time.Duration{0, 10 * time.Second, 61 * time.Second, 299 * time.Second} {
 		for _, speaks := range []time.Duration{0, 23 * time.Second, 7 * time.Minute, 5 * time.Hour} {
 			t.Run(fmt.Sprint(interval, "/", speaks), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, end := keptAlive(t, quietServer(speaks), new(deafening), naru.WithKeepalive(interval, 20*time.Second), naru.WithIdleTimeout(-1))
+					c, end := keptAlive(t, quietServer(speaks), new(deafening), naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second}), naru.WithIdleTimeout(-1))
 					defer end()
 					ctx, cancel := cancelled(t, 48*time.Hour)
 					defer cancel()
@@ -134,7 +134,7 @@ func TestKeepalivePermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = 3 * time.Second
 		c, end := keptAlive(t, quietServer(0, keepalive.EnforcementPolicy{MinTime: interval, PermitWithoutStream: true}), new(deafening),
-			naru.WithKeepalive(interval, 20*time.Second), naru.WithKeepalivePermission(interval, true), naru.WithIdleTimeout(-1))
+			naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second, PermittedInterval: interval, WithoutCalls: true}), naru.WithIdleTimeout(-1))
 		defer end()
 		for range 3 {
 			ctx, cancel := cancelled(t, time.Hour)
@@ -151,14 +151,14 @@ func TestKeepalivePermission(t *testing.T) {
 // TestKeepaliveLearns: a server that permits less than the client was told, or than servers do by default, ends one
 // connection, and no other.
 func TestKeepaliveLearns(t *testing.T) {
-	for name, opts := range map[string][]naru.ClientOption{
-		"stricter than the default": {},
-		"stricter than told":        {naru.WithKeepalivePermission(time.Second, true)},
+	for name, k := range map[string]naru.Keepalive{
+		"stricter than the default": {Interval: 10 * time.Second},
+		"stricter than told":        {Interval: 10 * time.Second, PermittedInterval: time.Second, WithoutCalls: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, end := keptAlive(t, quietServer(0, keepalive.EnforcementPolicy{MinTime: 365 * 24 * time.Hour}), new(deafening),
-					append(opts, naru.WithKeepalive(10*time.Second, 0), naru.WithIdleTimeout(-1))...)
+					naru.WithKeepalive(k), naru.WithIdleTimeout(-1))
 				defer end()
 				began := time.Now()
 				err := listen(t.Context(), c)
@@ -209,17 +209,22 @@ func (c cutConn) Write(p []byte) (int, error) {
 // minutes more, and the status says so.
 func TestKeepaliveFindsTheDead(t *testing.T) {
 	const interval, timeout = 10 * time.Second, 5 * time.Second
+	often := naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: timeout})
+	byDefault := naru.WithKeepalive(naru.Keepalive{})
 	for _, tt := range []struct {
 		name        string
+		opt         naru.ClientOption
 		alive, most time.Duration
 	}{
-		{"young", 4 * time.Second, interval + timeout},
-		{"in a quiet stretch", time.Hour, 5*time.Minute + 3*time.Second + interval + timeout},
+		{"young", often, 4 * time.Second, interval + timeout},
+		{"in a quiet stretch", often, time.Hour, 5*time.Minute + 3*time.Second + interval + timeout},
+		{"young, by default", byDefault, 4 * time.Second, 50 * time.Second},
+		{"in a quiet stretch, by default", byDefault, time.Hour, 6 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var wire deafening
-				c, end := keptAlive(t, quietServer(0), &wire, naru.WithKeepalive(interval, timeout), naru.WithIdleTimeout(-1))
+				c, end := keptAlive(t, quietServer(0), &wire, tt.opt, naru.WithIdleTimeout(-1))
 				defer end()
 				ended := make(chan error, 1)
 				go func() { ended <- listen(t.Context(), c) }()
@@ -254,8 +259,8 @@ func TestKeepaliveOnSockets(t *testing.T) {
 		<-served
 	})
 	for name, opts := range map[string][]naru.ClientOption{
-		"told what is permitted": {naru.WithKeepalive(interval, 10*time.Second), naru.WithKeepalivePermission(interval, false)},
-		"not told":               {naru.WithKeepalive(interval, 10*time.Second)},
+		"told what is permitted": {naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 10 * time.Second, PermittedInterval: interval})},
+		"not told":               {naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 10 * time.Second})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -275,7 +280,7 @@ func TestKeepaliveFrozenProcess(t *testing.T) {
 	for _, stack := range []string{"naru", "grpc-go"} {
 		t.Run(stack, func(t *testing.T) {
 			b := start(t, "127.0.0.1", 0, processServer(stack, func(string) {}), nil)
-			c := dial(t, []*backend{b}, naru.WithKeepalive(time.Second, time.Second), naru.WithKeepalivePermission(time.Second, false))
+			c := dial(t, []*backend{b}, naru.WithKeepalive(naru.Keepalive{Interval: time.Second, Timeout: time.Second, PermittedInterval: time.Second}))
 			if _, err := invoke(t.Context(), c, plain, "while it runs"); err != nil {
 				t.Fatal(err)
 			}

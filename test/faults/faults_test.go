@@ -260,7 +260,7 @@ func TestHalfOpen(t *testing.T) {
 		}
 		defer lis.Close()
 		c, err := naru.NewClient("passthrough:///gone", naru.WithPlaintext(), naru.WithDialer(network.DialContext),
-			naru.WithKeepalive(10*time.Second, 5*time.Second), naru.WithLogger(slog.New(slog.DiscardHandler)))
+			naru.WithKeepalive(naru.Keepalive{Interval: 10 * time.Second, Timeout: 5 * time.Second}), naru.WithLogger(slog.New(slog.DiscardHandler)))
 		if err != nil {
 			t.Fatal(err)
 		}

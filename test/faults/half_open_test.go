@@ -36,7 +36,7 @@ func (w waiting) Unary(ctx context.Context, _ *benchpb.Message) (*benchpb.Messag
 func clientless(t *testing.T, takeAway func(nc *memnet.Conn), within time.Duration, reason string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv, err := naru.NewServer(naru.WithLogger(slog.New(slog.DiscardHandler)), naru.WithKeepalive(10*time.Second, 5*time.Second))
+		srv, err := naru.NewServer(naru.WithLogger(slog.New(slog.DiscardHandler)), naru.WithKeepalive(naru.Keepalive{Interval: 10 * time.Second, Timeout: 5 * time.Second}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -321,7 +321,7 @@ func goAwayError(code frame.ErrCode, debug string) *transport.Error {
 		e.Reason += " (" + strconv.Quote(debug) + ")"
 	}
 	if code == frame.EnhanceYourCalm && debug == tooManyPings {
-		e.Reason += ": it permits fewer keepalive pings than it got (WithKeepalive, WithKeepalivePermission)"
+		e.Reason += ": the server rejected keepalive pings as too frequent; set a longer Keepalive.Interval, or Keepalive.PermittedInterval to what the server permits (WithKeepalive)"
 	}
 	return e
 }
