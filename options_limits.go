@@ -66,17 +66,19 @@ type Limits struct {
 	// HeaderFields: fields of a header list (128). The call ends with RESOURCE_EXHAUSTED
 	// [header_list], at four times as many the connection [hpack_list_size, hpack_list_fields].
 	HeaderFields int
-	// ReceiveMemory: received bytes of a connection that the program has not taken, at most 2^31-1
-	// (16 MiB). The peer is given no more window. There is no way to say none.
+	// ReceiveMemory: bytes that the windows of a connection are opened by beyond the 80 KiB every stream starts with,
+	// at most 2^30 (16 MiB): as much for streams that fill their windows, and twice as much for messages that are
+	// larger than a window and have not been taken by the program; once while the server holds half of
+	// ServerMemory or more. Larger messages wait for those before them; when those come at less than 64 KiB/s
+	// and fill it, the slowest end with RESOURCE_EXHAUSTED [connection_memory]. There is no way to say none. Clients
+	// keep to it for the windows of streams, not for messages.
 	ReceiveMemory int
-	// SharedReceiveMemory: bytes that the connections of a server together may be given for messages that
-	// have begun and do not fit the windows every stream and connection starts with; at least 65536, no
-	// limit if negative. The default begins with 1 MiB, gives one connection at a time up to 21 MiB, and
-	// grows up to 128 MiB while messages come whole. When it is used up, connections wait; one that has its part and on
-	// which nothing comes has its streams reset: those whose calls have not begun after a second, with
-	// REFUSED_STREAM, so that the client can try again [receive_refused]; others after five seconds, as a slow network is no
-	// fault of theirs, with RESOURCE_EXHAUSTED [receive_stalled]. Clients do not use it.
-	SharedReceiveMemory int
+	// ServerMemory: bytes that all connections of a server together hold, of messages that the program has not taken and
+	// of responses that clients have not; at least 65536, no limit if negative. The default is a quarter of the
+	// memory the process may use (GOMEMLIMIT, the control group's limit or the machine's memory), at least 64 MiB.
+	// At the limit the calls whose bytes move most slowly end with RESOURCE_EXHAUSTED, until a tenth is free
+	// [server_memory]. Clients do not use it.
+	ServerMemory int
 	// Backlog: bytes of responses that wait for the client on a connection (256 KiB). Beyond it, when four calls
 	// or more have finished and wait, further calls of the connection are begun only as it takes them, and
 	// SendMsg of streams waits for the client.
@@ -89,7 +91,7 @@ type Limits struct {
 	// WriteStall: a peer that does not read (30 s) [write_stall].
 	WriteStall time.Duration
 	// ZeroWindow: a complete response the peer gives no window for (60 s): the stream is reset, which
-	// ResetsCaused counts [zero_window].
+	// ResetsCaused counts [zero_window]. At the call's deadline it is reset in any case [response_deadline].
 	ZeroWindow time.Duration
 }
 
@@ -103,15 +105,15 @@ func WithLimits(l Limits) Option {
 			PingWithoutStreams: l.PingWithoutStreams, ControlQueued: l.ControlQueued,
 			Continuations: l.Continuations, LargeContinuations: l.LargeContinuations, BlockBytes: l.BlockBytes,
 		}
-		if l.ReceiveMemory != 0 && (l.ReceiveMemory < 64<<10 || l.ReceiveMemory > math.MaxInt32) {
-			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 2147483647, or 0 for the default", l.ReceiveMemory)
+		if l.ReceiveMemory != 0 && (l.ReceiveMemory < 64<<10 || l.ReceiveMemory > 1<<30) {
+			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 1073741824, or 0 for the default", l.ReceiveMemory)
 			return
 		}
-		if l.SharedReceiveMemory > 0 && l.SharedReceiveMemory < 64<<10 {
-			c.bad("WithLimits: SharedReceiveMemory %d: want at least 65536, 0 for the default, or negative for no limit", l.SharedReceiveMemory)
+		if l.ServerMemory > 0 && l.ServerMemory < 64<<10 {
+			c.bad("WithLimits: ServerMemory %d: want at least 65536, 0 for the default, or negative for no limit", l.ServerMemory)
 			return
 		}
-		c.limits.ReceiveMemory, c.limits.SharedReceive = int32(l.ReceiveMemory), int64(l.SharedReceiveMemory)
+		c.limits.ReceiveMemory, c.limits.ServerMemory = int32(l.ReceiveMemory), int64(l.ServerMemory)
 		c.maxRunning = max(0, l.Handlers)
 		c.limits.HeaderFields = fieldLimit(l.HeaderFields)
 		c.limits.Backlog = l.Backlog

@@ -98,8 +98,8 @@ func TestLimitsAreChecked(t *testing.T) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}
 	}
-	if _, err := naru.NewServer(naru.WithLimits(naru.Limits{SharedReceiveMemory: 1000})); err == nil || !strings.Contains(err.Error(), "SharedReceiveMemory 1000") {
-		t.Errorf("SharedReceiveMemory of 1000: %v", err)
+	if _, err := naru.NewServer(naru.WithLimits(naru.Limits{ServerMemory: 1000})); err == nil || !strings.Contains(err.Error(), "ServerMemory 1000") {
+		t.Errorf("ServerMemory of 1000: %v", err)
 	}
 	if _, err := naru.NewClient("passthrough:///x", naru.WithPlaintext(), naru.WithLimits(naru.Limits{Pings: naru.Rate{Burst: 1, PerSecond: -1}})); err == nil {
 		t.Error("NewClient took limits that are out of range")

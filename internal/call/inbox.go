@@ -21,6 +21,10 @@ const (
 	// least, so that a claim of 4 MiB, or thousands of claims of 16 KiB, cost nothing by themselves.
 	firstBytes = 1 << 10
 	growFactor = 4
+	// A buffer may be larger than what has arrived by spareBytes or a spareShare of it; by more as long as all
+	// buffers together are within what mem.Ahead allows, so that slow or half-sent messages hold no multiple of what came.
+	spareBytes = 64 << 10
+	spareShare = 4
 	// A buffer that follows a full one nobody has read yet is not smaller than this.
 	backlogBytes = 4 << 10
 )
@@ -44,6 +48,7 @@ type inbox struct {
 	pre   [prefixLen]byte
 	count int // messages completed since the stream began
 	asked int // count when want last told of the message that followed
+	ahead int // taken from mem.Ahead for cur
 
 	// reader half
 	rd    *mem.Buf
@@ -84,6 +89,7 @@ func (in *inbox) add(p []byte) *problem {
 }
 
 func (in *inbox) complete() {
+	in.settleAhead()
 	in.whole = len(in.cur.B)
 	in.count++
 }
@@ -129,10 +135,28 @@ func (in *inbox) room(n int) {
 	if have+n <= cap(in.cur.B) {
 		return
 	}
-	grown := mem.Get(min(have+in.need, max(growFactor*have, have+n)))
+	in.settleAhead()
+	size := min(have+in.need, max(growFactor*have, have+n))
+	var grown *mem.Buf
+	if extra := size - have - n; extra <= max(spareBytes, have/spareShare) {
+		grown = mem.Get(size)
+	} else if mem.Ahead(extra) {
+		in.ahead = extra
+		grown = mem.Get(size)
+	} else {
+		grown = mem.New(min(size, have+n+max(spareBytes, have/spareShare)))
+	}
 	grown.B = append(grown.B, in.cur.B...)
 	in.cur.Free()
 	in.cur = grown
+}
+
+// settleAhead gives back what was taken from mem.Ahead.
+func (in *inbox) settleAhead() {
+	if in.ahead > 0 {
+		mem.Caught(in.ahead)
+		in.ahead = 0
+	}
 }
 
 // partial tells whether the stream, if it ended now, would end inside a message.
@@ -177,6 +201,7 @@ func (in *inbox) take() *mem.Buf {
 
 // drop frees everything the writer half holds and returns how many bytes that was.
 func (in *inbox) drop() (bytes int) {
+	in.settleAhead()
 	for _, b := range in.full {
 		bytes += len(b.B)
 		b.Free()
@@ -212,6 +237,16 @@ func (in *inbox) next() (f frame, ok bool) {
 
 // last tells whether the message next returned was the last of its buffer.
 func (in *inbox) last() bool { return in.rdOff == len(in.rd.B) }
+
+// unread returns the bytes of the reader's buffer that were not given back to the transport, and forgets what of them was used.
+func (in *inbox) unread() int {
+	n := in.used
+	in.used = 0
+	if in.rd != nil {
+		n += len(in.rd.B) - in.rdOff
+	}
+	return n
+}
 
 // refill replaces the reader's buffer (b may be nil).
 func (in *inbox) refill(b *mem.Buf) {

@@ -45,7 +45,6 @@ type ServerCall struct {
 	got       int              // bytes taken over from the transport
 	problem   *problem         // the request is wrong from here on
 	closed    *transport.Error // the stream is gone
-	Heavy     int32            // the Dispatcher's: for how large an answer it has made room
 	ended     bool             // the client sends no more
 	over      bool             // finished: what still arrives is dropped
 	stage     callStage
@@ -244,16 +243,6 @@ func (c *ServerCall) release() (idle bool) {
 
 // Method returns the description of the call's method.
 func (c *ServerCall) Method() *ServerMethod { return c.method }
-
-// Answered returns the bytes of the call's one response, for a Dispatcher that is told that it has finished.
-func (c *ServerCall) Answered() int64 { return int64(c.answered) }
-
-// Started tells whether anybody has looked at the call: it was handed to its Dispatcher.
-func (c *ServerCall) Started() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stage != callArriving
-}
 
 // codecFor finds the codec of the request's content subtype.
 func (c *ServerCall) codecFor() encoding.Codec { return c.env.Registry.Codec(c.subtype) }

@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -38,9 +37,6 @@ type ServerEnv struct {
 type ServerMethod struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
-	// Answer is about how many bytes the one response of a call of this method has, the largest so far. 0: no call
-	// has ended yet. The Dispatcher keeps it.
-	Answer atomic.Int64
 	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.
 	Handle func(c *ServerCall) error
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -20,6 +21,7 @@ type final struct {
 	header, trailer metadata.MD
 	head            transport.ResponseHead // without metadata; of no use if headSent
 	headSent        bool
+	deadline        time.Time // the call's; zero: none
 
 	excess  *transport.HeaderListError // why the response is not as the handler meant it; nil: it is
 	bare    bool                       // the status goes without its details
@@ -48,7 +50,7 @@ func (f *final) send(stream transport.ServerStream) {
 
 func (f *final) out() transport.Out {
 	if f.headSent {
-		return transport.Out{End: true, Trailers: f.fields(nil)}
+		return transport.Out{End: true, Trailers: f.fields(nil), Deadline: f.deadline}
 	}
 	head := f.head
 	head.Fields = append([]transport.Field(nil), head.Fields...)

@@ -47,7 +47,7 @@ func (c *ServerCall) sendOK(reply *mem.Buf) {
 	if reply != nil {
 		c.answered = int32(min(len(reply.B), math.MaxInt32))
 	}
-	c.step = transport.Out{Body: reply, End: true, Trailers: okTrailers}
+	c.step = transport.Out{Body: reply, End: true, Trailers: okTrailers, Deadline: c.deadline}
 	if len(c.trailer) > 0 {
 		c.step.Trailers = appendMetadata(append([]transport.Field(nil), okTrailers...), c.trailer)
 	}
@@ -66,7 +66,7 @@ func (c *ServerCall) sendOK(reply *mem.Buf) {
 
 // sendStatus ends the stream with a status that is not OK.
 func (c *ServerCall) sendStatus(s *status.Status) {
-	f := final{status: s, header: c.header, trailer: c.trailer, headSent: c.headSent, excess: c.unsent}
+	f := final{status: s, header: c.header, trailer: c.trailer, headSent: c.headSent, excess: c.unsent, deadline: c.deadline}
 	if !c.headSent {
 		f.head = c.bareHead(false, 0)
 	}

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 )
@@ -40,12 +41,9 @@ type Conn struct {
 	// is done, and StreamsDone these streams: nobody in the program waits for them.
 	Unsent, UnsentDone int
 	StreamsDone        int32
-	// WantPing asks the shell to measure a round trip (SampleRTT).
-	WantPing bool
 
 	settingsSeen bool // the peer's first SETTINGS has come
 	goAwaySent   bool // no new stream of the peer is taken
-	extrasRaised bool // extensions may use all of the connection's window, see memory.go
 
 	enc     *hpack.Encoder
 	streams map[uint32]*Stream
@@ -62,33 +60,14 @@ type Conn struct {
 	peerInitialWindow int32
 	goAwayLast        uint32 // ours: the last id we promised to handle; see goAwaySent
 
-	// windows of the connection
-	sendWindow int64
-	recvWindow int64
-	recvHeld   int64
-
-	connTarget int64     // what recvWindow aims at
-	earned     int64     // taken by the program since connHalfAt
-	connHalfAt int64     // when the program had last taken half a window of the connection
-	targets    int64     // sum of the streams' receive targets
-	extras     int64     // sum of what Want added
-	rtt, rttAt int64     // least round trip of late, and when measured; 0: not known
-	capacity   int64     // what the connection's window is when nothing is held; see fitStreams
-	debt       int64     // to be kept back from credit
-	forgiven   int64     // of debt, what the budget no longer counts
-	claimed    int64     // taken from the budget: extras and debt
-	held       int64     // came and was not given back
-	movedAt    int64     // when Sweep last found that something went on
-	wanting    []*Stream // wait for an extension, first come first served
-	assembling []*Stream // may have an incomplete message, oldest first
+	sendWindow int64     // of the connection
+	recv       flow.Conn // receive windows
 
 	// ring of streams that have data and a window of their own
 	readyHead, readyTail *Stream
 
 	nextID    uint32 // next stream we open (client)
 	maxPeerID uint32 // highest stream the peer opened (server)
-
-	moved, swept uint32 // all DATA that came and all credit that came back, and what it was at movedAt; they wrap
 
 	resets resetLog
 
@@ -109,12 +88,13 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 		peerInitialWindow: initialWindowSize,
 		peerMaxHeaderList: 1<<32 - 1,
 		sendWindow:        initialWindowSize,
-		recvWindow:        int64(cfg.FirstConnWindow),
-		connTarget:        int64(cfg.FirstConnWindow),
-		capacity:          int64(cfg.ConnWindow),
 		mergeEnd:          -1,
 		nextID:            1,
 	}
+	c.recv = flow.NewConn(flow.Config{
+		Initial: int64(cfg.StreamWindow), Max: int64(cfg.MaxStreamWindow), Memory: int64(cfg.ReceiveMemory),
+		Unlimited: cfg.Role == Client, Short: cfg.Short, Announce: c.announce,
+	})
 	c.writePreface()
 	return c
 }
@@ -135,9 +115,7 @@ func (c *Conn) writePreface() {
 		frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(c.cfg.StreamWindow)},
 		frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: c.cfg.MaxHeaderListSize})
 	c.Out = frame.AppendSettings(c.Out, false, settings...)
-	if grow := c.cfg.FirstConnWindow - initialWindowSize; grow > 0 {
-		c.Out = frame.AppendWindowUpdate(c.Out, 0, uint32(grow))
-	}
+	c.Out = frame.AppendWindowUpdate(c.Out, 0, flow.FirstUpdate)
 }
 
 // Open returns how many streams are in the table.
@@ -172,11 +150,8 @@ func (c *Conn) newStream(id uint32) *Stream {
 	s := c.alloc()
 	s.ID = id
 	s.sendWindow = int64(c.peerInitialWindow)
-	s.recvWindow = int64(c.cfg.StreamWindow)
-	s.recvTarget = s.recvWindow
+	c.recv.Open(&s.recv, id)
 	s.contentLength = -1
-	c.targets += s.recvTarget
-	c.fitStreams()
 	c.streams[id] = s
 	return s
 }
@@ -192,7 +167,7 @@ func (c *Conn) remove(s *Stream) {
 	dropped := s.queued
 	s.dropQueue()
 	c.unqueued(s, dropped)
-	c.dropCredit(s)
+	c.recv.Close(&s.recv, c.Now)
 	if s.Waiting {
 		s.Waiting = false
 		c.Wake = append(c.Wake, s)
@@ -230,7 +205,6 @@ func (c *Conn) ResetID(id uint32, code frame.ErrCode) {
 
 // DropStreams empties the table: the connection has ended.
 func (c *Conn) DropStreams() {
-	c.leaveBudget()
 	for _, s := range c.streams {
 		c.remove(s)
 	}

@@ -108,6 +108,7 @@ func (s *Stream) lengthError() error {
 // remoteEnd notes END_STREAM from the peer. The caller settles the stream once it has acted.
 func (c *Conn) remoteEnd(s *Stream) error {
 	s.RemoteClosed = true
+	c.recv.Close(&s.recv, c.Now)
 	// §8.1.1: malformed if content-length does not equal the sum of the DATA payloads. A
 	// response without a body (to HEAD, or 304) cannot reach a gRPC client.
 	if s.contentLength >= 0 && s.contentLength != s.dataSeen {
@@ -122,54 +123,37 @@ func (c *Conn) Settle(s *Stream) { c.settle(s) }
 
 // RecvData accounts for a DATA frame of flowLen bytes (padding included, RFC 9113 §6.9.1) when
 // its header has come. It returns the stream the bytes are for; nil with a nil error
-// if they are to be dropped: their credit has been given back then.
+// if they are to be dropped.
 func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 	n := int64(flowLen)
-	if n > c.recvWindow {
-		return nil, connError(frame.FlowControlError, "conn_window", "DATA of %d bytes with %d left in the connection's window", n, c.recvWindow)
+	if !c.recv.Receive(n) {
+		return nil, connError(frame.FlowControlError, "conn_window", "DATA of %d bytes exceeds the connection's window", n)
 	}
-	c.recvWindow -= n
-	c.moved += uint32(n)
-	c.held += n
 	s := c.streams[id]
 	if s == nil {
-		return nil, c.dataWithoutStream(id, n)
+		return nil, c.dataWithoutStream(id)
 	}
 	if s.RemoteClosed {
-		c.Refund(n)
 		return nil, streamError(id, frame.StreamClosed, "data_half_closed", "DATA after END_STREAM")
 	}
 	if !s.HeadReceived {
-		c.Refund(n)
 		return nil, streamError(id, frame.ProtocolError, "data_before_head", "DATA before the response's HEADERS")
 	}
-	if n > s.recvWindow {
-		c.Refund(n)
+	if !c.recv.ReceiveOn(&s.recv, n) {
 		return nil, streamError(id, frame.FlowControlError, "stream_window",
-			fmt.Sprintf("DATA of %d bytes with %d left in the stream's window", n, s.recvWindow))
+			fmt.Sprintf("DATA of %d bytes with %d left in the stream's window", n, s.recv.Window()))
 	}
-	s.recvWindow -= n
 	s.dataSeen += int64(dataLen)
 	if s.contentLength >= 0 && s.dataSeen > s.contentLength {
-		c.Refund(n)
 		return nil, s.lengthError()
 	}
-	c.unstick()
+	if dataLen < flowLen {
+		c.recv.Padding(&s.recv, c.Now)
+	}
 	return s, nil
 }
 
-// Delivered notes that n bytes of a DATA frame on s go to the program, before they do.
-func (c *Conn) Delivered(s *Stream, n int) {
-	if s.need == 0 {
-		return
-	}
-	if s.need = max(0, s.need-int64(n)); s.need == 0 {
-		c.setWhole(s, s.extra)
-		c.grantNext() // another message is the oldest now
-	}
-}
-
-func (c *Conn) dataWithoutStream(id uint32, n int64) error {
+func (c *Conn) dataWithoutStream(id uint32) error {
 	idle := id%2 == 0 || id > c.maxPeerID
 	if c.cfg.Role == Client {
 		idle = id%2 == 0 || id >= c.nextID
@@ -177,7 +161,6 @@ func (c *Conn) dataWithoutStream(id uint32, n int64) error {
 	if idle {
 		return connError(frame.ProtocolError, "data_idle", "DATA on stream %d, which was never opened", id)
 	}
-	c.Refund(n)
 	if c.cfg.Role == Client || c.resets.mayHaveReset(id) || c.goAwaySent && id > c.goAwayLast {
 		return nil
 	}

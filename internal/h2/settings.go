@@ -1,6 +1,10 @@
 package h2
 
-import "math"
+import (
+	"math"
+
+	"github.com/naru-rpc/naru/internal/h2/flow"
+)
 
 // Protocol constants, RFC 9113 §6.5.2 and §6.9.
 const (
@@ -8,7 +12,7 @@ const (
 
 	initialWindowSize = 65535
 	ownMaxFrameSize   = 1 << 14 // our SETTINGS_MAX_FRAME_SIZE: its initial value
-	maxWindow         = math.MaxInt32
+	maxWindow         = flow.MaxWindow
 	maxStreamID       = math.MaxInt32
 )
 
@@ -26,36 +30,28 @@ type Config struct {
 	Role Role
 	// MaxConcurrentStreams is what we advertise (a server; default 256).
 	MaxConcurrentStreams uint32
-	// StreamWindow is the receive window each stream starts with (default 65 KiB: a message
-	// with a payload of 64 KiB and what goes around it). It grows
+	// StreamWindow is the receive window each stream starts with (default 80 KiB: a message
+	// with a payload of 64 KiB, and a quarter of that is left over). It grows
 	// to MaxStreamWindow (default 4 MiB) while the program keeps up with the peer.
 	StreamWindow, MaxStreamWindow int32
-	// ConnWindow is the receive window of the connection: the most received bytes the
-	// program may leave untaken, over all streams (default 16 MiB).
-	ConnWindow int32
-	// FirstConnWindow is what a server's connection starts with (default 256 KiB); a client's starts
-	// with ConnWindow.
-	FirstConnWindow int32
+	// ReceiveMemory bounds what streams' windows are opened by beyond StreamWindow (default 16 MiB), see flow.Config.
+	ReceiveMemory int32
+	// Short reports whether the server holds so much that windows grow no more; nil: never.
+	Short func() bool
 	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
 	MaxHeaderListSize uint32
 	// HeaderTableSize bounds both dynamic tables (default 4096, the protocol's own).
 	HeaderTableSize uint32
-	// Budget is what a server's connections share for half-received messages; nil: there is none.
-	Budget Budget
 }
 
 // WithDefaults fills in the defaults.
 func (c Config) WithDefaults() Config {
 	def(&c.MaxConcurrentStreams, 256)
-	def(&c.StreamWindow, 65<<10)
+	def(&c.StreamWindow, 80<<10)
 	def(&c.MaxStreamWindow, 4<<20)
-	def(&c.ConnWindow, 16<<20)
+	def(&c.ReceiveMemory, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)
 	def(&c.HeaderTableSize, 4096)
-	def(&c.FirstConnWindow, min(256<<10, c.ConnWindow))
-	if c.Role == Client {
-		c.FirstConnWindow = c.ConnWindow
-	}
 	c.MaxStreamWindow = max(c.MaxStreamWindow, c.StreamWindow)
 	return c
 }

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
 )
@@ -28,7 +29,6 @@ type Stream struct {
 	Closed       bool // no longer in the table
 	headSent     bool
 	HeadReceived bool // the final (not 1xx) head has come
-	Cut          bool // ended for the memory it held: what it gives back earns no window
 	Waiting      bool // the shell wants to be woken when the queue is short again
 	endQueued    bool // the program has ended its half; END_STREAM follows the queue
 
@@ -37,18 +37,7 @@ type Stream struct {
 	// sendWindow is what the peer allows us on this stream. It goes negative when the peer
 	// lowers SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.9.2).
 	sendWindow int64
-	// recvWindow is what we have allowed the peer and it has not used. recvTarget is
-	// what we aim to allow; recvHeld counts credit that came back and is not yet announced.
-	recvWindow int64
-	recvTarget int64
-	recvHeld   int64
-	extra      int64 // what Want added to the windows and has not come back
-	need       int64 // bytes that the message being received lacks
-	whole      int64 // of extra, what messages hold that came whole
-	waiting    bool  // in the connection's list of those who wait for an extension
-	grown      int64 // what the target grew by and is not announced
-	halfAt     int64 // when half a window was last used
-	assembling bool  // in the connection's list of incomplete messages
+	recv       flow.Stream
 
 	queue    []*mem.Buf // DATA that waits for a window or for its turn
 	queueOff int        // bytes of queue[0] already sent
@@ -64,8 +53,7 @@ type Stream struct {
 
 // Unlinked tells whether a stream that ended in good order is no longer referred to by its connection.
 func (s *Stream) Unlinked() bool {
-	return s.Closed && s.RemoteClosed && s.LocalClosed && !s.Cut && !s.Waiting && !s.ready && s.next == nil && s.queued == 0 &&
-		!s.waiting && !s.assembling && s.extra == 0 && s.whole == 0
+	return s.Closed && s.RemoteClosed && s.LocalClosed && !s.Waiting && !s.ready && s.next == nil && s.queued == 0 && s.recv.Unlinked()
 }
 
 // Received returns how many bytes of DATA have come.

@@ -25,7 +25,6 @@ type connection struct {
 	// guarded by mu
 	mu     sync.Mutex
 	parked []*call.ServerCall // for the end of the backlog
-	large  largeCalls         // see answers.go
 
 	// guarded by server.admission.mu
 	queue queue
@@ -33,7 +32,6 @@ type connection struct {
 	// atomic
 	running  atomic.Int64 // tasks handed to workers and not finished
 	orphaned atomic.Int64 // of these, handlers that have outlived their calls
-	largest  atomic.Int64 // bytes of an answer, of late; 0: no call has ended. See answers.go
 	backlog  atomic.Bool  // the peer does not fetch the responses it has asked for
 }
 
@@ -55,7 +53,6 @@ func (c *connection) Abandoned(sc *call.ServerCall) { c.orphan(sc.Method(), 1) }
 
 // Finished implements call.Dispatcher.
 func (c *connection) Finished(sc *call.ServerCall) {
-	c.answered(sc)
 	if sc.WasAbandoned() {
 		c.orphan(sc.Method(), -1)
 	}
@@ -64,15 +61,9 @@ func (c *connection) Finished(sc *call.ServerCall) {
 
 // Backlog is told by the transport when finished responses pile up because the peer does not take
 // them, and when it has. Until then no call of the connection is begun: answers nobody fetches
-// are memory a peer can ask for with a few bytes each. some: there are, but not so many that calls with
-// small answers should wait.
-func (c *connection) Backlog(some, full bool) {
+// are memory a peer can ask for with a few bytes each.
+func (c *connection) Backlog(full bool) {
 	c.mu.Lock()
-	c.large.backlog = some
-	if !some && len(c.large.parked) > 0 {
-		c.releaseLocked(1)
-		c.tickLocked()
-	}
 	c.backlog.Store(full)
 	var next []*call.ServerCall
 	if !full {
@@ -87,7 +78,7 @@ func (c *connection) Backlog(some, full bool) {
 // Postpone implements call.Dispatcher.
 func (c *connection) Postpone(sc *call.ServerCall) bool {
 	if !c.backlog.Load() {
-		return c.postponeLarge(sc)
+		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

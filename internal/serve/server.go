@@ -56,7 +56,6 @@ type Server struct {
 	stopped chan struct{} // closed when Shutdown or Close begins
 
 	// atomic
-	expected atomic.Int64 // bytes of answers that running calls are about to make, see answers.go
 	accepted atomic.Uint64
 
 	admission admission // has a lock of its own

@@ -13,6 +13,7 @@ package transport
 import (
 	"crypto/tls"
 	"net"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
@@ -49,6 +50,9 @@ type Out struct {
 	// End ends the stream: with Trailers if there are any, else with END_STREAM on the last frame.
 	End      bool
 	Trailers []Field // Lent until return.
+	// Deadline, with End, is when nobody waits for the response any more; what still waits for the peer's window
+	// is dropped then. Zero: never.
+	Deadline time.Time
 }
 
 // HeadSection is the section that Head is.
@@ -124,6 +128,13 @@ type Refuser interface {
 	Refused(weight int)
 }
 
+// A Shedder is a server's Sink that can end its call with a status when the server holds too many bytes.
+type Shedder interface {
+	// Shed says that the call is to end for err: the sink drops what it holds and gives it back (Consumed), as
+	// all that still arrives. It is called like the methods of Sink, instead of Closed, before either half has ended.
+	Shed(err *Error)
+}
+
 // ClientSink is a Sink that first receives the response head. For a trailers-only response
 // end is set. Interim (1xx) heads are not passed on.
 type ClientSink interface {
@@ -136,6 +147,14 @@ type ServerHandler interface {
 	// Stream is called on the read loop when a request head is complete. The returned sink
 	// is not nil. end: no body follows (Sink.Data is not called then).
 	Stream(s ServerStream, head *RequestHead, end bool) Sink
+}
+
+// A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not take the responses
+// to earlier ones.
+type Backlogger interface {
+	// Backlog says whether finished responses pile up. It is called under a lock of the transport's and must neither block
+	// nor use a stream.
+	Backlog(full bool)
 }
 
 // ConnInfo is what is known of a connection. Immutable.

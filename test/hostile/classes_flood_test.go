@@ -25,7 +25,7 @@ var floodClasses = []class{
 		ends: "settings_entries",
 	},
 	{
-		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)",
+		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)", heap: answersLimit,
 		attack: func(p *peer) {
 			for range 250 {
 				p.call(unary, large(1<<20))

@@ -7,10 +7,15 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// halfSentLimit is for rows with half-sent messages: the guest of the shared budget has 21 MiB, which is what an honest client
-// with an upload on each of 256 streams needs, the one before it has not given everything back yet, and
-// what was given back is kept for two collections.
-const halfSentLimit = 40 << 20
+// The victim's memory limit is 250 MB, so it holds 64 MiB at most (a quarter, and at least that), 1.25 times as much with
+// the room in buffers, and 64 KiB for each stream and 256 KiB for each connection: docs/memory.md.
+const (
+	serverMemory  = 64 << 20
+	halfSentLimit = serverMemory*5/4 + 250*hostiles*(64<<10) + hostiles*(256<<10)
+	// What 2,500 handlers that were asked for 1 MiB each make at the same time is the program's: as many as there
+	// are processors do, and then wait for their turn to send.
+	answersLimit = serverMemory*5/4 + 160<<20
+)
 
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{
@@ -35,8 +40,6 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		// One of them at a time is given what a client needs that uploads on 256 streams, 21 MiB; the others
-		// share 1 and have the first window of their connections.
 		name: "messages half sent on every stream", heap: halfSentLimit,
 		attack: func(p *peer) { half(p, 256, 1<<20, 65535) },
 	},
@@ -50,7 +53,7 @@ var memoryClasses = []class{
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Payload: make([]byte, 4000)}), 16) },
 	},
 	{
-		name:   "one-byte messages to streams nobody reads",
+		name: "one-byte messages to streams nobody reads", heap: halfSentLimit,
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Id: 1}), 9000) },
 	},
 	{
@@ -59,7 +62,7 @@ var memoryClasses = []class{
 		attack: func(p *peer) { half(p, 1, 4<<20-1000, 4<<20-2000) },
 	},
 	{
-		name:     "large answers, windows held at zero",
+		name: "large answers, windows held at zero", heap: answersLimit,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
@@ -69,7 +72,7 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		name: "large answers to peers that do not read", deaf: true,
+		name: "large answers to peers that do not read", deaf: true, heap: answersLimit,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
@@ -87,8 +90,8 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		// Each of the 2,500 streams holds a message that came, one that goes, and some of the next.
-		name: "echo streams that are not read", heap: 96 << 20,
+		// Each of the 2,500 streams holds a message that came, one that goes, and some of the next, and its handler one more.
+		name: "echo streams that are not read", heap: halfSentLimit,
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			m := message(&benchpb.Message{Payload: make([]byte, 30_000)})

@@ -80,7 +80,7 @@ var slowClasses = []class{
 		ends: "zero_window|preface|read_timeout",
 	},
 	{
-		name: "a peer that does not read", deaf: true,
+		name: "a peer that does not read", deaf: true, heap: answersLimit,
 		// Only the stall is hasty: the attackers' own writes may stand still in the middle of a frame.
 		opts:     []naru.ServerOption{naru.WithLimits(naru.Limits{WriteStall: hurry})},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},

@@ -20,10 +20,10 @@ type Limits struct {
 	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
 	HeaderListHard  uint32        // decoded header list, hard (64 KiB): the connection ends
 	HeaderFields    uint32        // fields in a header list (128)
-	StreamWindow    int32         // first receive window of a stream (65 KiB)
+	StreamWindow    int32         // first receive window of a stream (80 KiB)
 	MaxStreamWindow int32         // what it may grow to (4 MiB)
-	ReceiveMemory   int32         // received bytes the program has not taken, per connection (16 MiB)
-	SharedReceive   int64         // what a server's connections together grant to half-received messages (adaptive, see memory.go)
+	ReceiveMemory   int32         // what windows of a connection are extended by, see flow.Config (16 MiB)
+	ServerMemory    int64         // what a server holds at most, see memory.go (a quarter of the memory there is)
 	PrefaceTimeout  time.Duration // TLS handshake, preface and first SETTINGS (10 s)
 	HeaderTimeout   time.Duration // a header block that has begun (10 s)
 	WriteStall      time.Duration // a write that makes no progress (30 s)
@@ -51,9 +51,10 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	orDefault(&l.HeaderList, hpack.DefaultLimits.Size)
 	orDefault(&l.HeaderListHard, hpack.DefaultLimits.HardSize)
 	orDefault(&l.HeaderFields, hpack.DefaultLimits.Fields)
-	if l.SharedReceive < 0 {
-		l.SharedReceive = math.MaxInt64 / 2
+	if l.ServerMemory < 0 {
+		l.ServerMemory = math.MaxInt64 / 2
 	}
+	orDefault(&l.ServerMemory, defaultServerMemory())
 	orDefault(&l.PrefaceTimeout, 10*time.Second)
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)
@@ -134,7 +135,7 @@ func (c *ServerConfig) Resolved() *Limits { return c.resolved() }
 func (c *ServerConfig) resolved() *Limits {
 	c.once.Do(func() {
 		c.limits = c.Limits.withDefaults(serverPolicy)
-		c.memory = newMemory(c.limits.SharedReceive)
+		c.memory = newMemory(c.limits.ServerMemory)
 	})
 	return c.limits
 }
@@ -162,7 +163,7 @@ func (l Limits) h2(role h2.Role) h2.Config {
 		MaxConcurrentStreams: l.Streams,
 		StreamWindow:         l.StreamWindow,
 		MaxStreamWindow:      l.MaxStreamWindow,
-		ConnWindow:           l.ReceiveMemory,
+		ReceiveMemory:        l.ReceiveMemory,
 		MaxHeaderListSize:    l.HeaderList,
 	}
 }

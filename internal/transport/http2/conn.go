@@ -34,63 +34,64 @@ type conn struct {
 	draining chan struct{}           // closed under mu, once, when no new stream is taken
 
 	// owned by the read loop
-	rd         *h2.Reader
-	budget     abuse.Budget
-	now        int64    // nanoseconds, one reading a batch
-	rbuf       *mem.Buf // received and not yet processed; nil while idle
-	rpos       int      // processed bytes of rbuf
-	smallFull  bool     // the last read filled small, so that more is at hand
-	small      []byte   // first bytes of a read where readiness cannot be waited for without a buffer
-	rn         int
-	rerr       error
-	rawRead    func(fd uintptr) bool
-	dataTo     *stream       // stream of the DATA frame in progress; nil: drop
-	dataRefund bool          // dropped bytes are not credited yet
-	tmp        *scratch      // for the time of a batch
-	slow       bool          // a read deadline is set: for the preface, or a frame in progress
-	restWait   time.Duration // the read deadline is rest.go's, and is this far apart; 0: it is not
-	slowAt     int64         // when the deadline was last set or cleared
-	whole      bool          // something came whole since keepRest
-	settled    bool          // the peer's first SETTINGS has come
-	ready      chan struct{} // closed then; nil on a server
+	rd        *h2.Reader
+	budget    abuse.Budget
+	now       int64    // nanoseconds, one reading a batch
+	rbuf      *mem.Buf // received and not yet processed; nil while idle
+	rpos      int      // processed bytes of rbuf
+	smallFull bool     // the last read filled small, so that more is at hand
+	small     []byte   // first bytes of a read where readiness cannot be waited for without a buffer
+	rn        int
+	rerr      error
+	rawRead   func(fd uintptr) bool
+	dataTo    *stream       // stream of the DATA frame in progress; nil: drop
+	tmp       *scratch      // for the time of a batch
+	slow      bool          // a read deadline is set: for the preface, or a frame in progress
+	restWait  time.Duration // the read deadline is rest.go's, and is this far apart; 0: it is not
+	slowAt    int64         // when the deadline was last set or cleared
+	whole     bool          // something came whole since keepRest
+	settled   bool          // the peer's first SETTINGS has come
+	ready     chan struct{} // closed then; nil on a server
 
 	// guarded by mu
-	mu          sync.Mutex
-	h           *h2.Conn
-	err         *transport.Error // first reason to end
-	ended       bool             // teardown has taken the streams
-	isDrained   bool             // draining is closed
-	inBatch     bool             // the read loop will flush soon
-	flushing    bool             // somebody is writing
-	quietPings  uint8            // see keepalive.go; here it takes no room
-	yielding    bool             // that one lets others append first, and may be overtaken
-	sentTaken   uint64           // h.Sent when Out was last taken for a write
-	flushIdle   chan struct{}    // closed when flushing ends; made by teardown
-	outBuf      *mem.Buf         // what h.Out is in; nil while there is nothing to write
-	outHint     int              // size of recent writes
-	taken       uint64           // bytes of Out handed to writes so far
-	slotWait    []chan struct{}  // AwaitSlot, first come first served
-	drainPing   bool             // the graceful GOAWAY waits for this ping's answer
-	keepPing    bool             // a keepalive ping waits for its answer
-	pongAt      int64            // when the last answer to a ping came
-	timers      []*time.Timer    // stopped in teardown
-	keepTimer   *time.Timer
-	idleTimer   *time.Timer
-	idleSince   time.Time   // when the last stream ended; kept while idleTimer runs
-	controls    int         // answers queued since Out was last empty
-	stallTimer  *time.Timer // see stall.go
-	stallArmed  bool
-	backlogged  bool     // responses wait, see stall.go
-	backlogFull bool     // those of several streams
-	backlogTold int      // what the server was told of them
-	heldTold    int64    // what the server was told of received bytes that wait
-	owedResets  int      // resets that other goroutines sent because of the peer: the read loop charges them
-	greeted     bool     // our preface is on its way
-	writeDead   bool     // a write has failed: nothing more can be said
-	rttData     pingData // of the ping that measures a round trip
-	rttSent     int64
-	drainErr    *transport.Error // why this side drains
-	drainDone   bool             // the final GOAWAY is sent: close with the last stream
+	mu         sync.Mutex
+	h          *h2.Conn
+	err        *transport.Error // first reason to end
+	ended      bool             // teardown has taken the streams
+	isDrained  bool             // draining is closed
+	inBatch    bool             // the read loop will flush soon
+	flushing   bool             // somebody is writing
+	quietPings uint8            // see keepalive.go; here it takes no room
+	yielding   bool             // that one lets others append first, and may be overtaken
+	sentTaken  uint64           // h.Sent when Out was last taken for a write
+	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
+	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
+	outHint    int              // size of recent writes
+	taken      uint64           // bytes of Out handed to writes so far
+	slotWait   []chan struct{}  // AwaitSlot, first come first served
+	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
+	keepPing   bool             // a keepalive ping waits for its answer
+	pongAt     int64            // when the last answer to a ping came
+	timers     []*time.Timer    // stopped in teardown
+	keepTimer  *time.Timer
+	idleTimer  *time.Timer
+	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
+	controls   int         // answers queued since Out was last empty
+	stallTimer *time.Timer // see stall.go
+	stallAt    time.Time   // when it fires; zero: it does not run
+	backlogged bool        // responses wait, see stall.go
+	readBy     time.Time   // the read loop's deadline, but for orders and the end
+	orders     []order     // see memory.go
+	flowTimer  *time.Timer // runs while messages wait for memory of the connection
+	flowArmed  bool
+	heldTold   int64    // what the server was told that is held
+	owedResets int      // resets that other goroutines sent because of the peer: the read loop charges them
+	greeted    bool     // our preface is on its way
+	writeDead  bool     // a write has failed: nothing more can be said
+	rttData    pingData // of the ping that measures a round trip
+	rttSent    int64
+	drainErr   *transport.Error // why this side drains
+	drainDone  bool             // the final GOAWAY is sent: close with the last stream
 
 	active  atomic.Bool   // bytes came since keepalive last looked
 	written atomic.Uint64 // bytes that writes got rid of; at least that, with TLS
@@ -108,7 +109,8 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	c.rd = h2.NewReader(rc, &c.budget)
 	hc := limits.h2(role)
 	if c.memory != nil {
-		hc.Budget = (*connBudget)(c)
+		hc.Short = c.memory.short
+		c.memory.add(c)
 	}
 	c.h = h2.NewConn(hc, c.newStream)
 	c.info = transport.ConnInfo{
@@ -183,7 +185,8 @@ func (c *conn) failLocked(err *transport.Error) {
 // setReadDeadline sets the read loop's deadline unless the connection is to end.
 func (c *conn) setReadDeadline(t time.Time) {
 	c.mu.Lock()
-	if c.err == nil {
+	c.readBy = t
+	if c.err == nil && len(c.orders) == 0 {
 		c.nc.SetReadDeadline(t)
 	}
 	c.mu.Unlock()
@@ -230,6 +233,7 @@ func (c *conn) updateLocked() {
 		c.backlogLocked()
 	}
 	c.tellHeldLocked()
+	c.watchFlowLocked()
 	if len(c.slotWait) > 0 {
 		c.wakeSlotsLocked()
 	}

@@ -144,14 +144,14 @@ func (c *conn) data(ev *h2.Event) *transport.Error {
 	c.spokeLocked()
 	err := c.dataTargetLocked(ev)
 	st := c.dataTo
-	if st != nil && ev.End && err == nil {
-		err = c.h.RecvDataEnd(&st.Stream)
-	}
-	end := st != nil && ev.End && err == nil
 	if st != nil {
 		st.heard = true
 		c.h.Delivered(&st.Stream, len(ev.Data))
+		if ev.End && err == nil {
+			err = c.h.RecvDataEnd(&st.Stream)
+		}
 	}
+	end := st != nil && ev.End && err == nil
 	if end {
 		c.endRemoteLocked(st)
 	}
@@ -174,21 +174,15 @@ func (c *conn) data(ev *h2.Event) *transport.Error {
 // dataTargetLocked finds the stream the piece is for: c.dataTo, nil to drop it.
 func (c *conn) dataTargetLocked(ev *h2.Event) error {
 	if ev.First {
-		c.dataTo, c.dataRefund = nil, false
-		s, err := c.h.RecvData(ev.StreamID, ev.FlowLen, ev.DataLen) // refunds what it drops
+		c.dataTo = nil
+		s, err := c.h.RecvData(ev.StreamID, ev.FlowLen, ev.DataLen)
 		if s != nil {
 			c.dataTo = s.User.(*stream)
-			if pad := ev.FlowLen - ev.DataLen; pad > 0 {
-				c.h.Consumed(s, int64(pad)) // nobody else gives that credit back
-			}
 		}
 		return err
 	}
 	if c.dataTo != nil && c.dataTo.Closed {
-		c.dataTo, c.dataRefund = nil, true // reset by us in the middle of the frame
-	}
-	if c.dataRefund {
-		c.h.Refund(int64(len(ev.Data)))
+		c.dataTo = nil // reset by us in the middle of the frame
 	}
 	return nil
 }

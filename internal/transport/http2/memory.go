@@ -1,442 +1,286 @@
 package http2
 
 import (
-	"maps"
-	"slices"
+	"errors"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
+	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-const (
-	// firstShared is what all connections of a server together may grant to half-received messages at
-	// first. A message that lacks more is granted when nothing else is, or to the guest.
-	firstShared = 1 << 20
-	// guestShared is what one connection at a time, the guest, may have, whatever those that wait hold: a client that
-	// begins a large message on each of 256 streams needs 16 MiB and one message before any of them
-	// gets on. With less four such clients would wait for each other until some are cut.
-	guestShared = 21 << 20
-	// formerLeast is what a connection that was the guest has to hold still to count as one that was.
-	formerLeast = 1 << 20
-	// guestStep is how much more a guest may have at once, and again each sweepEvery: until the first, others
-	// that are about to wait are not known.
-	guestStep = 4 << 20
-	// roomyShared is up to how much all connections may hold together, messages that came whole included, before windows
-	// of connections grow no more.
-	roomyShared = 16 << 20
-	// heldStep is how exactly a connection tells what it holds.
-	heldStep = 64 << 10
-	// mostShared is what they may grant when messages come whole and more are to come.
-	mostShared = 128 << 20
-	// sweepEvery is how often waiting connections are looked after.
-	sweepEvery = 100 * time.Millisecond
-	// patience is how long a connection waits for others that go on before the budget grows for it.
-	patience = time.Second
-	// longPatience is how long it waits if much is held already.
-	longPatience = 5 * time.Second
-)
-
-// memory is the budget for half-received messages that a server's connections share (see
-// h2/memory.go). It starts small and doubles as messages granted from it come whole while others
-// wait, so that peers which go on get what they need and peers which only begin do not. One connection at
-// a time is a guest and may have more, until it needs nothing, does not go on, or others have waited for
-// it long enough.
+// memory is what all connections of a server hold: received bytes that programs have not taken, and
+// responses that clients have not. It is a count and no more. At the limit the streams whose bytes move
+// most slowly are ended, see shed; docs/memory.md says what follows.
 //
-// Its timer runs only while a connection waits, its goroutine only while one may be served. Lock order:
-// conn.mu before memory.mu; tick and serve take a connection's lock with memory's free.
+// Lock order: memory.mu before conn.mu.
 type memory struct {
-	// immutable
-	most  int64 // what allowed may grow to
-	fixed bool  // the amount was asked for: all of it is there from the beginning
+	limit int64 // immutable; bytes
 
-	unsent atomic.Int64 // bytes of finished responses that wait, see stall.go
-	held   atomic.Int64 // received bytes that programs have not taken, as told by connections
+	held    atomic.Int64
+	pending atomic.Int32 // connections that have been told to end streams and have not yet
 
-	// guarded by mu (a leaf lock)
-	mu      sync.Mutex
-	allowed int64
-	granted int64
-	whole   int64           // of what was granted, come whole since allowed last grew
-	untaken int64           // of granted, held by messages that came whole and wait for the program
-	holders map[*conn]int64 // what each has of granted
-	hungry  map[*conn]int64 // have streams that wait, for this budget or within the connection's own limits; what each holds besides
-	pinned  int64           // sum of what those hold besides
-	queue   []*conn         // of them, those that wait for this budget, in turn
-	waited  time.Time       // since when the first of queue waits
-	turn    *conn           // is being served
-	guest   *conn           // may have more, up to guestShared
-	ticks   int64           // since it is the guest
-	former  map[*conn]bool  // were the guest, did not go on, and still hold much
-	left    int64           // what they hold
-	refused bool            // turn did not get what it asked for
-	freed   int             // counts releases
-	serving bool            // serve runs or is about to
-	timer   *time.Timer
-	ticking bool
+	mu    sync.Mutex
+	conns map[*conn]struct{}
 }
 
-func newMemory(most int64) *memory {
-	m := &memory{most: most, fixed: most > 0, holders: make(map[*conn]int64), hungry: make(map[*conn]int64)}
-	if m.allowed = most; !m.fixed {
-		m.most, m.allowed = mostShared, firstShared
-	}
-	return m
+func newMemory(limit int64) *memory {
+	return &memory{limit: limit, conns: make(map[*conn]struct{})}
 }
 
-// connBudget is the memory as one connection sees it: h2.Budget.
-type connBudget conn
+// leastServerMemory is what a server may hold however little memory there is.
+const leastServerMemory = 64 << 20
 
-// Reserve implements h2.Budget. Whoever is not at its turn does not overtake those that wait. What alone
-// is more than there may be is granted when nothing else is.
-func (b *connBudget) Reserve(n int64) bool {
-	c, m := (*conn)(b), b.memory
+// defaultServerMemory is a quarter of the memory the process may use.
+func defaultServerMemory() int64 { return max(mem.Limit()/4, leastServerMemory) }
+
+func (m *memory) add(c *conn) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	mine := m.turn == c || m.guest == c || len(m.queue) == 0
-	if mine && m.fitsLocked(c, n) {
-		m.addLocked(c, n)
-		return true
-	}
-	if m.turn == c {
-		m.refused = true
-	} else if !slices.Contains(m.queue, c) {
-		if len(m.queue) == 0 {
-			m.waited = time.Now()
-		}
-		m.queue = append(m.queue, c)
-	}
-	return false // the connection calls Hungry
-}
-
-func (m *memory) fitsLocked(c *conn, n int64) bool {
-	if m.granted <= 0 || m.granted+n <= m.allowed {
-		return true
-	}
-	if m.guest == nil && !m.fixed {
-		m.guest, m.ticks = c, 0
-	}
-	return m.guest == c && m.holders[c]+n <= guestShared-m.left && m.granted+n <= m.allowed+guestStep*(1+m.ticks)
-}
-
-// Release implements h2.Budget.
-func (b *connBudget) Release(n int64) {
-	c, m := (*conn)(b), b.memory
-	m.mu.Lock()
-	m.addLocked(c, -n)
-	m.freed++
-	m.wakeLocked()
+	m.conns[c] = struct{}{}
 	m.mu.Unlock()
 }
 
-// Completed implements h2.Budget.
-func (b *connBudget) Completed(n int64) {
-	m := b.memory
+func (m *memory) remove(c *conn) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.untaken += n; n > 0 {
-		m.whole += n
-	}
-	// More would help only if it is not the program that others wait for.
-	if len(m.queue) > 0 && m.whole >= m.allowed/2 && m.untaken < m.allowed/4 {
-		m.whole = 0
-		m.allowed = min(2*m.allowed, m.most)
-	}
+	delete(m.conns, c)
+	m.mu.Unlock()
 }
 
-// Roomy implements h2.Budget.
-func (b *connBudget) Roomy() bool {
-	m := b.memory
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fixed || max(m.granted+m.pinned, m.held.Load()) < roomyShared
-}
+// short reports whether half of the memory is held: windows grow no more then.
+func (m *memory) short() bool { return m.held.Load() >= m.limit/2 }
 
-// tellHeldLocked tells the server how many received bytes wait for the program, if it is much more or less than it knows.
+// heldStep is how exactly a connection tells what it holds.
+const heldStep = 4 << 10
+
+// tellHeldLocked tells the server what the connection holds, if it is much more or less than it knows.
 func (c *conn) tellHeldLocked() {
 	if c.memory == nil {
 		return
 	}
-	n := c.h.Received()
+	n := c.h.Held()
 	if c.ended {
 		n = 0
 	}
-	if d := n - c.heldTold; d > heldStep || d < -heldStep || n == 0 && d != 0 {
+	if d := n - c.heldTold; d >= heldStep || d <= -heldStep || n == 0 && d != 0 {
 		c.memory.held.Add(d)
 		c.heldTold = n
 	}
 }
 
-// Hungry implements h2.Budget.
-func (b *connBudget) Hungry() {
-	m := b.memory
+// holder is a stream that can be ended for what it holds.
+type holder struct {
+	c  *conn
+	id uint32
+}
+
+// shed ends the streams whose bytes move most slowly until a tenth of the limit is free again, if
+// the limit is exceeded. Each connection ends its own on its read loop; until all have, nothing more is
+// decided. The caller holds no lock of a connection.
+func (m *memory) shed() {
+	if m == nil || m.held.Load() <= m.limit || !m.pending.CompareAndSwap(0, 1) {
+		return
+	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.pinLocked((*conn)(b), b.h.Held())
-	if m.ticking {
-		return
-	}
-	m.ticking = true
-	if m.timer == nil {
-		m.timer = time.AfterFunc(sweepEvery, m.tick)
-	} else {
-		m.timer.Reset(sweepEvery)
-	}
-}
-
-func (m *memory) addLocked(c *conn, n int64) {
-	m.granted += n
-	if left := m.holders[c] + n; left > 0 {
-		m.holders[c] = left
-	} else {
-		m.leaveLocked(c)
-		delete(m.holders, c)
-	}
-	if len(m.holders) == 0 && len(m.queue) == 0 && !m.fixed {
-		m.allowed, m.whole = firstShared, 0
-	}
-}
-
-// pinLocked notes that a hungry connection holds n bytes of its own windows.
-func (m *memory) pinLocked(c *conn, n int64) {
-	m.pinned += n - m.hungry[c]
-	m.hungry[c] = n
-}
-
-// dequeueLocked takes c out of the queue.
-func (m *memory) dequeueLocked(c *conn) {
-	at := slices.Index(m.queue, c)
-	if at < 0 {
-		return
-	}
-	if m.queue = slices.Delete(m.queue, at, at+1); at == 0 {
-		m.waited = time.Now()
-	}
-}
-
-// leaveLocked ends c's time as a guest.
-func (m *memory) leaveLocked(c *conn) {
-	if m.guest == c {
-		m.guest = nil
-	}
-}
-
-func (m *memory) wakeLocked() {
-	if len(m.queue) > 0 && !m.serving {
-		m.serving = true
-		go m.serve()
-	}
-}
-
-// serve lets the connections of the queue have what there is, one extension each in turn.
-func (m *memory) serve() {
-	for {
-		m.mu.Lock()
-		if len(m.queue) == 0 {
-			m.serving = false
-			m.mu.Unlock()
-			return
-		}
-		at := max(0, slices.Index(m.queue, m.guest)) // the guest first: the others wait for it
-		c, freed := m.queue[at], m.freed
-		m.turn, m.refused = c, false
-		m.mu.Unlock()
-		served := c.serveHungry()
-		m.mu.Lock()
-		m.turn = nil
-		if m.refused && m.freed == freed {
-			m.serving = false
-			m.mu.Unlock()
-			return
-		}
-		if !m.refused {
-			m.dequeueLocked(c)
-			if served { // there may be more of its streams
-				m.queue = append(m.queue, c)
+	var (
+		streams []holder
+		holders []flow.Holder
+	)
+	for c := range m.conns {
+		now := time.Now()
+		c.mu.Lock()
+		c.h.Streams(func(s *h2.Stream) {
+			if h := c.holds(s.User.(*stream), now); h.Bytes >= leastShed {
+				streams, holders = append(streams, holder{c, s.ID}), append(holders, h)
 			}
-		}
-		m.mu.Unlock()
-	}
-}
-
-// tick looks after the connections that wait and those they wait for.
-func (m *memory) tick() {
-	now := time.Now()
-	m.mu.Lock()
-	conns := slices.Collect(maps.Keys(m.holders))
-	for c := range m.hungry {
-		if _, ok := m.holders[c]; !ok {
-			conns = append(conns, c)
-		}
-	}
-	contended := len(m.queue) > 0
-	// Who waits for what others hold is not to blame that nothing comes. The guest is: it has what it needs.
-	excused := make(map[*conn]bool)
-	for _, c := range m.queue {
-		excused[c] = !m.fixed && c != m.guest
+		})
+		c.mu.Unlock()
 	}
 	m.mu.Unlock()
-	stuck := false
-	former, left := make(map[*conn]bool), int64(0)
-	for _, c := range conns {
-		v, hungry, received := c.sweep(now, contended, excused[c])
-		stuck = stuck || v.Stuck
-		m.mu.Lock()
-		if (m.former[c] && !v.Moved || m.guest == c && v.Stalled != nil) && received > formerLeast {
-			former[c] = true
-			left += received
-		}
-		if !hungry {
-			m.pinned -= m.hungry[c]
-			delete(m.hungry, c)
-		}
-		if !hungry || v.Stalled != nil {
-			m.leaveLocked(c)
-		}
-		m.mu.Unlock()
+	end := make(map[*conn][]uint32)
+	free := -m.limit / 10 * 9 // not by what is held: streams that were ended may hold some for a moment
+	for _, h := range holders {
+		free += h.Bytes
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.ticks++
-	m.former, m.left = former, min(left, guestShared/2) // the next guest is not to wait for the last byte
-	m.growLocked(now, stuck)
-	m.wakeLocked()
-	if m.ticking = len(m.hungry) > 0 || len(m.queue) > 0; m.ticking {
-		m.timer.Reset(sweepEvery)
+	for _, i := range flow.Slowest(holders) {
+		if free <= 0 {
+			break
+		}
+		free -= holders[i].Bytes
+		end[streams[i].c] = append(end[streams[i].c], streams[i].id)
+	}
+	err := &transport.Error{
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "server_memory",
+		Reason: "server holds its limit of " + strconv.FormatInt(m.limit, 10) +
+			" bytes of messages, and this call's came or went more slowly than others' (Limits.ServerMemory, WithLimits)",
+	}
+	for c, ids := range end {
+		c.lock()
+		if ids = c.dropResponsesLocked(ids, err); len(ids) > 0 {
+			m.pending.Add(1)
+			c.orderLocked(order{ids, err, true})
+		}
+		c.updateLocked()
+		c.flushLocked(flushNow)
+	}
+	m.pending.Add(-1)
+}
+
+// dropResponsesLocked ends those of the streams that have nothing more to tell their sinks: their responses wait.
+// It returns the others.
+func (c *conn) dropResponsesLocked(ids []uint32, err *transport.Error) (others []uint32) {
+	for _, id := range ids {
+		s := c.h.Stream(id)
+		if s == nil || !s.RemoteClosed || !s.SendEnded() {
+			others = append(others, id)
+			continue
+		}
+		s.User.(*stream).endErr = err
+		c.h.Reset(s, frame.ErrCode(err.Code))
+		c.counted(err)
+	}
+	return others
+}
+
+// leastShed is how much a stream holds at least to be ended for it.
+const leastShed = 4 << 10
+
+// holds returns what a stream holds, in the direction in which it holds more.
+func (c *conn) holds(s *stream, now time.Time) flow.Holder {
+	h := s.Holder(c.nanos(now))
+	if q := int64(s.Queued()); q > h.Bytes {
+		h = flow.Holder{Bytes: q, Moved: int64(s.queuedSum) - q, Age: int64(now.Sub(s.queuedAt))}
+	}
+	return h
+}
+
+// noteQueuedLocked notes that n bytes were sent on s, some of which wait; before of it did already.
+func (s *stream) noteQueuedLocked(before, n int) {
+	if before == 0 {
+		s.queuedAt, s.queuedSum = time.Now(), s.Queued()
+	} else {
+		s.queuedSum += n
 	}
 }
 
-// growLocked helps the connection that has waited long for others which go on.
-func (m *memory) growLocked(now time.Time, stuck bool) {
-	waited := now.Sub(m.waited)
-	if len(m.queue) == 0 || stuck || waited < patience {
-		return
-	}
-	if m.granted+m.pinned > guestShared && waited < longPatience {
-		return
-	}
-	m.guest = nil
-	m.allowed = min(m.allowed+m.allowed/4, m.most)
+// An order is streams that the read loop is to end, and why.
+type order struct {
+	ids  []uint32
+	err  *transport.Error
+	shed bool // memory.pending counts it
 }
 
-// serveHungry lets the connection take one extension, and tells whether it did.
-func (c *conn) serveHungry() bool {
-	c.lock()
-	if c.err != nil || c.ended {
-		c.mu.Unlock()
+// orderLocked has the read loop end streams. It is woken by its deadline, as by fail.
+func (c *conn) orderLocked(o order) {
+	if c.ended || c.err != nil {
+		c.doneLocked(o)
+		return
+	}
+	c.orders = append(c.orders, o)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // as in failLocked
+}
+
+// doneLocked notes that an order is carried out, or that there is nothing left of it to do.
+func (c *conn) doneLocked(o order) {
+	if o.shed {
+		c.memory.pending.Add(-1)
+	}
+}
+
+// carryOut ends the streams that the read loop was told to end. It returns false if err, of a read, has
+// another cause.
+func (c *conn) carryOut(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
-	before := len(c.h.Out)
-	c.h.Serve()
-	served := len(c.h.Out) > before
-	c.flushIfLocked(served)
-	return served
-}
-
-// sweep looks whether the connection goes on, ends what does not, and tells whether it still waits and what it
-// held before. contended: others wait for what it holds. excused: it waits for what others hold.
-func (c *conn) sweep(now time.Time, contended, excused bool) (v h2.Swept, hungry bool, received int64) {
-	c.lock()
-	if c.err != nil || c.ended {
-		c.mu.Unlock()
-		return v, false, 0
-	}
-	if excused {
-		c.h.Excuse(c.nanos(now))
-	} else {
-		v = c.h.Sweep(c.nanos(now))
-	}
-	hungry, received = c.h.IsHungry(), c.h.Received()
-	waiting, holder := suspects(v.Refuse...), suspects(v.Stalled)
+	c.mu.Lock()
+	orders := c.orders
+	c.orders = nil
 	c.mu.Unlock()
-	if refuse := unstarted(waiting); len(refuse) > 0 {
-		c.cut(now, refuse, errReceiveRefused, false)
-	} else if v.Stalled != nil && (hungry || contended) {
-		c.cutHolder(now, holder, v.GiveUp)
+	if len(orders) == 0 {
+		return false
 	}
-	for hungry && c.serveHungry() { // as far as the connection's own limit goes, which Sweep raises if nothing moves
-	}
-	return v, hungry, received
-}
-
-// A starter is a sink that knows whether anybody has looked at its call.
-type starter interface{ Started() bool }
-
-// A suspect is a stream that may have to end. By its number: without the lock the stream may end by itself, and be
-// another connection's.
-type suspect struct {
-	id   uint32
-	sink transport.Sink
-}
-
-func suspects(streams ...*h2.Stream) (out []suspect) {
-	for _, s := range streams {
-		if s != nil {
-			out = append(out, suspect{s.ID, s.User.(*stream).sink})
+	for _, o := range orders {
+		for _, id := range o.ids {
+			c.end(id, o.err)
 		}
-	}
-	return out
-}
-
-// unstarted returns those streams whose calls nobody has looked at: RFC 9113 §8.7, REFUSED_STREAM
-// promises just that. Calls have locks that come before the connection's.
-func unstarted(streams []suspect) (out []suspect) {
-	for _, s := range streams {
-		if k, ok := s.sink.(starter); ok && !k.Started() {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-var (
-	errReceiveRefused = &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "receive_refused",
-		Reason: "no memory for the message that the peer has begun (Limits.SharedReceiveMemory, WithLimits)", Unprocessed: true,
-	}
-	errReceiveStalled = &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "receive_stalled",
-		Reason: "peer began a message and did not go on while others waited for its memory (Limits.SharedReceiveMemory, WithLimits)",
-	}
-)
-
-// cutHolder ends the call whose message holds what others wait for: so that the peer may try again, if nobody has looked
-// at it.
-func (c *conn) cutHolder(now time.Time, holder []suspect, giveUp bool) {
-	if refuse := unstarted(holder); len(refuse) > 0 {
-		c.cut(now, refuse, errReceiveRefused, true)
-	} else if giveUp {
-		c.cut(now, holder, errReceiveStalled, true)
-	}
-}
-
-// cut resets streams that want memory for messages that do not come, or hold it (holder).
-func (c *conn) cut(now time.Time, streams []suspect, err *transport.Error, holder bool) {
-	c.lock()
-	var done []suspect
-	for _, s := range streams {
-		hs := c.h.Stream(s.id)
-		if hs == nil || hs.RemoteClosed || !hs.IsWaiting() && !(holder && hs.Lacking()) {
-			continue // went on meanwhile
-		}
-		st := hs.User.(*stream)
-		st.endErr, st.Cut = err, true
-		c.h.Reset(&st.Stream, frame.ErrCode(err.Code))
-		if !err.Unprocessed {
-			c.owedResets++
-		}
-		done = append(done, s)
-	}
-	c.updateLocked()
-	c.flushLocked(flushNow)
-	for _, s := range done {
-		c.counted(err)
-		s.sink.Closed(err) // most give back what they held
+		c.lock()
+		c.updateLocked()
+		c.doneLocked(o)
+		c.flushLocked(flushNow)
 	}
 	c.mu.Lock()
-	c.h.Spare(c.nanos(now), holder)
+	if c.err == nil && len(c.orders) == 0 {
+		_ = c.nc.SetReadDeadline(c.readBy)
+	}
 	c.mu.Unlock()
+	return true
+}
+
+// end ends one stream for err: its call answers with a status if it can, or is reset if it cannot, or did not.
+func (c *conn) end(id uint32, err *transport.Error) {
+	c.lock()
+	s := c.h.Stream(id)
+	if s == nil {
+		c.mu.Unlock()
+		return
+	}
+	st := s.User.(*stream)
+	if sh, ok := st.sink.(transport.Shedder); ok && !st.shed && !s.RemoteClosed && !s.SendEnded() {
+		st.shed = true
+		c.mu.Unlock()
+		c.counted(err)
+		sh.Shed(err)
+		return
+	}
+	open := !s.RemoteClosed
+	st.endErr = err
+	c.h.Reset(s, frame.ErrCode(err.Code))
+	c.mu.Unlock()
+	c.counted(err)
+	if open {
+		st.sink.Closed(err)
+	}
+}
+
+// watchFlowLocked looks after messages that wait for memory of the connection while there are any.
+func (c *conn) watchFlowLocked() {
+	if !c.h.Waits() || c.flowArmed {
+		return
+	}
+	c.flowArmed = true
+	if c.flowTimer == nil {
+		c.flowTimer = c.timerLocked(time.Duration(flow.TickEvery), c.flowTick)
+	} else {
+		c.flowTimer.Reset(time.Duration(flow.TickEvery))
+	}
+}
+
+var errConnMemory = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "connection_memory",
+	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
+		"(Limits.ReceiveMemory, WithLimits)",
+}
+
+func (c *conn) flowTick() {
+	c.lock()
+	c.flowArmed = false
+	if c.err != nil || c.ended {
+		c.mu.Unlock()
+		return
+	}
+	var ids []uint32
+	for _, s := range c.h.Tick(c.clock()) {
+		ids = append(ids, s.ID)
+	}
+	if len(ids) > 0 {
+		c.orderLocked(order{ids: ids, err: errConnMemory})
+	}
+	c.watchFlowLocked()
+	c.flushLocked(flushNow)
 }

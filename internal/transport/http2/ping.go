@@ -37,10 +37,9 @@ func (c *conn) controlLocked() *transport.Error {
 // measureLocked sends a ping whose answer tells the round trip, if the windows ask for one. Its
 // payload is random: a peer that answers before it has been asked cannot make windows grow.
 func (c *conn) measureLocked() {
-	if !c.h.WantPing || !c.rttData.IsZero() || c.role == h2.Client && c.quietPings > freePings {
+	if !c.h.WantPing() || !c.rttData.IsZero() || c.role == h2.Client && c.quietPings > freePings {
 		return
 	}
-	c.h.WantPing = false
 	c.countPingLocked()
 	c.rttData = pingData{rand.Uint64() | 1}
 	c.rttSent = c.clock()

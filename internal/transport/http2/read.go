@@ -25,6 +25,9 @@ const readChunk = 64 << 10
 func (c *conn) readLoop() {
 	for {
 		if err := c.fill(); err != nil {
+			if c.carryOut(err) {
+				continue
+			}
 			if c.restDue(err) {
 				if c.rest() {
 					return
@@ -87,6 +90,7 @@ func (c *conn) batch() *transport.Error {
 		fault = c.err
 	}
 	c.flushLocked(flushNow)
+	c.memory.shed()
 	return fault
 }
 

@@ -16,48 +16,44 @@ import (
 // large ones on a slow network must not hold back the small calls beside them.
 const backlogStreams = 4
 
-// A backlogger is a ServerHandler that wants to know when more than Limits.Backlog bytes of finished
-// responses wait (some), of several streams (full), and when it is half of that again. Called under the
-// connection's lock.
-type backlogger interface{ Backlog(some, full bool) }
-
-// backlogLocked tells the handler when the backlog passes a mark, and the server how much it is.
+// backlogLocked tells the handler when finished responses pile up because the peer does not take them, and when
+// half of them is gone.
 func (c *conn) backlogLocked() {
-	bytes := c.h.UnsentDone
-	some := bytes > c.limits.Backlog || c.backlogged && bytes > c.limits.Backlog/2
-	full := some && c.h.StreamsDone >= backlogStreams || c.backlogFull && some && c.h.StreamsDone > backlogStreams/2
-	if !some {
-		bytes = 0
-	}
-	if c.memory != nil && bytes != c.backlogTold {
-		c.memory.unsent.Add(int64(bytes - c.backlogTold))
-		c.backlogTold = bytes
-	}
-	if some == c.backlogged && full == c.backlogFull {
+	bytes, streams := c.h.UnsentDone, c.h.StreamsDone
+	full := bytes > c.limits.Backlog && streams >= backlogStreams ||
+		c.backlogged && bytes > c.limits.Backlog/2 && streams > backlogStreams/2
+	if full == c.backlogged {
 		return
 	}
-	c.backlogged, c.backlogFull = some, full
-	if b, ok := c.handler.(backlogger); ok {
-		b.Backlog(some, full)
+	c.backlogged = full
+	if b, ok := c.handler.(transport.Backlogger); ok {
+		b.Backlog(full)
 	}
 }
 
-// Unsent returns how many bytes of finished responses wait for clients, on those connections where they are
-// more than Limits.Backlog.
-func (c *ServerConfig) Unsent() int64 {
-	c.resolved()
-	return c.memory.unsent.Load()
+// watchLocked notes that a stream's sender is done while data of it still waits. answerBy: until when anyone waits for it.
+func (c *conn) watchLocked(s *stream, answerBy time.Time) {
+	now := time.Now()
+	s.waitSince, s.waitQueued = now, s.Queued()
+	s.answerBy = answerBy
+	left := c.limits.ZeroWindow
+	if !answerBy.IsZero() {
+		left = min(left, max(answerBy.Sub(now), 0))
+	}
+	c.checkStallsLocked(now.Add(left))
 }
 
-// watchLocked notes that a stream's sender is done while data of it still waits.
-func (c *conn) watchLocked(s *stream) {
-	s.waitSince, s.waitQueued = time.Now(), s.Queued()
-	if c.stallTimer == nil {
-		c.stallTimer = c.timerLocked(c.limits.ZeroWindow, c.stallTick)
-	} else if !c.stallArmed {
-		c.stallTimer.Reset(c.limits.ZeroWindow)
+// checkStallsLocked has stallTick run at t, or earlier.
+func (c *conn) checkStallsLocked(t time.Time) {
+	if !c.stallAt.IsZero() && !t.Before(c.stallAt) {
+		return
 	}
-	c.stallArmed = true
+	c.stallAt = t
+	if d := time.Until(t); c.stallTimer == nil {
+		c.stallTimer = c.timerLocked(d, c.stallTick)
+	} else {
+		c.stallTimer.Reset(d)
+	}
 }
 
 // waitsForSocketLocked tells whether it is not the peer's window that keeps a stream waiting. How slow a socket may be is
@@ -67,28 +63,36 @@ func (c *conn) waitsForSocketLocked(s *stream) bool {
 	return own && (conn || c.flushing)
 }
 
-// stallTick resets finished streams that made no progress for too long, and comes again if any
-// still wait.
+// stallTick resets finished streams that made no progress for too long, or that nobody waits for, and comes again
+// if any still wait.
 func (c *conn) stallTick() {
 	c.lock()
-	c.stallArmed = false
+	c.stallAt = time.Time{}
 	if c.err != nil {
 		c.mu.Unlock()
 		return
 	}
 	now := time.Now()
-	next := time.Duration(0)
 	c.h.Streams(func(hs *h2.Stream) {
 		s := hs.User.(*stream)
 		if s.waitSince.IsZero() || s.Queued() == 0 {
 			return
 		}
+		if !s.answerBy.IsZero() && !now.Before(s.answerBy) {
+			s.endErr = errAnswerLate
+			c.h.Reset(hs, frame.Cancel)
+			c.counted(s.endErr)
+			return
+		}
 		if s.Queued() != s.waitQueued || c.waitsForSocketLocked(s) {
 			s.waitSince, s.waitQueued = now, s.Queued()
 		}
-		left := c.limits.ZeroWindow - now.Sub(s.waitSince)
-		if left > 0 {
-			next = max(next, left)
+		next := s.waitSince.Add(c.limits.ZeroWindow)
+		if now.Before(next) {
+			if !s.answerBy.IsZero() && s.answerBy.Before(next) {
+				next = s.answerBy
+			}
+			c.checkStallsLocked(next)
 			return
 		}
 		s.endErr = &transport.Error{
@@ -99,10 +103,13 @@ func (c *conn) stallTick() {
 		c.counted(s.endErr)
 		c.owedResets++
 	})
-	if next > 0 {
-		c.stallArmed = true
-		c.stallTimer.Reset(next)
-	}
 	c.updateLocked()
 	c.flushLocked(flushNow)
+}
+
+// errAnswerLate ends a stream whose call's deadline has passed while its response waited for the peer's window.
+// The peer is not charged: a client on a slow network ends its call at the same time.
+var errAnswerLate = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.Cancel), Token: "response_deadline",
+	Reason: "the call's deadline passed while its response waited for the peer's window",
 }

@@ -27,12 +27,16 @@ type stream struct {
 
 	// guarded by c.mu
 	headAt uint64           // where the request head begins in all that this side sends (a client)
+	shed   bool             // its call was told to end for the memory it holds
 	heard  bool             // the peer has sent something since our last send
 	endErr *transport.Error // why the stream was cut short
 	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost
 	// of a finished sender whose data still waits, see stall.go
 	waitSince  time.Time
 	waitQueued int
+	queuedAt   time.Time // since when something is queued
+	queuedSum  int       // bytes that were queued then, and since
+	answerBy   time.Time // when nobody waits for the response any more; zero: never
 }
 
 func (s *stream) ID() uint32 { return s.Stream.ID }
@@ -134,6 +138,7 @@ func (s *stream) Want(n int) {
 	c.lock()
 	before := len(c.h.Out)
 	c.h.Want(&s.Stream, int64(n))
+	c.watchFlowLocked()
 	c.flushIfLocked(len(c.h.Out) > before)
 }
 
@@ -157,20 +162,32 @@ type serverStream struct{ stream }
 // Send implements transport.ServerStream.
 func (s *serverStream) Send(out *transport.Out) error {
 	c := s.c
+	n := 0
+	if out.Body != nil {
+		n = len(out.Body.B)
+	}
 	c.lock()
+	queued := s.Queued()
 	if err := s.sendLocked(out); err != nil {
 		c.mu.Unlock()
 		out.Body.Free()
 		return err
 	}
 	c.updateLocked()
-	if out.End {
-		if s.Queued() > 0 {
-			c.watchLocked(&s.stream)
+	waits := s.Queued() > 0
+	if waits {
+		s.noteQueuedLocked(queued, n)
+		if out.End {
+			c.watchLocked(&s.stream, out.Deadline)
 		}
+	}
+	if out.End {
 		c.flushLocked(flushYield)
 	} else {
 		c.flushLocked(s.modeLocked())
+	}
+	if waits {
+		c.memory.shed()
 	}
 	return nil
 }

@@ -38,6 +38,10 @@ func (c *conn) teardown() {
 	}
 	c.drainedLocked()
 	c.updateLocked()
+	for _, o := range c.orders {
+		c.doneLocked(o)
+	}
+	c.orders = nil
 	for _, t := range c.timers {
 		t.Stop()
 	}
@@ -72,6 +76,9 @@ func (c *conn) teardown() {
 
 // finished is the last that happens on a connection.
 func (c *conn) finished() {
+	if c.memory != nil {
+		c.memory.remove(c)
+	}
 	close(c.done)
 	if h, ok := c.handler.(interface{ ConnDone() }); ok {
 		h.ConnDone()
