@@ -44,8 +44,7 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 // WithHedging sends the call to further servers before the first has answered, by this policy (gRFC A6), and
 // takes the first answer: for methods that may be executed more than once. The policy must make sense as a
 // service config's must; more than 10 attempts are taken for 10. Streams are hedged until a response's header is
-// there, or more than 64 KiB was sent; a call whose request is one message and whose response is a stream waits
-// for the header before it is returned.
+// there, or more than 64 KiB was sent: NewStream returns at once, and RecvMsg and Header wait for the first answer.
 func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
 	policy := &call.HedgingPolicy{
 		MaxAttempts: min(p.MaxAttempts, maxCallAttempts),

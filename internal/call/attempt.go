@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -14,13 +15,19 @@ import (
 // Locks: mu is a leaf but for the stream's methods.
 type attempt struct {
 	// immutable after reset
-	single bool // one response: nobody is woken before it is complete
+	single bool    // one response: nobody is woken before it is complete
+	run    *runner // is told of the head and the end; nil: a unary call waits for the end itself
 
 	// owned by the receiving goroutine
 	credited int
 	in       inbound
 	checked  bool // the head was looked at
 	late     bool // expire may be called still
+
+	// set by the goroutine that launched it, before the runner makes it live
+	conn transport.ClientConn
+	done func(DoneInfo)     // called once, by who ends it
+	stop context.CancelFunc // ends the launch; nil: the first attempt
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -87,6 +94,7 @@ func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, num
 
 // Head implements transport.ClientSink.
 func (a *attempt) Head(h *transport.ResponseHead, end bool) {
+	defer a.tell()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.dropped {
@@ -120,6 +128,9 @@ func isGRPC(fields []transport.Field) bool {
 
 // Data implements transport.Sink.
 func (a *attempt) Data(p []byte, end bool) {
+	if end || a.run != nil && a.foreign { // foreign is the read loop's to set
+		defer a.tell()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.got += len(p)
@@ -134,6 +145,13 @@ func (a *attempt) Data(p []byte, end bool) {
 	}
 	if end {
 		a.endLocked()
+	}
+}
+
+// tell lets the runner know that there is news. mu is not held.
+func (a *attempt) tell() {
+	if a.run != nil {
+		a.run.heard(a)
 	}
 }
 
@@ -162,6 +180,7 @@ func (a *attempt) addLocked(p []byte) {
 
 // Trailers implements transport.Sink.
 func (a *attempt) Trailers(fields []transport.Field) {
+	defer a.tell()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.dropped {
@@ -174,6 +193,7 @@ func (a *attempt) Trailers(fields []transport.Field) {
 
 // Closed implements transport.Sink.
 func (a *attempt) Closed(err *transport.Error) {
+	defer a.tell()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.dropped {

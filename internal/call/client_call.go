@@ -43,8 +43,7 @@ type clientCall struct {
 	peer   *transport.ConnInfo  // of conn
 	opened int                  // attempts that were sent
 	retry  retrying
-	unsent int   // attempts in a row that did not reach the network
-	gate   *gate // of a hedged call; nil: nobody else sends
+	unsent int // attempts in a row that did not reach the network
 }
 
 // prepare computes everything that precedes the first attempt.
@@ -231,13 +230,16 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 			c.gaveUp(done, err)
 			return nil, err
 		}
+		if a.stop != nil && c.ctx.Err() != nil { // an attempt that was not needed any more by the time it had a connection
+			body.Free()
+			err := contextStatus(c.ctx, "the call was about to be sent")
+			c.gaveUp(done, err)
+			return nil, err
+		}
 		if err = c.send(conn, a, body, end); err == nil {
 			return done, nil
 		}
 		c.gaveUp(done, err)
-		if err == errSlower {
-			return nil, err
-		}
 		if err == transport.ErrStreamLimit {
 			c.pick.Full = conn
 		} else if err := c.reopen(err); err != nil {
@@ -249,15 +251,8 @@ func (c *clientCall) open(a *attempt, body *mem.Buf, end bool, again func() (*me
 	}
 }
 
-// send opens the attempt's stream, unless another attempt of a hedged call has won meanwhile.
+// send opens the attempt's stream.
 func (c *clientCall) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bool) error {
-	if c.gate != nil {
-		if !c.gate.enter() {
-			body.Free()
-			return errSlower
-		}
-		defer c.gate.leave()
-	}
 	stream, err := conn.Open(&c.head, body, end, a)
 	if err != nil {
 		return err

@@ -16,9 +16,6 @@ func (s *ClientStream) RecvMsg(m any) error {
 		}
 		return s.outcome()
 	}
-	if s.hedge != nil {
-		s.hedge.await()
-	}
 	err := s.recv(m)
 	if !s.receiver.CompareAndSwap(receiverBusy, receiverIdle) {
 		if a, _ := s.current(); a != nil {
@@ -39,40 +36,43 @@ func (s *ClientStream) outcome() error {
 }
 
 func (s *ClientStream) recv(m any) error {
-	for {
-		a, over := s.current()
-		if over {
-			return s.outcome()
-		}
+	if s.checkContext() {
+		return s.outcome()
+	}
+	a, over := s.awaitChosen()
+	for !over {
 		// Before messages that are here already: nothing succeeds after the caller has cancelled.
 		if s.checkContext() {
-			return s.outcome()
+			break
 		}
 		if f, ok := a.box.next(); ok {
 			return s.deliver(a, f, m)
 		}
 		ended, err := s.refill(a)
-		if err != nil {
+		if err == nil && ended {
+			err = s.conclude(a)
+		}
+		if err != nil || ended {
 			s.end(err, true)
-			return s.outcome()
+			break
 		}
-		if ended {
-			again, err := s.replace(a)
-			if err == nil && !again {
-				err = s.withAttempts(s.explain(a, a.outcome(s.set.Subtype)).Err())
-				if err == nil && !s.method.ServerStreams {
-					err = status.Error(codes.Unimplemented, "server sent no message to a call that has one response")
-				}
-			}
-			if err != nil || !again {
-				if err == nil {
-					s.throttle().Success()
-				}
-				s.end(err, true)
-				return s.outcome()
-			}
-		}
+		_, over = s.current()
 	}
+	return s.outcome()
+}
+
+// conclude is the status error of a response that has ended without a message more, nil for OK.
+func (s *ClientStream) conclude(a *attempt) error {
+	c := s.snapshot()
+	err := c.withAttempts(c.explain(a, a.outcome(s.set.Subtype)).Err())
+	switch {
+	case err != nil:
+		return err
+	case !s.method.ServerStreams:
+		return status.Error(codes.Unimplemented, "server sent no message to a call that has one response")
+	}
+	c.throttle().Success()
+	return nil
 }
 
 // deliver decodes a message. A call with one response is over with it: refill has seen to that.
@@ -150,8 +150,11 @@ func (s *ClientStream) singleLocked(a *attempt) error {
 	if s.method.ServerStreams {
 		return nil
 	}
-	if st := a.outcome(s.set.Subtype); st != nil {
-		return s.withAttempts(s.explain(a, st).Err())
+	a.mu.Unlock() // an attempt that has ended does not change
+	defer a.mu.Lock()
+	c := s.snapshot()
+	if st := c.explain(a, a.outcome(s.set.Subtype)); st != nil {
+		return c.withAttempts(st.Err())
 	}
 	if a.box.count > 1 {
 		return status.Error(codes.Unimplemented, "server sent more than one message to a call that has one response")
@@ -159,14 +162,9 @@ func (s *ClientStream) singleLocked(a *attempt) error {
 	return nil
 }
 
-// checkHead decides that this attempt is the one, and how its messages are read.
+// checkHead decides how the attempt's messages are read.
 func (s *ClientStream) checkHead(a *attempt) error {
 	a.checked = true
-	s.lockOpen()
-	if !s.committed {
-		s.commit()
-	}
-	s.openMu.Unlock()
 	if st := a.headError(s.set.Subtype); st != nil {
 		return st.Err()
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
@@ -18,21 +19,53 @@ type retrying struct {
 	seen    int          // attempts that a server may have acted on
 	step    int          // failures since the beginning or the last pushback: the backoff's exponent
 	refused int          // attempts a server's library refused without looking at them
+	lost    string       // why the attempt before failed; "": it did not
 }
 
-// again decides about an attempt that has ended with err, not nil: whether there is to be another, and
+// remember keeps why an attempt failed for the status of the call, should the next one fail as well.
+func (r *retrying) remember(err error) {
+	const most = 200
+	s := status.Convert(err)
+	if r.lost = s.Code().String() + ": " + s.Message(); len(r.lost) > most {
+		r.lost = strings.ToValidUTF8(r.lost[:most], "") + "..."
+	}
+}
+
+// How often a call is tried again because the peer has not acted on it. gRFC A6: "If the RPC reaches the gRPC server
+// library, but has never been seen by the server application logic ... the client library will immediately retry the RPC
+// once". A connection that is going away has refused the call for reasons of its own, and the next connection need not:
+// servers that end connections after so many calls (keepalive_requests of nginx) refuse several in a row now and then.
+const (
+	maxRefusals     = 1
+	maxGoAways      = 5
+	freeGoAways     = 2
+	firstGoAwayWait = 5 * time.Millisecond
+)
+
+// refusal decides about an attempt the peer has not acted on: whether it is to be repeated regardless of any policy.
+func (r *retrying) refusal(a *attempt) (pause time.Duration, again bool) {
+	r.refused++
+	if a.closed.Scope != transport.ScopeConn {
+		return 0, r.refused <= maxRefusals
+	}
+	if r.refused > freeGoAways {
+		pause = jitter(firstGoAwayWait << min(r.refused-freeGoAways-1, 10))
+	}
+	return pause, r.refused <= maxGoAways
+}
+
+// again decides about an attempt on conn that has ended with err, not nil: whether there is to be another, and
 // after which pause. A status error that is not that of an attempt is nobody's to repeat.
-func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bool) {
+func (c *clientCall) again(a *attempt, conn transport.ClientConn, err error) (pause time.Duration, again bool) {
 	if a.unprocessed() {
-		// "If the RPC reaches the gRPC server library, but has never been seen by the server application
-		// logic ... the client library will immediately retry the RPC once."
-		if c.retry.refused++; c.retry.refused == 1 {
+		if pause, again = c.retry.refusal(a); again {
+			c.retry.remember(err)
 			c.env.Counters.TransparentRetries.Add(1)
-			return 0, true
+			return pause, true
 		}
 	}
 	c.retry.seen++
-	c.pick.Avoid = append(c.pick.Avoid, c.conn)
+	c.pick.Avoid = append(c.pick.Avoid, conn)
 	p := c.retry.policy
 	if p == nil || a.committed() && !(p == idempotentRetry && a.unseen()) {
 		return 0, false
@@ -63,6 +96,7 @@ func (c *clientCall) again(a *attempt, err error) (pause time.Duration, again bo
 	if !c.deadline.IsZero() && time.Until(c.deadline) <= pause {
 		return 0, false // the pause alone would outlast the call: what has happened says more
 	}
+	c.retry.remember(err)
 	c.env.Counters.Retries.Add(1)
 	return pause, true
 }
@@ -130,13 +164,6 @@ func (a *attempt) unseen() bool {
 	return a.single && a.closed != nil && a.closed.Scope == transport.ScopeConn
 }
 
-// responding is committed for an attempt that has not ended.
-func (a *attempt) responding() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.committed()
-}
-
 // lastFields are the trailers, wherever they came.
 func (a *attempt) lastFields() []transport.Field {
 	if a.only {
@@ -160,13 +187,23 @@ func (c *clientCall) pauseFor(d time.Duration, last error) error {
 	}
 }
 
-// attemptsText is added to the status of a call that was tried more than once.
+// withAttempts adds to the status of a call that was tried more than once how often, and why the attempt before failed.
 func (c *clientCall) withAttempts(err error) error {
-	if c.retry.seen < 2 || err == nil {
+	if err == nil || c.retry.seen < 2 && c.retry.lost == "" {
 		return err
 	}
 	s := status.Convert(err)
-	return s.WithMessage(fmt.Sprintf("%s (after %d attempts)", s.Message(), c.retry.seen)).Err()
+	var more []string
+	if c.retry.seen >= 2 {
+		more = append(more, "after "+plural(c.retry.seen, "attempt"))
+	}
+	if lost := c.retry.lost; lost != "" && !strings.HasPrefix(lost, s.Code().String()+": "+s.Message()) {
+		more = append(more, "the attempt before: "+lost)
+	}
+	if more == nil {
+		return err
+	}
+	return s.WithMessage(s.Message() + " (" + strings.Join(more, "; ") + ")").Err()
 }
 
 // limitAttempt ends a if it has no response head within PerAttemptTimeout. stop ends that, and tells whether expire
@@ -199,4 +236,5 @@ func (a *attempt) expire(text string) {
 	if stream != nil {
 		stream.Reset(codeCancel, "attempt_timeout")
 	}
+	a.tell()
 }

@@ -94,7 +94,7 @@ func TestRetryPolicy(t *testing.T) {
 		{name: "attempts run out", answers: []answer{failure(codes.Unavailable)}, want: codes.Unavailable, text: "m (after 4 attempts)", n: 4,
 			pauses: []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}},
 		{name: "not retryable", answers: []answer{failure(codes.NotFound)}, want: codes.NotFound, text: "m", n: 1},
-		{name: "not retryable later", answers: []answer{failure(codes.Unavailable), failure(codes.NotFound)}, want: codes.NotFound, text: "m (after 2 attempts)", n: 2},
+		{name: "not retryable later", answers: []answer{failure(codes.Unavailable), failure(codes.NotFound)}, want: codes.NotFound, text: "m (after 2 attempts; the attempt before: UNAVAILABLE: m)", n: 2},
 		{name: "committed by a header", answers: []answer{{200, grpcHead, "", []string{"grpc-status", "14"}, false}}, want: codes.Unavailable, n: 1},
 		{name: "reset", answers: []answer{{reset: true}, success()}, want: codes.Internal, text: "inproc: stream reset by the other side: broken", n: 1},
 		{name: "HTTP status", answers: []answer{{503, nil, "", nil, false}, success()}, n: 2},

@@ -118,7 +118,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	if err == nil {
 		u.throttle().Success()
 	} else {
-		pause, again = u.clientCall.again(a, err)
+		pause, again = u.clientCall.again(a, u.conn, err)
 	}
 	u.attemptEnded(a, err)
 	if done != nil {
@@ -146,8 +146,8 @@ func (u *unary) finish(a *attempt) error {
 
 // result is the status error of a complete attempt; for OK the response is decoded.
 func (u *unary) result(a *attempt) error {
-	if s := a.outcome(u.set.Subtype); s != nil {
-		return u.explain(a, s).Err()
+	if s := u.explain(a, a.outcome(u.set.Subtype)); s != nil {
+		return s.Err()
 	}
 	switch n := a.box.count; {
 	case n == 0:
@@ -163,13 +163,19 @@ func (u *unary) result(a *attempt) error {
 	return a.in.unmarshal(f, u.res)
 }
 
-// explain corrects the status of a peer's reset that is only the echo of the deadline, and says more of a lost connection.
+// explain is the status of a call whose attempt ended with s, nil for OK. The client's deadline decides: what comes after
+// it may have been cut by the server's, which ends in good order where a handler returns when its context ends. Of a lost
+// connection it says more.
 func (c *clientCall) explain(a *attempt, s *status.Status) *status.Status {
+	if !c.deadline.IsZero() && !a.expired && !time.Now().Before(c.deadline) {
+		doing := "the response ended after that"
+		if s != nil {
+			doing = "the server ended the call with " + s.Code().String() + ": " + s.Message()
+		}
+		return status.Convert(c.timeUp(doing))
+	}
 	if s == nil {
 		return nil
-	}
-	if s.Code() == codes.Canceled && !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
-		return status.Convert(c.timeUp(s.Message()))
 	}
 	return c.report(s, a)
 }
