@@ -17,7 +17,7 @@ const maxCallAttempts = 10
 // idempotency_level is NO_SIDE_EFFECTS or IDEMPOTENT are tried up to 4 times when UNAVAILABLE (unary ones also if the
 // connection breaks in the middle of the response, of which a unary call shows nothing before its end), others
 // once. Those repetitions are bounded by the service config's retryThrottling, or, without one, by a budget of 10
-// tokens for the client, of which a failure takes one and a success returns a tenth: below half of it nothing is
+// tokens for the client, of which an UNAVAILABLE from a server takes one and a success returns a tenth: below half of it nothing is
 // repeated. Attempts that no server has looked at are repeated in any case.
 func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 	policy := &call.RetryPolicy{

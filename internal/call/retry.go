@@ -75,7 +75,7 @@ func (c *clientCall) again(a *attempt, conn transport.ClientConn, err error) (pa
 		return 0, false
 	}
 	// Counted before anything else is asked: the budget is for all calls of the channel.
-	if allowed := c.throttle().Failure(); stop || !allowed || c.retry.seen >= p.MaxAttempts {
+	if allowed := c.charge(a); stop || !allowed || c.retry.seen >= p.MaxAttempts {
 		if !stop && !allowed && c.retry.seen < p.MaxAttempts {
 			c.env.Counters.Throttled.Add(1)
 		}
@@ -118,6 +118,17 @@ func (c *clientCall) throttle() *Throttle {
 		return t
 	}
 	return c.env.implicitBudget()
+}
+
+// charge takes a's failure from the budget and reports whether another attempt may be made. The client's own budget is
+// for servers that refuse: a connection that is lost with a hundred calls says nothing of the load, and the pauses of
+// connecting bound how often that happens.
+func (c *clientCall) charge(a *attempt) bool {
+	t := c.throttle()
+	if c.retry.policy == idempotentRetry && t == c.env.budget && a.closed != nil && a.closed.Scope == transport.ScopeConn {
+		return t.Allow()
+	}
+	return t.Failure()
 }
 
 // backoff before the next attempt: "min(initialBackoff*backoffMultiplier**(n-1), maxBackoff)" with a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -426,4 +427,45 @@ func TestImplicitRetriesHaveABudget(t *testing.T) {
 			t.Errorf("%d calls made %d requests, want a few more", calls, n)
 		}
 	})
+}
+
+// Calls that are lost with their connection are tried again, however many they were.
+func TestLostConnectionsAreNotCharged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 100
+		conn := inproc.New(script(success()), 0, nil)
+		defer conn.Close(nil)
+		lost := new(atomic.Int32)
+		lost.Store(calls)
+		env := testEnv(t, lostConn{conn, lost})
+		idempotent := rawUnary
+		idempotent.Idempotent = true
+		var wg sync.WaitGroup
+		for range calls {
+			wg.Go(func() {
+				if err := Invoke(t.Context(), env, idempotent, testSettings(), encoding.RawMessage("q"), new(encoding.RawMessage)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// lostConn is a connection that is lost under the first streams.
+type lostConn struct {
+	transport.ClientConn
+	left *atomic.Int32
+}
+
+func (c lostConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink transport.ClientSink) (transport.ClientStream, error) {
+	if c.left.Add(-1) < 0 {
+		return c.ClientConn.Open(head, body, end, sink)
+	}
+	s, err := c.ClientConn.Open(head, body, false, sink)
+	if err == nil {
+		s.Reset(codeCancel, "lost")
+		sink.Closed(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Token: "reset", Reason: "connection lost"})
+	}
+	return s, err
 }
