@@ -6,6 +6,7 @@ require (
 	github.com/bufbuild/protocompile v0.14.1
 	github.com/google/go-cmp v0.7.0
 	github.com/naru-rpc/naru v0.0.0
+	github.com/naru-rpc/naru/dynamic v0.0.0
 	github.com/naru-rpc/naru/examples v0.0.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
@@ -37,3 +38,5 @@ require (
 replace github.com/naru-rpc/naru => ../..
 
 replace github.com/naru-rpc/naru/examples => ../../examples
+
+replace github.com/naru-rpc/naru/dynamic => ../../dynamic

@@ -7,6 +7,8 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+
+	"github.com/naru-rpc/naru/status"
 )
 
 // Exit codes of every verb. They are part of the command's interface: scripts test them.
@@ -16,6 +18,10 @@ const (
 	ExitUsage       = 2   // the command line is wrong: unknown verb or flag, bad value, missing argument
 	ExitInternal    = 3   // a bug of this program
 	ExitInterrupted = 130 // ended by an interrupt before it was done
+
+	// ExitStatus plus the status code, when a call ended with a status that is not OK: 69 for NOT_FOUND,
+	// 78 for UNAVAILABLE. grpcurl does the same.
+	ExitStatus = 64
 )
 
 // Error is an error with an exit code and what a person needs beside the message.
@@ -62,6 +68,7 @@ func WithHint(err error, format string, args ...any) error {
 // Code returns the exit code of err: the one place where errors become codes.
 func Code(err error) int {
 	var coded *Error
+	st, isStatus := status.FromError(err)
 	switch {
 	case err == nil:
 		return ExitOK
@@ -69,6 +76,8 @@ func Code(err error) int {
 		return coded.Code
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
+	case isStatus:
+		return ExitStatus + int(st.Code())
 	default:
 		return ExitFailed
 	}

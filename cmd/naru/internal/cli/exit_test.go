@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/status"
 )
 
 // TestErrors holds the table of exit codes and the one style of errors.
@@ -25,6 +28,8 @@ func TestErrors(t *testing.T) {
 		{"hint on nothing", WithHint(nil, "try"), ExitOK, ""},
 		{"two hints", WithHint(WithHint(errors.New("no"), "inner"), "outer"), ExitFailed, "error: no\nhint: outer\nhint: inner\n"},
 		{"wrapped", fmt.Errorf("gen: %w", Usagef("no")), ExitUsage, "error: gen: no\n"},
+		{"status", fmt.Errorf("a: %w", status.Error(codes.NotFound, "none")), ExitStatus + 5, "error: a: NOT_FOUND: none\n"},
+		{"status with a hint", WithHint(status.Error(codes.Unavailable, "no"), "try"), ExitStatus + 14, "error: UNAVAILABLE: no\nhint: try\n"},
 		{"reported", Reported(ExitFailed), ExitFailed, ""},
 		{"interrupted", fmt.Errorf("dial: %w", context.Canceled), ExitInterrupted, "error: interrupted\n"},
 		{"deadline", context.DeadlineExceeded, ExitFailed, "error: context deadline exceeded\n"},

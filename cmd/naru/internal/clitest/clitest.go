@@ -15,6 +15,11 @@
 //	lacks path "text"    a file that must not
 //	copy from to         copy a file
 //	remove path          remove a file or folder
+//	shop [tls]           serve the shop until the script ends, with reflection and health; $ADDR stands for its
+//	                     address in arguments and in output, ca.pem is its authority
+//	listen [text]        accept connections and send a text on each; $ADDR stands for the address
+//	stdin "text"         what the next run reads
+//	setenv NAME value    set a variable of the runs' environment
 //
 // With the test flag -update, expected output is rewritten.
 package clitest
@@ -85,6 +90,10 @@ type script struct {
 	work    string // the script's folder
 	dir     string // where commands start
 
+	addr  string            // $ADDR
+	input string            // of the next run
+	vars  map[string]string // the environment
+
 	// of the last run of naru
 	ran            bool
 	checked        bool
@@ -112,6 +121,9 @@ func (s *script) step(line string) {
 		s.fail("no command %q", words[0])
 		return
 	}
+	for i, word := range words {
+		words[i] = strings.ReplaceAll(word, "$ADDR", s.addr)
+	}
 	run(s, words[1:])
 }
 
@@ -122,12 +134,13 @@ func (s *script) naru(args []string) {
 	s.stderr.Reset()
 	s.ran, s.checked = true, false
 	env := &cli.Env{
-		Stdin:  strings.NewReader(""),
+		Stdin:  strings.NewReader(s.input),
 		Stdout: &s.stdout,
 		Stderr: &s.stderr,
 		Dir:    s.dir,
-		Getenv: func(string) string { return "" },
+		Getenv: func(name string) string { return s.vars[name] },
 	}
+	s.input = ""
 	s.code = root.Main(s.t.Context(), env, args)
 }
 
@@ -154,6 +167,9 @@ func (s *script) exit(args []string) {
 func (s *script) output(stream string, got string, args []string) {
 	got = strings.ReplaceAll(got, s.work, "$WORK")
 	got = strings.ReplaceAll(got, string(filepath.Separator), "/")
+	if s.addr != "" {
+		got = strings.ReplaceAll(got, s.addr, "$ADDR")
+	}
 	if len(args) != 1 {
 		s.fail("%s: want one name", stream)
 		return

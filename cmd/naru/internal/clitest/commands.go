@@ -26,12 +26,27 @@ func commands() map[string]func(s *script, args []string) {
 				s.fail("%v", err)
 			}
 		},
+		"shop":   (*script).shop,
+		"listen": (*script).listen,
+		"stdin":  func(s *script, args []string) { s.input = strings.Join(args, " ") },
+		"setenv": (*script).setenv,
 		"remove": func(s *script, args []string) {
 			if err := os.RemoveAll(s.path(args[0])); err != nil {
 				s.fail("%v", err)
 			}
 		},
 	}
+}
+
+func (s *script) setenv(args []string) {
+	if len(args) != 2 {
+		s.fail("setenv: want a name and a value")
+		return
+	}
+	if s.vars == nil {
+		s.vars = map[string]string{}
+	}
+	s.vars[args[0]] = args[1]
 }
 
 func (s *script) path(p string) string { return filepath.Join(s.dir, filepath.FromSlash(p)) }

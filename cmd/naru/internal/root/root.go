@@ -6,14 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/naru-rpc/naru/cmd/naru/internal/call"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
+	"github.com/naru-rpc/naru/cmd/naru/internal/describe"
 	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
+	"github.com/naru-rpc/naru/cmd/naru/internal/list"
 	"github.com/naru-rpc/naru/cmd/naru/internal/version"
 )
 
 // verbs lists every verb, in the order of the help text.
 var verbs = []func(*cli.Env) *cobra.Command{
+	list.New,
+	describe.New,
+	call.New,
 	gen.New,
 	demo.New,
 	version.New,

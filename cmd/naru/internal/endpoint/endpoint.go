@@ -1,0 +1,202 @@
+// Package endpoint is how every verb that calls a server reaches it: one set of flags, and one way from
+// a target on the command line to a client.
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+)
+
+// Flags is how to reach a server, as the command line says it.
+type Flags struct {
+	Plaintext, TLS bool
+	CA, Cert, Key  string // PEM files
+	ServerName     string
+	SkipVerify     bool
+	Authority      string
+	UserAgent      string
+	Headers        []string // "name: value", with ${VARIABLE}
+	Timeout        time.Duration
+	ConnectTimeout time.Duration
+	MaxMessage     int
+	Verbose        bool
+}
+
+// Register adds the flags to a verb's.
+func (f *Flags) Register(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.Plaintext, "plaintext", false, "speak HTTP/2 without TLS; by default it is found out which of the two the server speaks")
+	fs.BoolVar(&f.TLS, "tls", false, "speak TLS, and fail if the server does not")
+	fs.StringVar(&f.CA, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
+	fs.StringVar(&f.Cert, "cert", "", "PEM `file` with the client's certificate, for mutual TLS; needs --key")
+	fs.StringVar(&f.Key, "key", "", "PEM `file` with the key of --cert")
+	fs.StringVar(&f.ServerName, "server-name", "", "`name` that the server's certificate must have, if it is not the target's")
+	fs.BoolVar(&f.SkipVerify, "insecure-skip-verify", false, "accept any certificate of the server: for tests alone, since anyone can answer")
+	fs.StringVar(&f.Authority, "authority", "", "send this :authority `host` instead of the target's")
+	fs.StringArrayVarP(&f.Headers, "header", "H", nil, "send metadata, as `\"name: value\"`; ${VARIABLE} is taken from the environment; values of names that end in -bin are base64; repeat for more")
+	fs.DurationVar(&f.Timeout, "timeout", 0, "give up after this `time`, such as 500ms or 1m (default none)")
+	fs.DurationVar(&f.ConnectTimeout, "connect-timeout", 10*time.Second, "give up connecting after this `time`")
+	fs.IntVar(&f.MaxMessage, "max-message", 64<<20, "accept messages of up to this many `bytes`")
+	fs.BoolVarP(&f.Verbose, "verbose", "v", false, "print on stderr what was chosen, and the metadata of answers")
+}
+
+// validate finds mistakes that need no look at the server.
+func (f *Flags) validate() error {
+	switch {
+	case f.Plaintext && f.TLS:
+		return cli.Usagef("--plaintext and --tls exclude each other")
+	case f.Plaintext && (f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != "" || f.SkipVerify):
+		return cli.Usagef("--plaintext has no certificates: leave out --ca, --cert, --key, --server-name and --insecure-skip-verify")
+	case (f.Cert == "") != (f.Key == ""):
+		return cli.Usagef("--cert and --key go together")
+	case f.Timeout < 0:
+		return cli.Usagef("--timeout %v: want a time above 0", f.Timeout)
+	case f.ConnectTimeout <= 0:
+		return cli.Usagef("--connect-timeout %v: want a time above 0", f.ConnectTimeout)
+	case f.MaxMessage <= 0:
+		return cli.Usagef("--max-message %d: want a number of bytes above 0", f.MaxMessage)
+	}
+	return nil
+}
+
+// config returns the TLS configuration that the flags describe.
+func (f *Flags) config(env *cli.Env) (*tls.Config, error) {
+	cfg := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.SkipVerify}
+	if f.CA != "" {
+		pem, err := os.ReadFile(env.Path(f.CA))
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca %s: the file has no certificate in PEM form", f.CA)
+		}
+	}
+	if f.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(env.Path(f.Cert), env.Path(f.Key))
+		if err != nil {
+			return nil, fmt.Errorf("--cert %s, --key %s: %w", f.Cert, f.Key, err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+// needsTLS reports whether a flag makes sense with TLS alone.
+func (f *Flags) needsTLS() bool {
+	return f.TLS || f.CA != "" || f.Cert != "" || f.ServerName != "" || f.SkipVerify
+}
+
+// Dial returns a client of the target. A target is host:port, or what naru.NewClient takes. Security is
+// found out for host:port and unix sockets unless a flag decides it; other targets need --plaintext or get
+// TLS. The caller closes the client.
+func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Client, error) {
+	if err := f.validate(); err != nil {
+		return nil, err
+	}
+	kv, err := f.metadata(env)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := f.config(env)
+	if err != nil {
+		return nil, err
+	}
+	network, address, known, err := split(target)
+	if err != nil {
+		return nil, err
+	}
+	plaintext := f.Plaintext
+	if !plaintext && !f.needsTLS() && known {
+		if plaintext, err = guess(ctx, network, address, cfg, f.ConnectTimeout); err != nil {
+			return nil, fmt.Errorf("cannot connect to %s: %w", target, err)
+		}
+		if f.Verbose {
+			fmt.Fprintf(env.Stderr, "# %s speaks %s\n", target, map[bool]string{true: "plaintext", false: "TLS"}[plaintext])
+		}
+	}
+	opts := []naru.ClientOption{
+		naru.WithConnectTimeout(f.ConnectTimeout),
+		naru.WithMaxReceiveMessageSize(f.MaxMessage),
+		naru.WithUserAgent("naru"),
+	}
+	if plaintext {
+		opts = append(opts, naru.WithPlaintext())
+	} else {
+		opts = append(opts, naru.WithTLS(cfg))
+	}
+	if f.Authority != "" {
+		opts = append(opts, naru.WithAuthority(f.Authority))
+	}
+	if len(kv) > 0 {
+		opts = append(opts, naru.WithDefaultCallOptions(naru.WithMetadata(kv...)))
+	}
+	client, err := naru.NewClient(target, opts...)
+	if err != nil {
+		return nil, cli.Usagef("%v", err)
+	}
+	return client, nil
+}
+
+// Context returns ctx with the time limit of the flags.
+func (f *Flags) Context(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.Timeout > 0 {
+		return context.WithTimeout(ctx, f.Timeout)
+	}
+	return context.WithCancel(ctx)
+}
+
+// metadata returns the pairs of --header.
+func (f *Flags) metadata(env *cli.Env) ([]string, error) {
+	var kv []string
+	for _, h := range f.Headers {
+		name, value, ok := strings.Cut(h, ":")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !ok || name == "" {
+			return nil, cli.WithHint(cli.Usagef("--header %q: want \"name: value\"", h), "for example: --header \"authorization: Bearer ${TOKEN}\"")
+		}
+		value, err := expand(strings.TrimSpace(value), env.Getenv)
+		if err != nil {
+			return nil, cli.Usagef("--header %s: %v", name, err)
+		}
+		if strings.HasSuffix(name, "-bin") {
+			if value, err = decodeBase64(value); err != nil {
+				return nil, cli.Usagef("--header %s: the value of a name that ends in -bin is base64: %v", name, err)
+			}
+		}
+		kv = append(kv, name, value)
+	}
+	return kv, nil
+}
+
+// expand replaces ${NAME} by the environment's. A variable that is not set is an error: a call without
+// its token fails in a way that is harder to see.
+func expand(s string, getenv func(string) string) (string, error) {
+	var b strings.Builder
+	for {
+		before, after, ok := strings.Cut(s, "${")
+		b.WriteString(before)
+		if !ok {
+			return b.String(), nil
+		}
+		name, rest, ok := strings.Cut(after, "}")
+		if !ok {
+			return "", fmt.Errorf("\"${\" without \"}\"")
+		}
+		value := getenv(name)
+		if value == "" {
+			return "", fmt.Errorf("the environment has no variable %s", name)
+		}
+		b.WriteString(value)
+		s = rest
+	}
+}
