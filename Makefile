@@ -43,7 +43,7 @@ fuzz-short: ## every fuzz target with FUZZTIME (200000x) inputs
 	FUZZTIME=$(FUZZTIME) scripts/fuzz-short
 
 .PHONY: cross
-cross: ## build and vet runtime and commands for linux, darwin, windows on amd64, arm64
+cross: ## build and vet the runtime (and commands) for other systems: linux, darwin, windows, bsd, plan9, wasm, 386
 	scripts/cross
 
 # Rebuilt when the pinned version changes.

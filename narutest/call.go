@@ -136,6 +136,8 @@ type runner struct{ done chan struct{} }
 
 func (runner) Postpone(*call.ServerCall) bool { return false }
 func (runner) Problem(string)                 {}
+func (runner) Withdraw(*call.ServerCall) bool { return false } // Run is called at once
+func (runner) Abandoned(*call.ServerCall)     {}
 func (r runner) Dispatch(c *call.ServerCall)  { go c.Run() }
 func (r runner) Finished(*call.ServerCall)    { close(r.done) }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
@@ -85,24 +84,6 @@ func asFailure(addr resolver.Address, err error) *connectivity.Failure {
 	return &connectivity.Failure{
 		Reason: dialReason(err), Address: addr.String(), Time: time.Now(), Text: "connecting failed", Err: err,
 	}
-}
-
-// dialReason reads the operating system's answer.
-func dialReason(err error) connectivity.Reason {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return connectivity.Refused // ENOENT: the file of a unix socket
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
-		return connectivity.Unreachable
-	case errors.Is(err, syscall.ETIMEDOUT):
-		return connectivity.ConnectTimeout
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
-		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return connectivity.Resources
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return connectivity.Reset
-	}
-	return connectivity.Other
 }
 
 // connFailure makes a failure of what ended a connection; nil if this side ended it on purpose.

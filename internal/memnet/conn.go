@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -73,7 +72,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 func (c *Conn) Close() error {
 	return c.close(func() {
 		c.out.closeWrite(net.ErrClosed)
-		c.in.abort(net.ErrClosed, syscall.EPIPE)
+		c.in.abort(net.ErrClosed, errPipe)
 	})
 }
 
@@ -81,8 +80,8 @@ func (c *Conn) Close() error {
 // other end's reads and writes fail with syscall.ECONNRESET.
 func (c *Conn) Abort() {
 	_ = c.close(func() {
-		c.out.abort(syscall.ECONNRESET, net.ErrClosed)
-		c.in.abort(net.ErrClosed, syscall.ECONNRESET)
+		c.out.abort(errReset, net.ErrClosed)
+		c.in.abort(net.ErrClosed, errReset)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"syscall"
 )
 
 // backlog is how many dialled connections wait for Accept; more dials block, as with a
@@ -33,7 +32,7 @@ func (n *Network) Listen(name string) (*Listener, error) {
 	}
 	addr := Addr(name)
 	if _, taken := n.listeners[addr]; taken {
-		return nil, &net.OpError{Op: "listen", Net: "mem", Addr: addr, Err: syscall.EADDRINUSE}
+		return nil, &net.OpError{Op: "listen", Net: "mem", Addr: addr, Err: errInUse}
 	}
 	l := &Listener{
 		network: n,
@@ -72,7 +71,7 @@ func (n *Network) Dial(ctx context.Context, name string) (*Conn, error) {
 	client := Addr(fmt.Sprintf("client-%d", n.dialled))
 	n.mu.Unlock()
 	if l == nil {
-		return fail(syscall.ECONNREFUSED)
+		return fail(errRefused)
 	}
 	a, b := newConns(n.Buffer, client, l.addr)
 	if err := l.offer(ctx, b); err != nil {
@@ -107,13 +106,13 @@ func (l *Listener) offer(ctx context.Context, c *Conn) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return syscall.ECONNREFUSED
+		return errRefused
 	}
 	select {
 	case l.queue <- c:
 		return nil
 	case <-l.done:
-		return syscall.ECONNREFUSED
+		return errRefused
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -3,6 +3,7 @@
 package http2
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
@@ -15,7 +16,8 @@ func rawConn(net.Conn) syscall.RawConn { return nil }
 func rawReadFD(uintptr, []byte) (int, error)  { panic("BUG: raw read without a raw connection") }
 func rawWriteFD(uintptr, []byte) (int, error) { panic("BUG: raw write without a raw connection") }
 
-const (
-	errAgain = syscall.Errno(1<<30 - 1)
-	errIntr  = syscall.Errno(1<<30 - 2)
+// Never returned by anything; not every system has errno values.
+var (
+	errAgain = errors.New("no raw connections: would block")
+	errIntr  = errors.New("no raw connections: interrupted")
 )

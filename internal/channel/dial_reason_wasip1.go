@@ -1,0 +1,4 @@
+package channel
+
+// hostDown: WASI has no EHOSTDOWN.
+func hostDown(error) bool { return false }
