@@ -75,7 +75,7 @@ func defaultShared() sharedConfig {
 		maxReceive:  DefaultMaxReceiveMessageSize,
 		maxSend:     -1,
 		compressMin: defaultCompressMinBytes,
-		codecs:      []encoding.Codec{encoding.Proto(), encoding.JSON(), encoding.Raw()},
+		codecs:      []encoding.Codec{encoding.Proto(), encoding.Raw()},
 		compressors: []encoding.Compressor{encoding.Gzip(), encoding.Zstd()},
 	}
 }
@@ -136,7 +136,7 @@ func WithMaxSendMessageSize(bytes int) Option {
 	}}
 }
 
-// WithCodecs adds codecs to those that are built in: "proto", "json" and "raw". One with the name of another
+// WithCodecs adds codecs to those that are built in, "proto" and "raw"; encoding.JSON() is one to add. One with the name of another
 // replaces it.
 func WithCodecs(codecs ...encoding.Codec) Option {
 	return option{func(c *sharedConfig) {

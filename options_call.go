@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/credentials"
-	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
@@ -118,11 +117,11 @@ func WithCompression(name string) CallOption {
 	})
 }
 
-// WithCodec sends and receives messages in this codec: "proto" (the default), "json", "raw", or another
+// WithCodec sends and receives messages in this codec: "proto" (the default), "raw", or another
 // of the client's.
 func WithCodec(name string) CallOption {
 	return callOption(func(c *callConfig) {
-		if c.Subtype = name; name == encoding.Proto().Name() {
+		if c.Subtype = name; name == "proto" {
 			c.Subtype = ""
 		}
 	})

@@ -103,7 +103,19 @@ func TestCodecs(t *testing.T) {
 		if status.Code(err) != codes.Internal {
 			t.Errorf("a typed handler was given raw bytes: %v", err)
 		}
+	}, serverOnly{naru.WithCodecs(encoding.JSON())}, clientOnly{naru.WithCodecs(encoding.JSON())})
+}
+
+// JSON makes more work of a byte than the binary format does, so that only those have it who ask for it.
+func TestJSONIsOptIn(t *testing.T) {
+	overAll(t, plain, func(t *testing.T, p *pair) {
+		_, err := p.unary(t.Context(), "x", naru.WithCodec("json"))
+		wantStatus(t, err, codes.Internal, `no codec "json" is known to this client (WithCodec)`)
 	})
+	overAll(t, plain, func(t *testing.T, p *pair) {
+		_, err := p.unary(t.Context(), "x", naru.WithCodec("json"))
+		wantStatus(t, err, codes.Unimplemented, `unknown content subtype "json"`)
+	}, clientOnly{naru.WithCodecs(encoding.JSON())})
 }
 
 // compressed counts messages that came compressed.

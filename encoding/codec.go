@@ -2,8 +2,11 @@ package encoding
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // A Codec turns messages into bytes and back. Implementations are safe for concurrent use.
@@ -57,10 +60,27 @@ func wrongType(codec, operation string, m any) error {
 
 // Proto returns the codec "proto": the binary format of protocol buffers. Messages that offer
 // SizeVT, MarshalToSizedBufferVT and UnmarshalVT, methods that generators of faster
-// code add, are coded by these.
-func Proto() Codec { return protoCodec{} }
+// code add, are coded by these. Messages may be nested 100 levels deep, as in C++ and Java: see [ProtoDepth].
+func Proto() Codec { return ProtoDepth(DefaultMaxDepth) }
 
-type protoCodec struct{}
+// DefaultMaxDepth is how many messages may be nested in each other in a message that is received.
+const DefaultMaxDepth = 100
+
+// ProtoDepth is Proto for messages that are nested up to limit levels deep, the outermost counted. 0 and less means
+// [DefaultMaxDepth]. A deeper message is not decoded: each level takes a few hundred bytes of stack, for two bytes
+// of the message. UnmarshalVT knows no such limit, so that it is not used for messages whose types contain
+// themselves.
+func ProtoDepth(limit int) Codec {
+	if limit <= 0 {
+		limit = DefaultMaxDepth
+	}
+	return &protoCodec{depth: limit}
+}
+
+type protoCodec struct {
+	depth     int
+	recursive sync.Map // of protoreflect.MessageDescriptor: bool
+}
 
 // What the generators of faster code add to a message; the names are vtprotobuf's.
 type (
@@ -76,9 +96,9 @@ type (
 	}
 )
 
-func (protoCodec) Name() string { return "proto" }
+func (*protoCodec) Name() string { return "proto" }
 
-func (protoCodec) Size(m any) int {
+func (*protoCodec) Size(m any) int {
 	switch m := m.(type) {
 	case vtMarshaler:
 		return m.SizeVT()
@@ -91,7 +111,7 @@ func (protoCodec) Size(m any) int {
 	return -1
 }
 
-func (c protoCodec) Append(dst []byte, m any, size int) ([]byte, error) {
+func (c *protoCodec) Append(dst []byte, m any, size int) ([]byte, error) {
 	switch m := m.(type) {
 	case vtMarshaler:
 		return appendVT(dst, m, size)
@@ -130,21 +150,54 @@ func sized(dst, out []byte, size int) ([]byte, error) {
 	return out, nil
 }
 
-func (protoCodec) Unmarshal(src []byte, m any) error {
+func (c *protoCodec) Unmarshal(src []byte, m any) error {
+	message, isProto := m.(proto.Message)
 	var err error
-	switch m := m.(type) {
-	case vtUnmarshaler:
-		m.Reset()
-		err = m.UnmarshalVT(src)
-	case proto.Message:
-		err = proto.Unmarshal(src, m)
-	default:
-		if !setRaw(src, m) {
-			return wrongType("proto", "unmarshal", m)
-		}
+	if fast, ok := m.(vtUnmarshaler); ok && !(isProto && c.nests(message)) {
+		fast.Reset()
+		err = fast.UnmarshalVT(src)
+	} else if isProto {
+		err = proto.UnmarshalOptions{RecursionLimit: c.depth}.Unmarshal(src, message)
+	} else if !setRaw(src, m) {
+		return wrongType("proto", "unmarshal", m)
 	}
 	if err != nil {
+		if strings.Contains(err.Error(), "recursion depth") { // the module has no other sign of it
+			return depthError("proto", c.depth, "ProtoDepth")
+		}
 		return fmt.Errorf("encoding: proto unmarshal %T: %w", m, err)
 	}
 	return nil
+}
+
+func depthError(codec string, limit int, option string) error {
+	return fmt.Errorf("encoding: %s unmarshal: message is nested deeper than the limit of %d levels (encoding.%s, WithCodecs)", codec, limit, option)
+}
+
+// nests reports whether a message's type contains itself, so that its messages can be nested as deep as they are long.
+func (c *protoCodec) nests(m proto.Message) bool {
+	d := m.ProtoReflect().Descriptor()
+	known, ok := c.recursive.Load(d)
+	if !ok {
+		known = containsItself(d, make(map[protoreflect.FullName]bool))
+		c.recursive.Store(d, known)
+	}
+	return known.(bool)
+}
+
+// containsItself reports whether a walk down from d comes to a type it is inside of. seen are the types of the walk: true, it is
+// inside of them; false, it has been through them.
+func containsItself(d protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) bool {
+	if inside, ok := seen[d.FullName()]; ok {
+		return inside
+	}
+	seen[d.FullName()] = true
+	fields := d.Fields()
+	for i := range fields.Len() {
+		if m := fields.Get(i).Message(); m != nil && containsItself(m, seen) {
+			return true
+		}
+	}
+	seen[d.FullName()] = false
+	return false
 }

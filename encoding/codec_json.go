@@ -8,10 +8,24 @@ import (
 )
 
 // JSON returns the codec "json": protocol buffers' JSON mapping. Fields that the receiver does
-// not know are passed over, as the binary format does.
-func JSON() Codec { return jsonCodec{} }
+// not know are passed over, as the binary format does. It is not built into servers and clients, as it
+// makes more work of a byte than the binary format does: naru.WithCodecs(encoding.JSON()) adds it.
+//
+// Before a message is decoded, its depth is checked, see [JSONDepth], and the work that google.protobuf.Any makes of it:
+// each Any is read again by those around it, and may be read eight times as much as the message is long,
+// and 64 KiB.
+func JSON() Codec { return JSONDepth(DefaultMaxDepth) }
 
-type jsonCodec struct{}
+// JSONDepth is JSON for messages whose objects and arrays are nested up to limit levels deep, the outermost counted. 0 and
+// less means [DefaultMaxDepth].
+func JSONDepth(limit int) Codec {
+	if limit <= 0 {
+		limit = DefaultMaxDepth
+	}
+	return jsonCodec{limit}
+}
+
+type jsonCodec struct{ depth int }
 
 func (jsonCodec) Name() string { return "json" }
 
@@ -38,7 +52,7 @@ func (jsonCodec) Append(dst []byte, m any, _ int) ([]byte, error) {
 	return out, nil
 }
 
-func (jsonCodec) Unmarshal(src []byte, m any) error {
+func (c jsonCodec) Unmarshal(src []byte, m any) error {
 	if setRaw(src, m) {
 		return nil
 	}
@@ -46,7 +60,10 @@ func (jsonCodec) Unmarshal(src []byte, m any) error {
 	if !ok {
 		return wrongType("json", "unmarshal", m)
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(src, message); err != nil {
+	if err := checkJSON(src, c.depth); err != nil {
+		return err
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: c.depth}).Unmarshal(src, message); err != nil {
 		return fmt.Errorf("encoding: json unmarshal %T: %w", m, err)
 	}
 	return nil

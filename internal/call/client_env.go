@@ -24,6 +24,8 @@ type ClientEnv struct {
 	// testing/synctest ties to the bubble they were made in.
 	unaries sync.Pool
 
+	expansion Expansion
+
 	// budget is made by the first call that asks for it, see implicitBudget.
 	budgetOnce sync.Once
 	budget     *Throttle

@@ -168,5 +168,5 @@ func (s *ClientStream) checkHead(a *attempt) error {
 	if st := a.headError(s.set.Subtype); st != nil {
 		return st.Err()
 	}
-	return a.prepareInbound(s.env, &s.out, s.maxReceive).Err()
+	return a.prepareInbound(s.ctx, s.env, &s.out, s.maxReceive).Err()
 }

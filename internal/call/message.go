@@ -1,9 +1,9 @@
 package call
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
-	"runtime"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
@@ -112,7 +112,11 @@ type inbound struct {
 	inflater encoding.Compressor // nil: encoding is identity
 	limit    int                 // most bytes of a message after decompression; < 0: no limit
 	hooks    *Hooks              // nil: nobody asks
-	fault    string              // what was wrong with a message, for those who count; see Dispatcher.Problem
+	// expansion says when a message of the connection conn may be decompressed, ctx until when it is wanted. Set with inflater.
+	expansion *Expansion
+	conn      uint64
+	ctx       context.Context
+	fault     string // what was wrong with a message, for those who count; see Dispatcher.Problem
 }
 
 // unmarshal makes *m what f holds.
@@ -141,20 +145,24 @@ func (i *inbound) decode(body []byte, m any) error {
 	return nil
 }
 
-// inflating bounds how many messages are decompressed at a time: it is all computation, so that more
-// of them than processors gain nothing, while each may hold the largest message, which hundreds
-// of streams can ask for with a few KB each. One processor is left to the rest: a Go program whose
-// processors all compute looks at its sockets every 10 ms only.
-var inflating = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
-
 // inflate decompresses and decodes a message and returns its size.
 func (i *inbound) inflate(body []byte, m any) (int, error) {
-	inflating <- struct{}{}
-	defer func() { <-inflating }()
-	big, err := i.decompress(body)
+	if i.inflater == nil {
+		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
+		return 0, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %q", i.encoding)
+	}
+	room := i.roomFor(body)
+	x, err := i.expansion.begin(i.ctx, i.conn, room)
+	if err != nil { // of the context
+		return 0, contextStatus(i.ctx, "the call waited to have its message decompressed")
+	}
+	defer x.release()
+	big, err := i.decompress(body, room)
 	if err != nil {
+		x.expanded(0, max(room, i.limit))
 		return 0, err
 	}
+	x.expanded(len(big.B), len(big.B))
 	defer big.Free()
 	return len(big.B), i.decode(big.B, m)
 }
@@ -177,12 +185,8 @@ func (i *inbound) roomFor(body []byte) int {
 	return n
 }
 
-func (i *inbound) decompress(body []byte) (*mem.Buf, error) {
-	if i.inflater == nil {
-		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
-		return nil, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %q", i.encoding)
-	}
-	buf := mem.Get(i.roomFor(body))
+func (i *inbound) decompress(body []byte, room int) (*mem.Buf, error) {
+	buf := mem.Get(room)
 	out, err := i.inflater.Decompress(buf.B, body, i.limit)
 	if err != nil {
 		buf.Free()

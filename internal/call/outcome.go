@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -127,8 +128,8 @@ func (a *attempt) trailerMD() metadata.MD {
 	return metadataOf(a.trailers)
 }
 
-// prepareInbound finds codec and compression of the response.
-func (a *attempt) prepareInbound(env *ClientEnv, out *outbound, limit int) *status.Status {
+// prepareInbound finds codec and compression of the response. ctx is the call's.
+func (a *attempt) prepareInbound(ctx context.Context, env *ClientEnv, out *outbound, limit int) *status.Status {
 	name := fieldValue(a.head, fieldEncoding)
 	a.in = inbound{codec: out.codec, encoding: name, limit: limit, hooks: out.hooks}
 	if name != "" && name != "identity" {
@@ -136,6 +137,7 @@ func (a *attempt) prepareInbound(env *ClientEnv, out *outbound, limit int) *stat
 			// compression.md: "... the client ... will result in an INTERNAL error status"
 			return status.Newf(codes.Internal, "response has grpc-encoding %q, which was not offered", name)
 		}
+		a.in.expansion, a.in.conn, a.in.ctx = &env.expansion, a.peer.ID, ctx
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type ServerEnv struct {
 	Draining <-chan struct{}
 
 	fields      fieldLists
+	expansion   Expansion
 	largeLogged logGate
 }
 

@@ -117,6 +117,7 @@ func (c *ServerCall) prepare() error {
 		if c.in.inflater = c.env.Registry.Compressor(e); c.in.inflater == nil {
 			return c.refuseEncoding(e)
 		}
+		c.in.expansion, c.in.conn, c.in.ctx = &c.env.expansion, c.conn.ID, c
 	}
 	c.chooseEncoding(accept)
 	return nil

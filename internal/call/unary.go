@@ -155,7 +155,7 @@ func (u *unary) result(a *attempt) error {
 	case n > 1:
 		return status.Error(codes.Unimplemented, "server sent more than one message to a call that has one response")
 	}
-	if s := a.prepareInbound(u.env, &u.out, u.maxReceive); s != nil {
+	if s := a.prepareInbound(u.ctx, u.env, &u.out, u.maxReceive); s != nil {
 		return s.Err()
 	}
 	a.box.refill(a.box.take())

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,6 +18,10 @@ const (
 	connsPerWorker   = 8
 	trimInterval     = 10 * time.Second
 )
+
+// A worker leaves after two trims at the latest: a stack never shrinks while nothing is collected, so that a handler that
+// once nested deep would leave its megabytes with a worker for as long as it is of use. To start one anew costs
+// microseconds.
 
 // workers runs tasks on goroutines that park between them, last in, first out.
 //
@@ -38,11 +43,13 @@ type workers struct {
 	closed  bool      // workers leave instead of parking
 	trimmer *time.Timer
 	running int // goroutines that exist, parked ones included
+	trims   int // how often trim has run
 }
 
 type worker struct {
 	wake  chan struct{} // capacity 1, so that waking never blocks: one wake per parking
 	leave bool          // guarded by workers.mu
+	born  int           // workers.trims when it was started
 }
 
 // serving tells how many connections there are: by that it goes how many idle workers are kept.
@@ -77,7 +84,7 @@ func (p *workers) callLocked() *worker {
 		return w
 	}
 	p.running++
-	go p.work(&worker{wake: make(chan struct{}, 1)})
+	go p.work(&worker{wake: make(chan struct{}, 1), born: p.trims})
 	return nil
 }
 
@@ -129,7 +136,7 @@ func (p *workers) work(w *worker) {
 
 // parkLocked puts w on the stack, or returns false if it is to leave.
 func (p *workers) parkLocked(w *worker) bool {
-	if p.closed || len(p.parked) >= max(p.idle, leastIdleWorkers) {
+	if p.closed || len(p.parked) >= max(p.idle, leastIdleWorkers) || p.trims-w.born >= 2 {
 		return false
 	}
 	p.parked = append(p.parked, w)
@@ -140,7 +147,7 @@ func (p *workers) parkLocked(w *worker) bool {
 	return true
 }
 
-// trim sends away the workers that nobody called since the last time.
+// trim sends away the workers that nobody called since the last time, and those that are old.
 func (p *workers) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,6 +155,13 @@ func (p *workers) trim() {
 		return
 	}
 	p.dismissLocked(p.low)
+	p.trims++
+	slices.SortStableFunc(p.parked, func(a, b *worker) int { return a.born - b.born })
+	old := 0
+	for old < len(p.parked) && p.trims-p.parked[old].born >= 2 {
+		old++
+	}
+	p.dismissLocked(old)
 	p.low = len(p.parked)
 	if p.low == 0 {
 		p.trimmer = nil
@@ -156,7 +170,7 @@ func (p *workers) trim() {
 	p.trimmer.Reset(trimInterval)
 }
 
-// dismissLocked lets the n oldest parked workers leave.
+// dismissLocked lets the n workers at the bottom of the stack leave.
 func (p *workers) dismissLocked(n int) {
 	for _, w := range p.parked[:n] {
 		w.leave = true

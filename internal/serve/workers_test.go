@@ -161,3 +161,29 @@ func TestWorkersSurviveGoexit(t *testing.T) {
 		}
 	})
 }
+
+// A worker that is always of use does not keep the stack that one deep handler has grown: another takes its place.
+func TestBusyWorkersAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &workers{}
+		defer p.close()
+		seen := make(map[*worker]time.Duration)
+		for start := time.Now(); time.Since(start) < 10*trimInterval; <-time.After(time.Second) {
+			p.Go(taskFunc(func() {}))
+			synctest.Wait()
+			p.mu.Lock()
+			for _, w := range p.parked {
+				seen[w] += time.Second
+			}
+			p.mu.Unlock()
+		}
+		for _, d := range seen {
+			if d > 2*trimInterval {
+				t.Errorf("a worker stayed for %v, want %v at most", d, 2*trimInterval)
+			}
+		}
+		if len(seen) < 5 {
+			t.Errorf("%d workers in all, want 5 at least", len(seen))
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/encoding"
 	pb "github.com/naru-rpc/naru/test/internal/conformancepb"
 )
 
@@ -83,7 +84,7 @@ func makeCall(ctx context.Context, req *pb.ClientCompatRequest) (*pb.ClientRespo
 }
 
 func clientOptions(req *pb.ClientCompatRequest) ([]naru.ClientOption, error) {
-	opts := []naru.ClientOption{naru.WithMaxReceiveMessageSize(int(req.MessageReceiveLimit))}
+	opts := []naru.ClientOption{naru.WithMaxReceiveMessageSize(int(req.MessageReceiveLimit)), naru.WithCodecs(encoding.JSON())}
 	if len(req.ServerTlsCert) == 0 {
 		return append(opts, naru.WithPlaintext()), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/encoding"
 	pb "github.com/naru-rpc/naru/test/internal/conformancepb"
 )
 
@@ -23,7 +24,7 @@ func RunServer(ctx context.Context, in io.Reader, out io.Writer) error {
 	if want.Protocol != pb.Protocol_PROTOCOL_GRPC || want.HttpVersion != pb.HTTPVersion_HTTP_VERSION_2 {
 		return fmt.Errorf("asked for %v over %v: this server speaks gRPC over HTTP/2 only", want.Protocol, want.HttpVersion)
 	}
-	opts := []naru.ServerOption{naru.WithMaxReceiveMessageSize(int(want.MessageReceiveLimit))}
+	opts := []naru.ServerOption{naru.WithMaxReceiveMessageSize(int(want.MessageReceiveLimit)), naru.WithCodecs(encoding.JSON())}
 	reply := &pb.ServerCompatResponse{Host: "127.0.0.1"}
 	if want.UseTls {
 		config, err := serverTLS(&want)
