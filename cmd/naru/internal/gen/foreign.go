@@ -17,7 +17,7 @@ import (
 // the Go module around it; naming a file, or a folder with nothing else in it, is how to ask for the others.
 
 // thirdParty are names of folders that hold what others maintain.
-var thirdParty = []string{"third_party", "third-party", "thirdparty", "3rdparty", "external"}
+var thirdParty = []string{"third_party", "third-party", "thirdparty", "3rdparty", "external", "common-protos"}
 
 // partition splits the files below a folder that was named into those to generate and foreign ones.
 func (c *config) partition(dir string, files []string) (own, foreign []string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -43,6 +44,7 @@ func newPlanner(env *cli.Env, c *config, result *protosrc.Result) *planner {
 func (p *planner) plan(generate map[string]bool) (map[string]*goTarget, error) {
 	targets := map[string]*goTarget{}
 	names := map[string]string{} // import path: package name that an option gave
+	p.leaveOutEmpty(generate)
 	for _, f := range p.result.Files {
 		t, err := p.target(f, generate[f.GetName()])
 		if err == nil {
@@ -62,6 +64,33 @@ func (p *planner) plan(generate map[string]bool) (map[string]*goTarget, error) {
 		}
 	}
 	return targets, nil
+}
+
+// leaveOutEmpty takes out of the run the files that declare nothing and have no go_package, if no other file imports
+// them: such as a file that is there for options of its own. There is no code to write for them, and no place for it.
+func (p *planner) leaveOutEmpty(generate map[string]bool) {
+	imported := map[string]bool{}
+	for _, f := range p.result.Files {
+		for _, name := range f.Dependency {
+			imported[name] = true
+		}
+	}
+	empty := func(f *descriptorpb.FileDescriptorProto) bool {
+		declares := len(f.MessageType)+len(f.EnumType)+len(f.Service)+len(f.Extension) > 0
+		known := f.GetOptions().GetGoPackage() != "" || p.given[f.GetName()] != ""
+		source := p.result.Path(f.GetName())
+		return !declares && !known && !imported[f.GetName()] && source != "" && p.modules.Of(filepath.Dir(source)).Path == ""
+	}
+	if !slices.ContainsFunc(p.result.Files, func(f *descriptorpb.FileDescriptorProto) bool { return generate[f.GetName()] && !empty(f) }) {
+		return // nothing would be left: say what the files lack
+	}
+	p.result.Files = slices.DeleteFunc(p.result.Files, func(f *descriptorpb.FileDescriptorProto) bool {
+		if !empty(f) {
+			return false
+		}
+		delete(generate, f.GetName())
+		return true
+	})
 }
 
 // target decides on one file.
@@ -129,7 +158,17 @@ func (p *planner) complete(t *goTarget, name, source string) error {
 }
 
 func (p *planner) noPackage(name, why string) error {
-	return cli.WithHint(fmt.Errorf("%s has no option go_package with an import path, and %s", name, why),
+	others := 0
+	for _, f := range p.result.Files {
+		if importPath, _, _ := strings.Cut(f.GetOptions().GetGoPackage(), ";"); f.GetName() != name && p.result.Path(f.GetName()) != "" && importPath == "" {
+			others++
+		}
+	}
+	also := ""
+	if others > 0 {
+		also = fmt.Sprintf(" (nor have %s)", plural(others, "other file"))
+	}
+	return cli.WithHint(fmt.Errorf("%s has no option go_package with an import path%s, and %s", name, also, why),
 		"add to the file: option go_package = \"example.com/module/folder\";\nor give --go-package %s=example.com/module/folder", name)
 }
 

@@ -118,7 +118,7 @@ func (c *config) produce(env *cli.Env, groups []layout.Group) produced {
 	for _, g := range groups {
 		warnTwins(env, findings, twins, g.Names, g.Files)
 		warnChoices(env, findings, g.Choices)
-		result := protosrc.Compile(protosrc.Sources{Roots: g.Roots, Paths: g.Paths}, g.Names)
+		result := protosrc.Compile(protosrc.Sources{Roots: g.Roots, Paths: g.Paths, Aliases: g.Aliases}, g.Names)
 		err := c.addToSet(set, result)
 		var more []output
 		if err == nil {
@@ -157,6 +157,7 @@ func (c *config) generate(env *cli.Env, result *protosrc.Result, names []string)
 	if err != nil {
 		return nil, err
 	}
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !wanted[n] })
 	return generate(c, result, names, targets)
 }
 

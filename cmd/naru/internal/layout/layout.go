@@ -50,6 +50,9 @@ type Group struct {
 	// Choices are imports that could have meant several files.
 	Choices []Choice
 
+	// Aliases holds the names of files that a neighbor imports by the base name alone.
+	Aliases map[protosrc.Import]string
+
 	byPath map[string]string // the opposite of Paths
 }
 
@@ -62,10 +65,14 @@ func Find(o Options) []Group {
 	for _, path := range o.Files {
 		f.visit(f.file(path))
 	}
-	for len(f.queue) > 0 {
-		next := f.queue[0]
-		f.queue = f.queue[1:]
-		f.visit(next)
+	f.drain()
+	for len(f.late) > 0 {
+		imp := f.late[0]
+		f.late = f.late[1:]
+		if path, r, ok := f.elsewhere(imp.from, imp.name, f.hasNoOtherName(imp.name)); ok {
+			f.claim(imp.from, imp.name, path, r)
+			f.drain()
+		}
 	}
 	f.settleImported()
 	byRoot := map[root][]*file{}
@@ -109,6 +116,7 @@ func (g *Group) merge(other Group) Group {
 	g.Names = append(g.Names, other.Names...)
 	maps.Copy(g.Paths, other.Paths)
 	maps.Copy(g.byPath, other.byPath)
+	maps.Copy(g.Aliases, other.Aliases)
 	g.Choices = append(g.Choices, other.Choices...)
 	return *g
 }
@@ -136,7 +144,6 @@ type file struct {
 	header  protosrc.Header
 	targets map[string]string // import name: path
 	claims  map[claim]int     // names by which others import it
-	roots   map[root]int      // import folders of what it imports
 	visited bool
 
 	name string // "" until settled
@@ -153,6 +160,7 @@ type finder struct {
 	Options
 	files       map[string]*file
 	queue       []*file
+	late        []lateImport  // resolved when all others are
 	established map[root]bool // import folders that imports told
 	tops        map[string]string
 	index       map[string][]string // .proto files by base name; nil until needed
@@ -173,10 +181,39 @@ func (f *finder) file(path string) *file {
 		header:  protosrc.ReadHeader(string(text)),
 		targets: map[string]string{},
 		claims:  map[claim]int{},
-		roots:   map[root]int{},
 	}
 	f.files[path] = file
 	return file
+}
+
+// drain visits what is queued.
+func (f *finder) drain() {
+	for len(f.queue) > 0 {
+		next := f.queue[0]
+		f.queue = f.queue[1:]
+		f.visit(next)
+	}
+}
+
+// lateImport is an import by a base name alone of a file that is not near. Such a name says little, so it can only mean
+// a file that others do not import by a longer name.
+type lateImport struct {
+	from *file
+	name string
+}
+
+// hasNoOtherName returns a condition for elsewhere.
+func (f *finder) hasNoOtherName(name string) func(path string) bool {
+	return func(path string) bool {
+		if known := f.files[path]; known != nil {
+			for c := range known.claims {
+				if c.name != name {
+					return false
+				}
+			}
+		}
+		return true
+	}
 }
 
 // visit resolves the imports of a file.
@@ -186,17 +223,21 @@ func (f *finder) visit(file *file) {
 	}
 	file.visited = true
 	for _, name := range file.header.Imports {
-		path, r, ok := f.resolve(file, name)
-		if !ok {
-			continue
+		if path, r, ok := f.resolve(file, name); ok {
+			f.claim(file, name, path, r)
+		} else if !strings.Contains(name, "/") {
+			f.late = append(f.late, lateImport{file, name})
 		}
-		file.targets[name] = path
-		file.roots[r]++
-		f.established[r] = true
-		target := f.file(path)
-		target.claims[claim{name, r}]++
-		f.queue = append(f.queue, target)
 	}
+}
+
+// claim notes that an import means a file.
+func (f *finder) claim(from *file, name, path string, r root) {
+	from.targets[name] = path
+	f.established[r] = true
+	target := f.file(path)
+	target.claims[claim{name, r}]++
+	f.queue = append(f.queue, target)
 }
 
 // settleImported names the files that others import. The compiler reports those that are imported by several names.
@@ -205,6 +246,12 @@ func (f *finder) settleImported() {
 		var best claim
 		most := 0
 		for c, n := range file.claims {
+			if most > 0 && file.isBare(c) != file.isBare(best) {
+				if file.isBare(best) {
+					best, most = c, n
+				}
+				continue
+			}
 			if n > most || n == most && cmp.Or(strings.Compare(c.name, best.name), compareRoots(c.root, best.root)) < 0 {
 				best, most = c, n
 			}
@@ -215,10 +262,19 @@ func (f *finder) settleImported() {
 	}
 }
 
+// isBare reports whether a claim is the base name alone, as a neighbor may spell it.
+func (file *file) isBare(c claim) bool {
+	return c.root.prefix == "" && c.root.dir == filepath.Dir(file.path)
+}
+
 // settle names a file that no other file imports.
 func (f *finder) settle(file *file) {
 	pkg, parts := f.packageRoot(file)
-	r, ok := f.mostUsed(file.roots, file.path, pkg)
+	roots := map[root]int{}
+	for _, path := range file.targets {
+		roots[f.files[path].root]++
+	}
+	r, ok := f.mostUsed(roots, file.path, pkg)
 	if !ok {
 		r, ok = f.siblingRoot(file)
 	}
@@ -301,7 +357,7 @@ func (f *finder) baseOf(path string) string {
 
 // group collects the files with one root and all they import.
 func (f *finder) group(r root, files []*file) Group {
-	g := Group{Paths: map[string]string{}}
+	g := Group{Paths: map[string]string{}, Aliases: map[protosrc.Import]string{}}
 	for _, file := range files {
 		g.Files = append(g.Files, file.path)
 		g.Names = append(g.Names, file.name)
@@ -320,6 +376,11 @@ func (f *finder) group(r root, files []*file) Group {
 			path, ok := file.targets[name]
 			if !ok {
 				continue
+			}
+			target := f.files[path]
+			if target.name != name && target.isBare(claim{name, root{dir: filepath.Dir(file.path)}}) && name == filepath.Base(path) {
+				g.Aliases[protosrc.Import{From: file.path, Name: name}] = target.name
+				name = target.name
 			}
 			taken, ok := g.Paths[name]
 			switch {

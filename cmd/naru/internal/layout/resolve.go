@@ -21,7 +21,13 @@ func (f *finder) resolve(from *file, name string) (found string, r root, ok bool
 	if pkg, parts := f.packageRoot(from); parts > 0 && isFile(filepath.Join(pkg.dir, filepath.FromSlash(name))) {
 		return filepath.Join(pkg.dir, filepath.FromSlash(name)), pkg, true
 	}
-	for _, find := range []func(*file, string) (string, root, bool){f.around, f.byModulePath, f.elsewhere, f.inDependencies} {
+	anywhere := func(from *file, name string) (string, root, bool) {
+		if !strings.Contains(name, "/") {
+			return "", root{}, false
+		}
+		return f.elsewhere(from, name, func(string) bool { return true })
+	}
+	for _, find := range []func(*file, string) (string, root, bool){f.around, f.byModulePath, anywhere, f.inDependencies} {
 		if found, r, ok = find(from, name); ok {
 			return found, r, true
 		}
@@ -89,7 +95,7 @@ func below(r root, name string) (string, root, bool) {
 
 // elsewhere looks for files of the run and its repositories whose paths end with the name. The one that has most folders
 // in common with the importing file is taken, then the one with the shortest path.
-func (f *finder) elsewhere(from *file, name string) (string, root, bool) {
+func (f *finder) elsewhere(from *file, name string, allowed func(path string) bool) (string, root, bool) {
 	if strings.HasPrefix(name, "google/protobuf/") && protosrc.Builtin(name) != nil {
 		return "", root{}, false
 	}
@@ -97,7 +103,7 @@ func (f *finder) elsewhere(from *file, name string) (string, root, bool) {
 	best, most := "", -1
 	for _, file := range f.byBase(path.Base(name)) {
 		n := common(from.path, file)
-		if strings.HasSuffix(file, suffix) && (n > most || n == most && len(file) < len(best)) {
+		if strings.HasSuffix(file, suffix) && (n > most || n == most && len(file) < len(best)) && allowed(file) {
 			best, most = file, n
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/gofeaturespb"
 )
 
 // Builtin returns the descriptor of a file that needs no copy on disk, nil if name is none: what protoc
@@ -44,6 +46,9 @@ var builtins = sync.OnceValue(func() map[string]protoreflect.FileDescriptor {
 		code.File_google_rpc_code_proto,
 		errdetails.File_google_rpc_error_details_proto,
 		status.File_google_rpc_status_proto,
+		// Newer than those that the parser brings along.
+		descriptorpb.File_google_protobuf_descriptor_proto,
+		gofeaturespb.File_google_protobuf_go_features_proto,
 		attribute_context.File_google_rpc_context_attribute_context_proto,
 	} {
 		add(f)

@@ -49,6 +49,9 @@ func Compile(sources Sources, names []string) *Result {
 	list := &diag.List{}
 	l := newLoader(sources, list)
 	for _, name := range names {
+		l.generated[name] = true
+	}
+	for _, name := range names {
 		l.load(name, nil, importRef{}, nil)
 	}
 	c := &compiler{loader: l, symbols: &linker.Symbols{}, linked: map[string]linker.File{}}
@@ -60,7 +63,9 @@ func Compile(sources Sources, names []string) *Result {
 		return res
 	}
 	for _, name := range l.order {
-		res.Files = append(res.Files, protoutil.ProtoFromFileDescriptor(c.linked[name]))
+		fd := protoutil.ProtoFromFileDescriptor(c.linked[name])
+		l.files[name].separateOptionImports(fd)
+		res.Files = append(res.Files, fd)
 	}
 	return res
 }
@@ -125,6 +130,9 @@ func (c *compiler) link(f *source, explicit bool) {
 	// Each step has a handler of its own: a step does not start if its handler has seen an error.
 	handler := func() *reporter.Handler { return reporter.NewHandler(c.reporter(f)) }
 	parsed, basicErr := parser.ResultFromAST(f.tree, true, handler())
+	f.upgrade(parsed)
+	f.renameImports(parsed.FileDescriptorProto())
+	f.parsed = parsed
 	file, err := linker.Link(parsed, c.deps(f), c.symbols, handler())
 	if file == nil {
 		// Names defined twice stop the linker. Find out what else is wrong without them.
@@ -149,7 +157,19 @@ func (c *compiler) link(f *source, explicit bool) {
 	if explicit && !f.partial {
 		file.CheckForUnusedImports(handler())
 	}
+	if c.needsReferenceCheck(f) {
+		c.checkReferences(f, file)
+	}
 	fd := file.FileDescriptorProto()
 	fd.SourceCodeInfo = sourceinfo.GenerateSourceInfo(f.tree, index)
 	file.PopulateSourceCodeInfo()
+}
+
+// renameImports puts names in place of other spellings.
+func (f *source) renameImports(fd *descriptorpb.FileDescriptorProto) {
+	for _, imp := range f.imports {
+		if i := slices.Index(fd.Dependency, imp.spelled); i >= 0 && imp.spelled != "" {
+			fd.Dependency[i] = imp.name
+		}
+	}
 }

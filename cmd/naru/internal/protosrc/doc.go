@@ -8,5 +8,5 @@
 //
 // # Known limitations
 //
-// Editions up to 2023. A file with syntax errors is checked no further than its syntax.
+// Editions up to 2024; the naming style that edition 2024 asks for is not checked. A file with syntax errors is checked no further than its syntax.
 package protosrc

@@ -25,11 +25,18 @@ type source struct {
 	src     *diag.Source
 	scan    prescanned
 	tree    *ast.FileNode // nil if unusable is set before parsing
-	imports []importRef
+	parsed  parser.Result // nil until linked
+
+	edition2024 edition2024
+	imports     []importRef
 
 	// importedBy is the first file that imports this one, nil if it was named by itself; importedAt is where.
 	importedBy *source
 	importedAt importRef
+
+	// broken: from the offset brokenFrom on, what the parser says follows from a finding that is reported.
+	broken     bool
+	brokenFrom int
 
 	// unusable: the file could not be read, parsed or linked. Others get an empty file.
 	unusable bool
@@ -46,7 +53,8 @@ type source struct {
 // importRef is an import statement.
 type importRef struct {
 	name       string
-	start, end int // of the quoted name
+	spelled    string // what stands in the file if that is not the name, else ""
+	start, end int    // of the quoted name
 	public     bool
 }
 
@@ -57,12 +65,14 @@ type loader struct {
 	files   map[string]*source
 	// byPath holds the files on disk by path: a file has one name.
 	byPath map[string]*source
+	// generated holds the names that code is generated for.
+	generated map[string]bool
 	// order holds the names so that every file comes after what it imports.
 	order []string
 }
 
 func newLoader(sources Sources, list *diag.List) *loader {
-	return &loader{sources: sources, list: list, files: map[string]*source{}, byPath: map[string]*source{}}
+	return &loader{sources: sources, list: list, files: map[string]*source{}, byPath: map[string]*source{}, generated: map[string]bool{}}
 }
 
 // load reads name and all it imports. from is the importing file, nil for a file of the command line.
@@ -112,7 +122,11 @@ func (l *loader) read(f *source, from *source, ref importRef) {
 		return
 	}
 	// A byte order mark is allowed; without it offsets are those of the parser.
-	f.src = diag.NewSource(shown, strings.TrimPrefix(string(text), "\uFEFF"))
+	content := strings.TrimPrefix(string(text), "\uFEFF")
+	if !l.generated[f.name] {
+		content = repairComments(content)
+	}
+	f.src = diag.NewSource(shown, content)
 	f.scan = prescan(f.src, l.list)
 	f.unusable = f.scan.unreadable
 }
@@ -135,6 +149,11 @@ func (l *loader) readBuiltin(f *source, from *source, ref importRef) {
 func (l *loader) parse(f *source) {
 	handler := reporter.NewHandler(l.reporter(f))
 	f.unusable = true
+	if d := checkStructure(f.src, f.scan.text); d != nil {
+		l.list.Add(d)
+		f.brokenFrom, f.broken = d.Place.Start, true
+	}
+	f.scan.text, f.edition2024 = downgrade(f.scan.text)
 	var tree *ast.FileNode
 	l.guarded(f, "parser", func() {
 		var err error
@@ -151,7 +170,17 @@ func (l *loader) parse(f *source) {
 			continue
 		}
 		start, end := span(tree.NodeInfo(imp.Name))
-		f.imports = append(f.imports, importRef{name: imp.Name.AsString(), start: start, end: end, public: imp.Public != nil})
+		ref := importRef{name: imp.Name.AsString(), start: start, end: end, public: imp.Public != nil}
+		if name := l.sources.Aliases[Import{From: f.path, Name: ref.name}]; name != "" {
+			l.list.Add(&diag.Diagnostic{
+				Severity: diag.Warning,
+				Place:    f.src.Place(start, end),
+				Message:  fmt.Sprintf("imported as %q here, and as %q elsewhere; the latter is taken for its name", ref.name, name),
+				Hint:     fmt.Sprintf("import %q: protoc refuses one file by two names", name),
+			})
+			ref.spelled, ref.name = ref.name, name
+		}
+		f.imports = append(f.imports, ref)
 	}
 }
 
@@ -223,6 +252,14 @@ func (l *loader) reportMissing(name string, from *source, ref importRef) {
 	}
 	if !validName(name) {
 		d.Hint = "an import is a path below one of the import folders, with / between its parts and neither . nor .."
+		if from != nil {
+			besides := path.Join(path.Dir(from.name), name)
+			if found, _ := l.sources.find(besides); found != "" {
+				d.Hint = fmt.Sprintf("imports are paths from an import folder, not from the importing file: import %q", besides)
+			} else if rest := path.Clean(name); validName(rest) {
+				d.Hint += fmt.Sprintf(": import %q", rest)
+			}
+		}
 		l.list.Add(d)
 		return
 	}
@@ -233,21 +270,4 @@ func (l *loader) reportMissing(name string, from *source, ref importRef) {
 	d.Notes = append(d.Notes, diag.Note{Message: "looked for " + strings.Join(looked, ", ") + " and among the built-in files"})
 	d.Hint = l.missingHint(name, from)
 	l.list.Add(d)
-}
-
-// missingHint looks for what may have been meant.
-func (l *loader) missingHint(name string, from *source) string {
-	if from != nil && from.path != "" {
-		// Written as a path from the importing file, as in other languages.
-		besides := path.Join(path.Dir(from.name), name)
-		if found, _ := l.sources.find(besides); found != "" && besides != name {
-			return fmt.Sprintf("imports are paths from an import folder, not from the importing file: import %q", besides)
-		}
-	}
-	for b := range builtins() {
-		if path.Base(b) == path.Base(name) {
-			return fmt.Sprintf("there is a built-in file %q", b)
-		}
-	}
-	return "give the folder the path starts from with -I"
 }

@@ -169,6 +169,9 @@ func numbers(tree *ast.FileNode, message ast.Node) []numbered {
 func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) bool {
 	wanted := strings.TrimPrefix(m[1], ".")
 	d.Message = strings.TrimSuffix(strings.SplitN(d.Message, ";", 2)[0], " ")
+	if rewriteMethodScalar(d, wanted) {
+		return true
+	}
 	imported := map[string]bool{}
 	for _, imp := range f.imports {
 		imported[imp.name] = true
@@ -189,6 +192,9 @@ func rewriteUnknownType(l *loader, f *source, d *diag.Diagnostic, m []string) bo
 	if near := l.similarType(f, wanted); near != "" {
 		best = near
 	}
+	if best == "" && !strings.Contains(wanted, ".") {
+		best = scalarHint(wanted)
+	}
 	d.Hint = best
 	return true
 }
@@ -208,6 +214,6 @@ func typesOf(file protoreflect.FileDescriptor) map[string]bool {
 func rewriteEdition(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
 	f.unknownEdition = true
 	d.Message = fmt.Sprintf("edition %s is not supported", m[1])
-	d.Hint = `known are edition = "2023", syntax = "proto3" and syntax = "proto2"`
+	d.Hint = `known are edition = "2024", edition = "2023", syntax = "proto3" and syntax = "proto2"`
 	return true
 }

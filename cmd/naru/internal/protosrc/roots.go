@@ -22,7 +22,12 @@ type Sources struct {
 	// Paths holds files by import name, absolute. If it is not nil, Roots are not searched: they are only named in
 	// messages.
 	Paths map[string]string
+	// Aliases holds the names of files that some files import by another one.
+	Aliases map[Import]string
 }
+
+// Import is an import statement: the path of the file it stands in and the name as spelled there.
+type Import struct{ From, Name string }
 
 // find returns the path of the file that name means and how it is shown; "" if there is none.
 func (s Sources) find(name string) (path, shown string) {

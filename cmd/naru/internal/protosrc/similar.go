@@ -31,7 +31,7 @@ func (l *loader) similarType(f *source, wanted string) string {
 				elsewhere = fmt.Sprintf("%s is in %q: import it", declared, name)
 			case short == base && imported[name] && declared != wanted && qualified == "":
 				qualified = fmt.Sprintf("did you mean %s?", declared)
-			case imported[name] && alike == "" && distance(strings.ToLower(short), strings.ToLower(base)) <= min(len(base)/3, 2):
+			case imported[name] && alike == "" && distance(strings.ToLower(short), strings.ToLower(base)) <= min((len(base)+1)/3, 2):
 				alike = fmt.Sprintf("did you mean %s?", declared)
 			}
 		}

@@ -25,6 +25,9 @@ func (l *loader) report(f *source, severity diag.Severity, err reporter.ErrorWit
 	if f.partial && unknownName.MatchString(err.Unwrap().Error()) {
 		return // it may be in the file that was not found
 	}
+	if f.broken && err.Start().Offset >= f.brokenFrom {
+		return
+	}
 	if f.unknownEdition || f.reports > maxReports {
 		return
 	}
@@ -121,6 +124,7 @@ var rewrites = []struct {
 	{regexp.MustCompile(`^enum (\S+): values (\S+) and (\S+) both have the same numeric value (-?\d+);`), rewriteEnumNumber},
 	{regexp.MustCompile(`^extension with tag (\d+) for message (\S+) already defined at (.+?):(\d+):(\d+)$`), rewriteExtensionNumber},
 	{regexp.MustCompile(`^tag number (\d+) (?:must be greater|is in disallowed|is higher than)`), rewriteTag},
+	{regexp.MustCompile(`unknown extension (\S+)$`), rewriteUnknownExtension},
 	{regexp.MustCompile(`unrecognized extension \S+ of \S+$`), rewriteUnrecognized},
 	{regexp.MustCompile(`^(.*: )?field (\S+) of (\S+) does not exist$`), rewriteNoOption},
 	{regexp.MustCompile(`^(.*)option (\S+): enum (\S+) has no value named (\S+)$`), rewriteNoValue},
