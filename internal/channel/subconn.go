@@ -157,6 +157,7 @@ func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
 	s.trimLater()
 	s.tendSides()
 	s.update()
+	s.grow() // more calls may wait than this connection takes
 }
 
 func (s *subConn) attemptFailed(a *attempt, err error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/resolver"
 )
 
 // TestTargetForms: each form a target may have, on sockets of the operating system.
@@ -45,9 +46,14 @@ func TestTargetForms(t *testing.T) {
 			targets = append(targets, "[::1%lo]:"+port6, "[::1%25lo]:"+port6, "ipv6:[::1%lo]:"+port6, "passthrough:///[::1%lo]:"+port6, "dns:///[::1%25lo]:"+port6)
 		}
 	}
+	given := naru.WithResolvers(resolver.DNS(resolver.DNSOptions{}), resolver.Passthrough(), resolver.Unix(), resolver.UnixAbstract(),
+		resolver.IPv4(), resolver.IPv6(), resolver.File(resolver.FileOptions{}))
 	for _, target := range targets {
 		if err := ask(t, target, naru.WithPlaintext()); err != nil {
 			t.Errorf("%s: %v", target, err)
+		}
+		if err := ask(t, target, naru.WithPlaintext(), given); err != nil {
+			t.Errorf("%s, resolvers given: %v", target, err)
 		}
 	}
 }
