@@ -188,9 +188,13 @@ func (c *Conn) isTight(s *Stream) bool {
 }
 
 // ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
-// when the program has taken those before it.
+// when the program has taken those before it: what has been taken and was not worth a frame is announced.
 func (c *Conn) ask(s *Stream, now int64) {
-	if s.closed || s.phase == waiting || !c.isTight(s) || s.need+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done) {
+	if s.closed || s.phase == waiting || !c.isTight(s) {
+		return
+	}
+	if s.need+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done) {
+		c.settle(s, now)
 		return
 	}
 	if len(c.waiting) == 0 && c.extend(s, now) {

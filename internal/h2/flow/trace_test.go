@@ -109,7 +109,7 @@ func (tr *trace) command(name string, args []string) {
 	case "short":
 		tr.short = args[0] == "on"
 	case "tick":
-		for _, s := range tr.c.Tick(maps.Values(tr.streams), tr.now) {
+		for _, s := range tr.c.Tick(tr.inOrder, tr.now) {
 			tr.note("end %d", s.ID())
 		}
 	case "show":
@@ -195,4 +195,13 @@ func (tr *trace) duration(s string) time.Duration {
 		tr.t.Fatal(err)
 	}
 	return d
+}
+
+// inOrder is an iterator over the streams by number, so that a trace says the same every time.
+func (tr *trace) inOrder(yield func(*Stream) bool) {
+	for _, id := range slices.Sorted(maps.Keys(tr.streams)) {
+		if !yield(tr.streams[id]) {
+			return
+		}
+	}
 }
