@@ -25,6 +25,7 @@ type scripted struct {
 	enc *hpack.Encoder
 	dec *hpack.Decoder
 	in  []byte
+	got map[uint32]*response
 }
 
 // script serves e in memory and connects to it with these settings of the client's.
@@ -115,7 +116,7 @@ func (r *response) field(name string) string {
 	return ""
 }
 
-// responses reads what the server has sent by now, by stream.
+// responses returns what the server has sent until now, by stream.
 func (s *scripted) responses() map[uint32]*response {
 	s.t.Helper()
 	synctest.Wait()
@@ -130,7 +131,10 @@ func (s *scripted) responses() map[uint32]*response {
 			break
 		}
 	}
-	all := make(map[uint32]*response)
+	if s.got == nil {
+		s.got = make(map[uint32]*response)
+	}
+	all := s.got
 	var block []byte
 	for len(s.in) >= frame.HeaderLen {
 		h := frame.ParseHeader(s.in)

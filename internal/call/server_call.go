@@ -71,6 +71,7 @@ type callStage uint8
 
 const (
 	callArriving   callStage = iota
+	callExpired              // its deadline has passed before it was dispatched
 	callDispatched           // the Dispatcher has it
 	callRuns                 // Run has come to it
 	callOutlived             // it runs and its stream is gone
@@ -94,6 +95,9 @@ func NewServerCall(env *ServerEnv, m *ServerMethod, runner Dispatcher, stream tr
 			c.setTimeout(f.Value)
 			break
 		}
+	}
+	if !c.deadline.IsZero() {
+		runner.Unfinished().add(c)
 	}
 	if c.early != nil || end || m.ClientStreams || env.Authenticate != nil {
 		c.stage = callDispatched
@@ -207,6 +211,7 @@ func (c *ServerCall) Closed(err *transport.Error) {
 	case outlived:
 		c.runner.Abandoned(c)
 	case stage == callArriving || stage == callDispatched && c.runner.Withdraw(c):
+		c.leaveUnfinished()
 		c.release()
 	}
 }

@@ -51,6 +51,8 @@ type Dispatcher interface {
 	// Problem is told of what was wrong with a request's messages: "message_too_large", also when decompressed,
 	// "message_malformed", "message_count". It does not block.
 	Problem(token string)
+	// Unfinished has the connection's calls that wait to begin.
+	Unfinished() *Unfinished
 	// Withdraw takes a call back whose stream has gone. It returns false if Run was called, or will be; after true, neither
 	// Run nor Finished will.
 	Withdraw(c *ServerCall) bool

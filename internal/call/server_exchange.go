@@ -10,6 +10,8 @@ import (
 // An exchange is the part of a ServerCall that only its receiving and sending need: more than half of it, and
 // garbage that thousands of connections make the collector look for. A unary call gives it back when it is over.
 type exchange struct {
+	place link // guarded by Unfinished.mu
+
 	// owned by the worker until it runs the handler, immutable after
 	subtype   string   // content subtype as sent
 	early     *problem // found in the head: the call fails with it

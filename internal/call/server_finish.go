@@ -32,6 +32,11 @@ func (c *ServerCall) finishLocked(err error) {
 	if err == nil && reply == nil && !c.method.ServerStreams {
 		err = status.Error(codes.Internal, "the handler returned no message")
 	}
+	if err == nil && !c.deadline.IsZero() && c.Err() != nil {
+		// A handler that waits for its context and returns nil has not done what it was asked for: OK would
+		// say that the response is all there is.
+		err = contextStatus(c, "the handler returned when the call's time was up")
+	}
 	if err == nil && c.unsent != nil {
 		err = tooLargeToSend(c.unsent)
 	}

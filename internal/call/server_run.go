@@ -58,6 +58,7 @@ func (c *ServerCall) serve() (err error) {
 func (c *ServerCall) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.leaveUnfinished()
 	if c.closed != nil {
 		return false
 	}

@@ -26,6 +26,8 @@ type connection struct {
 	mu     sync.Mutex
 	parked []*call.ServerCall // for the end of the backlog
 
+	unfinished call.Unfinished // has a lock of its own
+
 	// guarded by server.admission.mu
 	queue queue
 
@@ -103,11 +105,17 @@ func (c *connection) refusing(s transport.ServerStream, token string) {
 	}
 }
 
+// Unfinished implements call.Dispatcher.
+func (c *connection) Unfinished() *call.Unfinished { return &c.unfinished }
+
 // Problem implements call.Dispatcher.
 func (c *connection) Problem(token string) { c.server.stats.add(token) }
 
 // ConnDone is called by the transport when the connection is gone.
-func (c *connection) ConnDone() { c.server.remove(c) }
+func (c *connection) ConnDone() {
+	c.unfinished.Close()
+	c.server.remove(c)
+}
 
 func (c *connection) drain(reason string) { c.transport.Drain(reason) }
 
