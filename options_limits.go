@@ -64,7 +64,7 @@ type Limits struct {
 	// handlers take much memory, or do not end with their contexts.
 	Handlers int
 	// HeaderFields: fields of a header list (128). The call ends with RESOURCE_EXHAUSTED
-	// [header_list], at four times as many the connection [hpack_list_size, hpack_list_fields].
+	// [header_list]. Of four times as many bytes as a header list may have, the connection ends [hpack_list_size].
 	HeaderFields int
 	// ReceiveMemory: bytes that the windows of a connection are opened by beyond the 80 KiB every stream starts with,
 	// at most 2^30 (16 MiB): as much for streams that fill their windows, and twice as much for messages that are

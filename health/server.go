@@ -102,7 +102,7 @@ func (h *Server) current(service string) (Status, <-chan struct{}) {
 func (h *Server) check(_ context.Context, req *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 	s, _ := h.current(req.GetService())
 	if s == ServiceUnknown {
-		return nil, status.Errorf(codes.NotFound, "health: service %q is not known", req.GetService())
+		return nil, status.Errorf(codes.NotFound, "health: service %.200q is not known", req.GetService())
 	}
 	return &healthpb.HealthCheckResponse{Status: s}, nil
 }

@@ -68,7 +68,7 @@ func NewCall(t testing.TB, config CallConfig) *Call {
 		<-c.release
 		return nil
 	}}
-	c.call = call.NewServerCall(env, method, runner{c.done}, c.stream, head, "", false)
+	c.call = call.NewServerCall(env, method, runner{c.done, new(call.Unfinished)}, c.stream, head, "", false)
 	<-started
 	t.Cleanup(func() {
 		close(c.release)
@@ -132,14 +132,21 @@ func (c *Call) Cancel() {
 func (c *Call) Drain() { c.draining() }
 
 // runner runs one call on a goroutine of its own.
-type runner struct{ done chan struct{} }
+type runner struct {
+	done       chan struct{}
+	unfinished *call.Unfinished
+}
 
 func (runner) Postpone(*call.ServerCall) bool { return false }
 func (runner) Problem(string)                 {}
 func (runner) Withdraw(*call.ServerCall) bool { return false } // Run is called at once
 func (runner) Abandoned(*call.ServerCall)     {}
 func (r runner) Dispatch(c *call.ServerCall)  { go c.Run() }
-func (r runner) Finished(*call.ServerCall)    { close(r.done) }
+func (r runner) Unfinished() *call.Unfinished { return r.unfinished }
+func (r runner) Finished(*call.ServerCall) {
+	r.unfinished.Close()
+	close(r.done)
+}
 
 // noStream is a stream whose bytes go nowhere.
 type noStream struct {

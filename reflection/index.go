@@ -76,7 +76,7 @@ func (x *index) fileByPath(path string) (protoreflect.FileDescriptor, error) {
 	if f, err := protoregistry.GlobalFiles.FindFileByPath(path); err == nil {
 		return f, nil
 	}
-	return nil, notFound("file %q", path)
+	return nil, notFound("file %.200q", path)
 }
 
 // find returns the declaration of a full name, nil if there is none. A leading dot, with which
@@ -99,7 +99,7 @@ func (x *index) fileOfSymbol(name string) (protoreflect.FileDescriptor, error) {
 	if d := x.find(name); d != nil {
 		return d.ParentFile(), nil
 	}
-	return nil, notFound("symbol %q", name)
+	return nil, notFound("symbol %.200q", name)
 }
 
 func (x *index) fileOfExtension(message string, number int32) (protoreflect.FileDescriptor, error) {
@@ -108,13 +108,13 @@ func (x *index) fileOfExtension(message string, number int32) (protoreflect.File
 			return field.ParentFile(), nil
 		}
 	}
-	return nil, notFound("extension %d of message %q", number, message)
+	return nil, notFound("extension %d of message %.200q", number, message)
 }
 
 // extensionNumbers returns the numbers sorted; none for a message without extensions.
 func (x *index) extensionNumbers(message string) ([]int32, error) {
 	if _, ok := x.find(message).(protoreflect.MessageDescriptor); !ok {
-		return nil, notFound("message %q", message)
+		return nil, notFound("message %.200q", message)
 	}
 	var numbers []int32
 	for field := range x.extensions(message) {

@@ -57,7 +57,8 @@ func Errorf(c codes.Code, format string, args ...any) error {
 
 // FromError returns the status of an error and whether it had one. nil is OK, and true. An
 // error that wraps one with a status gives that one's code and details, with the whole error's
-// text as message and the error as cause. Any other error is Unknown with its text, and false.
+// text as message and the error as cause. So does an error with a method GRPCStatus that returns
+// what grpc-go's does, a pointer to a type with methods Code, Message and perhaps Proto. Any other error is Unknown with its text, and false.
 func FromError(err error) (s *Status, ok bool) {
 	switch e := err.(type) {
 	case nil:
@@ -70,6 +71,12 @@ func FromError(err error) (s *Status, ok bool) {
 	var wrapped Carrier
 	if errors.As(err, &wrapped) {
 		return carried(wrapped).WithMessage(err.Error()).WithCause(err), true
+	}
+	if s := foreign(err); s != nil {
+		if shaped(err) == nil { // one that it wraps
+			s.message = err.Error()
+		}
+		return s.WithCause(err), true
 	}
 	return New(codes.Unknown, err.Error()).WithCause(err), false
 }
@@ -99,12 +106,20 @@ func Code(err error) codes.Code {
 	}
 	var c Carrier
 	if !errors.As(err, &c) {
-		return codes.Unknown
+		return foreign(err).codeOr(codes.Unknown)
 	}
 	if code := c.GRPCStatus().Code(); code != codes.OK {
 		return code
 	}
 	return codes.Unknown
+}
+
+// codeOr is the code of s, or c if s is nil.
+func (s *Status) codeOr(c codes.Code) codes.Code {
+	if s == nil {
+		return c
+	}
+	return s.code
 }
 
 // FromContextError returns the status of a context's error: DeadlineExceeded or Canceled,

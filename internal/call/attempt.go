@@ -49,6 +49,7 @@ type attempt struct {
 	snippet  []byte
 	problem  *problem
 	closed   *transport.Error
+	over     *transport.Error // the section with the status exceeded this side's limit, and was cut
 	waiting  bool
 	wake     chan struct{} // capacity 1, one token per waiting; for the receiving goroutine
 	bell     chan struct{} // closed with the next change; for anybody else, nil: nobody waits
@@ -70,7 +71,7 @@ func (a *attempt) reset(limit int) {
 	a.headSeen, a.only, a.ended, a.dropped, a.expired, a.foreign, a.waiting = false, false, false, false, false, false, false
 	a.status = 0
 	a.head, a.trailers, a.snippet = nil, nil, nil
-	a.problem, a.closed, a.bell = nil, nil, nil
+	a.problem, a.closed, a.over, a.bell = nil, nil, nil, nil
 	clear(a.inlineHead[:])
 	clear(a.inlineTrailers[:])
 	if a.wake == nil {
@@ -111,7 +112,7 @@ func (a *attempt) Head(h *transport.ResponseHead, end bool) {
 		a.wakeLocked()
 	}
 	if end {
-		a.only = true
+		a.only, a.over = true, h.Oversize
 		a.endLocked()
 	} else {
 		a.ringLocked()
@@ -189,6 +190,14 @@ func (a *attempt) Trailers(fields []transport.Field) {
 	}
 	a.trailers = append(a.inlineTrailers[:0], fields...)
 	a.endLocked()
+}
+
+// TrailersOver implements transport.OversizeSink.
+func (a *attempt) TrailersOver(fields []transport.Field, err *transport.Error) {
+	a.mu.Lock()
+	a.over = err
+	a.mu.Unlock()
+	a.Trailers(fields)
 }
 
 // Closed implements transport.Sink.

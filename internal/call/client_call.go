@@ -109,7 +109,7 @@ func (c *clientCall) withDeadline(err error) error {
 	if r, ok := status.Local[*connectivity.Report](err); ok {
 		r.DeadlineBy = c.deadlineBy
 	}
-	return s.WithMessage(fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(c.deadline.Sub(c.began)), c.deadlineBy, s.Message())).Err()
+	return s.WithMessage(fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(max(0, c.deadline.Sub(c.began))), c.deadlineBy, s.Message())).Err()
 }
 
 // limitTime makes d from the beginning the deadline if it is the earliest. Not positive: no limit.

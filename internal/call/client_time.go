@@ -83,7 +83,7 @@ func (c *clientCall) timeUp(doing string) error {
 		}
 		return status.New(codes.Canceled, text).WithCause(either(cause, context.Canceled)).WithLocal(report).Err()
 	}
-	text := fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(c.deadline.Sub(c.began)), c.deadlineBy, doing)
+	text := fmt.Sprintf("deadline of %s (set by %s) passed: %s", round(max(0, c.deadline.Sub(c.began))), c.deadlineBy, doing)
 	return status.New(codes.DeadlineExceeded, text).WithCause(either(err, context.DeadlineExceeded)).WithLocal(report).Err()
 }
 

@@ -3,6 +3,7 @@ package call
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
@@ -104,6 +105,9 @@ func (in *inbox) begin(here int) *problem {
 	// Before anything is allocated: the length is only a claim.
 	if in.limit >= 0 && uint64(n) > uint64(in.limit) {
 		return &problem{codes.ResourceExhausted, tooLargeText("received message", int64(n), in.limit, "WithMaxReceiveMessageSize")}
+	}
+	if uint64(n) > math.MaxInt-prefixLen {
+		return &problem{codes.ResourceExhausted, fmt.Sprintf("received message of %d bytes is larger than this machine can address", n)}
 	}
 	size := prefixLen + int(n)
 	if in.cur != nil && (len(in.cur.B)+size > cap(in.cur.B)) {

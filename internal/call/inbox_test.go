@@ -3,6 +3,7 @@ package call
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -227,4 +228,16 @@ func TestInboxWants(t *testing.T) {
 		}
 	}
 	in.drop()
+}
+
+// A length of 2^31 or more is only a claim, and on a 32-bit machine not one that an int can hold.
+func TestInboxOfHugeLengths(t *testing.T) {
+	for _, prefix := range []string{"\x00\x80\x00\x00\x00", "\x00\xff\xff\xff\xf0", "\x00\xff\xff\xff\xff"} {
+		in := &inbox{limit: -1}
+		p := in.add([]byte(prefix + "abc"))
+		if refused := p != nil && p.code == codes.ResourceExhausted; refused != (math.MaxInt == math.MaxInt32) {
+			t.Errorf("length %x: %+v", prefix[1:], p)
+		}
+		in.drop()
+	}
 }

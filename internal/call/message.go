@@ -179,8 +179,8 @@ func (i *inbound) roomFor(body []byte) int {
 			n = hint
 		}
 	}
-	if i.limit >= 0 {
-		n = min(n, i.limit+expandSlack)
+	if i.limit >= 0 && n > i.limit {
+		n = i.limit + expandSlack
 	}
 	return n
 }

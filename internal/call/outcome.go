@@ -53,7 +53,7 @@ func (a *attempt) notGRPC(contentType string) *status.Status {
 func (a *attempt) outcome(subtype string) *status.Status {
 	if a.only {
 		if fieldValue(a.head, fieldStatus) != "" && !a.foreign {
-			return statusOf(a.head)
+			return a.limited(a.head)
 		}
 	}
 	if a.headSeen && (a.foreign || a.status != http.StatusOK) {
@@ -70,9 +70,23 @@ func (a *attempt) outcome(subtype string) *status.Status {
 		if s := a.headError(subtype); s != nil && fieldValue(a.trailers, fieldStatus) == "0" {
 			return s
 		}
-		return statusOf(a.trailers)
+		return a.limited(a.trailers)
 	}
 	return status.New(codes.Internal, "response ended without trailers, so without a status")
+}
+
+// limited is the status in fields, which may have been cut at this side's limit of header lists. An error keeps its code
+// then. OK does not: metadata is missing that the program may rely on.
+func (a *attempt) limited(fields []transport.Field) *status.Status {
+	if a.over == nil {
+		return statusOf(fields)
+	}
+	if code := fieldValue(fields, fieldStatus); code != "" && code != "0" {
+		if s := statusOf(fields); s != nil {
+			return s.WithMessage(s.Message() + " [response trailer cut: " + a.over.Error() + "]")
+		}
+	}
+	return status.New(codes.ResourceExhausted, "response trailer: "+a.over.Error()).WithCause(a.over)
 }
 
 // statusOf reads a status from trailers. "grpc-status" missing is the server's fault: UNKNOWN.

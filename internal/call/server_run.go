@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -112,6 +113,12 @@ func (c *ServerCall) prepare() error {
 			c.in.encoding = f.Value
 		case fieldAcceptEncoding:
 			accept = f.Value
+		default:
+			if metadata.IsBinary(f.Name) {
+				if _, err := metadata.AppendDecoded(nil, f.Name, f.Value); err != nil {
+					return status.New(codes.Internal, "malformed binary metadata: "+err.Error()).WithCause(err).Err()
+				}
+			}
 		}
 	}
 	if e := c.in.encoding; e != "" && e != "identity" {

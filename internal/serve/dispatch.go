@@ -24,7 +24,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	if head.Method != "POST" {
 		c.refusing(s, "not_post")
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
-		return call.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %q", head.Method),
+		return call.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %.200q", head.Method),
 			transport.Field{Name: "allow", Value: "POST"})
 	}
 	m := c.server.cfg.Methods[head.Path]

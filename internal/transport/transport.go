@@ -142,6 +142,12 @@ type ClientSink interface {
 	Head(h *ResponseHead, end bool)
 }
 
+// An OversizeSink is a Sink that is told, in place of Trailers, of a trailer section that exceeded the soft limit: fields
+// are what fitted.
+type OversizeSink interface {
+	TrailersOver(fields []Field, err *Error)
+}
+
 // ServerHandler receives the streams a peer opens.
 type ServerHandler interface {
 	// Stream is called on the read loop when a request head is complete. The returned sink

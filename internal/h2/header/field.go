@@ -2,6 +2,7 @@ package header
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 )
@@ -16,6 +17,13 @@ func checkChars(f *hpack.Field) *Error {
 	// name either (RFC 9110 §5.1).
 	if !ValidName(f.Name) {
 		return nameFault(f.Name)
+	}
+	// PROTOCOL-HTTP2.md: "ASCII-Value should not have leading or trailing whitespace. If it contains leading or
+	// trailing whitespace, it may be stripped." RFC 9113 §8.2.1 has such a field malformed; existing clients
+	// send them, and lose more than the spaces if their stream is reset. grpc-message is left as it is: its
+	// percent-encoding leaves spaces alone.
+	if f.Name != "grpc-message" {
+		f.Value = strings.Trim(f.Value, " \t")
 	}
 	return checkValue(f)
 }

@@ -172,7 +172,8 @@ func (l Limits) reader() h2.ReaderConfig {
 	return h2.ReaderConfig{
 		Limits: hpack.Limits{
 			Size: l.HeaderList, HardSize: l.HeaderListHard,
-			Fields: l.HeaderFields, HardFields: 4 * l.HeaderFields,
+			Fields:     l.HeaderFields,
+			HardFields: math.MaxUint32, // each counts 32 bytes, so that HardSize bounds them
 		},
 	}
 }

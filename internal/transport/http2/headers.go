@@ -189,6 +189,12 @@ func (c *conn) trailers(st *stream, ev *h2.Event) *transport.Error {
 	c.endRemoteLocked(st)
 	c.mu.Unlock()
 	c.dataTo = nil // an idle connection keeps no stream alive
+	if err := c.oversize(ev); err != nil {
+		if s, ok := st.sink.(transport.OversizeSink); ok {
+			s.TrailersOver(ev.Fields, err)
+			return nil
+		}
+	}
 	st.sink.Trailers(ev.Fields)
 	return nil
 }

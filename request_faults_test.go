@@ -2,12 +2,15 @@ package naru_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
 )
 
 // A call's deadline runs from its head, whether or not anybody waits for its context.
@@ -87,6 +90,42 @@ func TestNilAfterTheDeadlineIsNotOK(t *testing.T) {
 			if r := all[id]; r == nil || !r.end || r.field("grpc-status") != "4" {
 				t.Errorf("stream %d: %+v, want DEADLINE_EXCEEDED", id, r)
 			}
+		}
+	})
+}
+
+// Metadata of requests: what is wrong with it ends the call, not the connection.
+func TestRequestMetadataOfOtherClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		c := script(t, &echo{unary: func(ctx context.Context, m *text) (*text, error) {
+			if m.Value == "spaced" {
+				got = metadata.ValueFromIncomingContext(ctx, "spaced")
+			}
+			return m, nil
+		}}, nil)
+		c.call(1, methodUnary.FullMethod, "spaced", "spaced", "  white \t")
+		c.call(3, methodUnary.FullMethod, "x", "some-bin", "not base64!")
+		many := make([]string, 0, 2*600)
+		for range 600 {
+			many = append(many, "k", "v")
+		}
+		c.call(5, methodUnary.FullMethod, "x", many...)
+		c.call(7, methodUnary.FullMethod, "x")
+		all := c.responses()
+		for id, want := range map[uint32]string{1: "0", 3: "13", 5: "8", 7: "0"} {
+			if r := all[id]; r == nil || !r.end || r.field("grpc-status") != want {
+				t.Errorf("stream %d: %+v, want grpc-status %s", id, r, want)
+			}
+		}
+		if len(got) != 1 || got[0] != "white" {
+			t.Errorf("the handler got %q", got)
+		}
+		if m := status.DecodeMessage(all[3].field("grpc-message")); !strings.Contains(m, `"some-bin"`) {
+			t.Errorf("the message does not name the key: %s", m)
+		}
+		if p := all[5].field("grpc-retry-pushback-ms"); p != "-1" {
+			t.Errorf("a refusal that is final has pushback %q", p)
 		}
 	})
 }
