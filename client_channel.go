@@ -166,10 +166,11 @@ func (c *clientChannel) Close() error {
 }
 
 // watchDropped lets the garbage collector tell of a client that was dropped without Close, once, with the place that
-// made it. Its connections are closed when the last call on them has ended.
+// made it. Its connections are closed when the last call on them has ended. What is watched is what the client's calls
+// share, so that a call or stream under way keeps a client that is dropped.
 func (c *clientChannel) watchDropped(client *Client, cfg *clientConfig, target, place string) {
 	lease, logger := c.lease, cfg.logger
-	c.cleanup = runtime.AddCleanup(client, func(struct{}) {
+	c.cleanup = runtime.AddCleanup(client.env, func(struct{}) {
 		logger.Warn("client dropped without Close", "target", target, "made", place)
 		lease.Abandon()
 	}, struct{}{})

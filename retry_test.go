@@ -2,6 +2,8 @@ package naru_test
 
 import (
 	"context"
+	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,4 +130,39 @@ func TestAttemptHooks(t *testing.T) {
 		}
 		j.want(t, "client stream", "1 sent", "1 UNAVAILABLE", "2 sent", "2 OK")
 	}, clientOnly{naru.WithInterceptors(see)})
+}
+
+// A client that is dropped without Close while a call pauses before a retry is kept by the call, which ends as it would
+// have otherwise.
+func TestDroppedClientIsKeptByItsCalls(t *testing.T) {
+	var n atomic.Int32
+	p := start(t, "http2", &echo{unary: func(context.Context, *text) (*text, error) {
+		return nil, status.Errorf(codes.Unavailable, "time %d", n.Add(1))
+	}})
+	policy := serviceconfig.RetryPolicy{
+		MaxAttempts: 2, InitialBackoff: 300 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 1,
+		RetryableCodes: []codes.Code{codes.Unavailable},
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = p.srv.Serve(lis) }() // ends with the server
+	dropped := make(chan error, 1)       // capacity 1: one result
+	go func() {
+		c, err := naru.NewClient("passthrough:///"+lis.Addr().String(), naru.WithPlaintext(), naru.WithLogger(quiet))
+		if err == nil {
+			err = c.Invoke(t.Context(), methodUnary, str("x"), new(text), naru.WithRetry(policy))
+		}
+		dropped <- err
+	}()
+	for {
+		select {
+		case err := <-dropped:
+			wantStatus(t, err, codes.Unavailable, "time 2 (after 2 attempts; the attempt before: UNAVAILABLE: time 1)")
+			return
+		default:
+			runtime.GC()
+		}
+	}
 }
