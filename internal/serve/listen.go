@@ -10,7 +10,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// Listen opens a listener: "host:port", ":port", or "unix:path" (also "unix:///path").
+// Listen opens a listener: "host:port", ":port", or "unix:path" (also "unix:///path"). A socket file that a process
+// which was killed has left, and which nothing answers on, is replaced.
 func Listen(addr string) (net.Listener, error) {
 	network, address := "tcp", addr
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
@@ -19,7 +20,11 @@ func Listen(addr string) (net.Listener, error) {
 			address = path[2:]
 		}
 	}
-	return net.Listen(network, address)
+	lis, err := net.Listen(network, address)
+	if network == "unix" && err != nil && removeStale(address) {
+		lis, err = net.Listen(network, address)
+	}
+	return lis, err
 }
 
 // Pauses after an accept that failed, such as for want of file descriptors (EMFILE, ENFILE). Nothing

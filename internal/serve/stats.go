@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/naru-rpc/naru/internal/transport"
 )
@@ -13,6 +14,32 @@ import (
 type stats struct {
 	mu    sync.Mutex // a leaf lock
 	ended map[string]uint64
+	// logged is when a line of a reason was last logged, and what had been counted of it then.
+	logged map[string]logged
+}
+
+type logged struct {
+	at    time.Time
+	count uint64
+}
+
+// logPeriod is the time between two lines of a reason: peers cause them, tens of thousands a second if they like.
+const logPeriod = 10 * time.Second
+
+// mayLog reports whether a line of a reason may be logged now, and how many were not since the last one.
+func (s *stats) mayLog(token string) (ok bool, missed uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, seen := s.logged[token]
+	if seen && time.Since(last.at) < logPeriod {
+		return false, 0
+	}
+	if s.logged == nil {
+		s.logged = make(map[string]logged)
+	}
+	n := s.ended[token]
+	s.logged[token] = logged{time.Now(), n}
+	return true, max(n, last.count+1) - last.count - 1
 }
 
 func (s *stats) add(token string) {
@@ -25,12 +52,22 @@ func (s *stats) add(token string) {
 }
 
 // count is told of ends by the transport.
-func (s *Server) count(err *transport.Error) {
+func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 	s.stats.add(err.Token)
-	if err.Scope == transport.ScopeConn && err.Origin == transport.OriginLocal {
-		// A rule of this side decided: whoever looks for a lost connection wants to read which.
-		s.cfg.Logger.Info("naru: connection ended", "reason", err.Token, "error", err)
+	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal {
+		return
 	}
+	// A rule of this side decided: someone who looks for a lost connection wants to read which.
+	if ok, missed := s.stats.mayLog(err.Token); ok {
+		s.cfg.Logger.Info("naru: connection ended", "reason", err.Token, "peer", peerText(info), "error", shorten(err.Error()), "unlogged", missed)
+	}
+}
+
+func peerText(info *transport.ConnInfo) string {
+	if info.Remote == nil {
+		return ""
+	}
+	return info.Remote.String()
 }
 
 // Ended returns how often each reason ended a connection or, on this side, a stream.

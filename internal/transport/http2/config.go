@@ -122,7 +122,7 @@ type ServerConfig struct {
 	HTTP1 func(nc net.Conn)
 	// Count, if not nil, is told of every connection that ended and of every stream a rule of
 	// this side's transport ended. It must not block.
-	Count func(*transport.Error)
+	Count func(*transport.ConnInfo, *transport.Error)
 
 	once   sync.Once // what all connections share: limits with defaults, memory
 	limits *Limits
@@ -145,7 +145,7 @@ type ClientConfig struct {
 	Limits    Limits
 	Keepalive Keepalive
 	TLS       *tls.ConnectionState // of the finished handshake; nil: plaintext
-	// Count is as in ServerConfig.
+	// Count is as in ServerConfig, for a connection the program knows.
 	Count func(*transport.Error)
 
 	once   sync.Once // limits with defaults

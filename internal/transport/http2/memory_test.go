@@ -147,7 +147,7 @@ func TestServerMemory(t *testing.T) {
 		)
 		cfg := &http2.ServerConfig{
 			Limits: http2.Limits{ServerMemory: 100_000},
-			Count: func(e *transport.Error) {
+			Count: func(_ *transport.ConnInfo, e *transport.Error) {
 				mu.Lock()
 				defer mu.Unlock()
 				counts = append(counts, e.Token)

@@ -26,7 +26,9 @@ func ServeConn(nc net.Conn, cfg *ServerConfig, h transport.ServerHandler) *Serve
 	if cfg.TLS != nil {
 		nc = tls.Server(SpillTLS(nc), cfg.TLS)
 	}
-	c.count = cfg.Count
+	if cfg.Count != nil {
+		c.count = func(err *transport.Error) { cfg.Count(&c.info, err) }
+	}
 	limits := cfg.resolved()
 	c.memory = cfg.memory
 	c.init(nc, h2.Server, limits, cfg.Keepalive)
