@@ -63,6 +63,14 @@ hostile: ## hostile peers for seconds each, with bounds on others' latency and o
 sim: ## three thousand simulated lives of client, servers and network (2 minutes)
 	cd test && go test -count=1 -timeout 20m -v ./sim -args -seeds 3000
 
+.PHONY: matrix
+matrix: ## every kind of call, stack and transport: sizes around each limit, ends at each stage (20 seconds)
+	cd test && go test -count=1 -timeout 10m -v ./matrix
+
+.PHONY: peers
+peers: ## Node, Python, C++, nginx, HAProxy, nghttpx, curl (8 minutes); PEERS_OPTIONAL=1 leaves out what is missing
+	scripts/conformance -suites python,node,cpp,proxies,sizes,rich
+
 SOAK ?= 5m
 .PHONY: soak
 soak: ## calls, faults and churn for SOAK (5m); nothing may grow

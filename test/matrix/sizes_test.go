@@ -55,13 +55,12 @@ const (
 
 var degrees = []degree{below, at, above, farAbove}
 
-// degreesOf are those of a subject.
+// degreesOf are those of a subject. Fields of trailers are tried up to their limit.
 func degreesOf(what subject) []degree {
-	switch what {
-	case requestHeader, requestFields, requestMessage, responseMessage:
-		return degrees
+	if what == trailerFields {
+		return degrees[:2]
 	}
-	return degrees[:2]
+	return degrees
 }
 
 // A setting is the limits of both ends.

@@ -29,11 +29,13 @@ var suites = []suite{
 	{"h2spec", outside.H2Spec, true},
 	{"interop", outside.Interop, true},
 	{"grpcurl", outside.GRPCurl, true},
-	{"python", outside.Python, false},
-	{"node", outside.Node, false},
-	{"cpp", outside.CPP, false},
-	{"java", outside.Java, false},
-	{"proxies", outside.Proxies, false},
+	{"python", outside.Optional(outside.Python), false},
+	{"node", outside.Optional(outside.Node), false},
+	{"cpp", outside.Optional(outside.CPP), false},
+	{"java", outside.Optional(outside.Java), false},
+	{"proxies", outside.Optional(outside.Proxies), false},
+	{"sizes", outside.Optional(outside.Sizes), false},
+	{"rich", outside.Optional(outside.Rich), false},
 }
 
 func main() {
