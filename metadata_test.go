@@ -103,6 +103,36 @@ func TestHeaderIsSentBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// A stream that has ended with OK keeps its header when its context ends after it.
+func TestHeaderOutlivesTheContext(t *testing.T) {
+	e := func() *echo {
+		return &echo{bidi: func(s naru.BidiStreamingServer[text, text]) error {
+			if err := s.SetHeader(metadata.Pairs("k", "v")); err != nil {
+				return err
+			}
+			return s.Send(&text{Value: "only"})
+		}}
+	}
+	overAll(t, e, func(t *testing.T, p *pair) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s, err := naru.NewBidiStreamingClient[text, text](ctx, p, methodBidi)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = s.Recv()
+		}
+		if err != io.EOF {
+			t.Fatalf("Recv: %v, want io.EOF", err)
+		}
+		cancel()
+		if md, err := s.Header(); err != nil || md.First("k") != "v" {
+			t.Errorf("Header after the context has ended: %v, %v; want the header", md, err)
+		}
+	})
+}
+
 func TestBadMetadataOfHandlers(t *testing.T) {
 	var got error
 	e := handle(func(ctx context.Context, m *text) (*text, error) {

@@ -132,7 +132,8 @@ func (s *ClientStream) Context() context.Context { return s.ctx }
 // Header waits for the response's header. If the call fails without one, the error is the call's. A trailers-only
 // response has an empty header; the status comes with RecvMsg.
 func (s *ClientStream) Header() (metadata.MD, error) {
-	if s.checkContext() {
+	// A call that has ended with OK has its header, whatever becomes of its context then.
+	if s.checkContext() && s.Err() != nil {
 		return nil, s.Err()
 	}
 	a, _ := s.awaitChosen()

@@ -86,6 +86,7 @@ func (s *ClientStream) deliver(a *attempt, f frame, m any) error {
 	if !s.method.ServerStreams {
 		s.throttle().Success()
 		s.end(nil, false)
+		return s.Err() // not nil if the context has ended the call just before
 	}
 	return nil
 }

@@ -55,14 +55,6 @@ const (
 
 var degrees = []degree{below, at, above, farAbove}
 
-// degreesOf are those of a subject. Fields of trailers are tried up to their limit.
-func degreesOf(what subject) []degree {
-	if what == trailerFields {
-		return degrees[:2]
-	}
-	return degrees
-}
-
 // A setting is the limits of both ends.
 type setting struct {
 	name           string
@@ -406,7 +398,7 @@ func (g *group) run(bad *failures) (rows int) {
 			if limit == 0 || limit > reachable {
 				continue
 			}
-			for _, d := range degreesOf(what) {
+			for _, d := range degrees {
 				name := fmt.Sprintf("%s, %s: %s, %s %s %d", g.setting.name, g.combination, k, what, d, limit)
 				if !selected.MatchString(name) {
 					continue

@@ -78,6 +78,16 @@ func (l HeaderLimits) response(head *transport.ResponseHead) *transport.Response
 	return head
 }
 
+// deliverTrailers hands trailers to the client, with the reason if there are too many.
+func (l HeaderLimits) deliverTrailers(sink transport.Sink, fields []transport.Field) {
+	err := l.tooMany(fields)
+	if over, ok := sink.(transport.OversizeSink); ok && err != nil {
+		over.TrailersOver(fields[:l.Fields], err)
+		return
+	}
+	sink.Trailers(fields)
+}
+
 func (l HeaderLimits) tooMany(fields []transport.Field) *transport.Error {
 	if l.Fields == 0 || int64(len(fields)) <= int64(l.Fields) {
 		return nil

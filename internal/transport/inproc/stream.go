@@ -59,7 +59,7 @@ func (s *stream) deliverDown(st step) {
 		sink.Data(nil, true)
 	}
 	if st.end && !last {
-		sink.Trailers(st.trailers)
+		s.conn.responses.deliverTrailers(sink, st.trailers)
 	}
 }
 
