@@ -67,6 +67,11 @@ sim: ## three thousand simulated lives of client, servers and network (2 minutes
 matrix: ## every kind of call, stack and transport: sizes around each limit, ends at each stage (20 seconds)
 	cd test && go test -count=1 -timeout 10m -v ./matrix
 
+CHAOS ?= 1m
+.PHONY: chaos
+chaos: ## calls with everything that may happen to them for CHAOS (1m), outcomes computed from what was done
+	cd test && go test -count=1 -timeout 24h -v ./chaos -args -chaos $(CHAOS)
+
 .PHONY: peers
 peers: ## Node, Python, C++, nginx, HAProxy, nghttpx, curl (8 minutes); PEERS_OPTIONAL=1 leaves out what is missing
 	scripts/conformance -suites python,node,cpp,proxies,sizes,rich
