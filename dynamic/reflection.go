@@ -164,7 +164,7 @@ func (r *ReflectionSource) load(s *reflectionStream, question *reflectionpb.Serv
 		for _, raw := range res.GetFileDescriptorResponse().GetFileDescriptorProto() {
 			f := new(descriptorpb.FileDescriptorProto)
 			if err := proto.Unmarshal(raw, f); err != nil {
-				return fmt.Errorf("dynamic: the server's reflection sent a malformed file descriptor: %w", err)
+				return fmt.Errorf("dynamic: the server's reflection sent a malformed file descriptor: %s", cleaned(err))
 			}
 			if next.protos[f.GetName()] != nil {
 				continue // sent again: the first stays

@@ -38,7 +38,7 @@ func Files(files *protoregistry.Files) Source { return registrySource{files} }
 func DescriptorSet(encoded []byte) (Source, error) {
 	set := new(descriptorpb.FileDescriptorSet)
 	if err := proto.Unmarshal(encoded, set); err != nil {
-		return nil, fmt.Errorf("dynamic: not a google.protobuf.FileDescriptorSet: %w", err)
+		return nil, fmt.Errorf("dynamic: not a google.protobuf.FileDescriptorSet: %s", cleaned(err))
 	}
 	b := newBuilder()
 	for _, f := range set.GetFile() {
