@@ -32,7 +32,7 @@ func (f TLSFiles) ServerConfig() (*tls.Config, error) {
 		return nil, err
 	}
 	if leaf := cert.Leaf; len(leaf.DNSNames)+len(leaf.IPAddresses)+len(leaf.URIs)+len(leaf.EmailAddresses) == 0 {
-		return nil, fmt.Errorf("Cert %q: the certificate (subject %q) has no subject alternative names (SAN), so that clients reject it; "+
+		return nil, fmt.Errorf("certificate file %q (subject %q) has no subject alternative names (SAN), so that clients reject it; "+
 			"make one with the DNS names or IP addresses by which clients reach the server", f.Cert, leaf.Subject)
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
@@ -79,18 +79,18 @@ func (f TLSFiles) certificate() (tls.Certificate, error) {
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return cert, fmt.Errorf("Cert %q and Key %q do not go together: %w", f.Cert, f.Key, err)
+		return cert, fmt.Errorf("certificate file %q and key file %q do not go together: %w", f.Cert, f.Key, err)
 	}
 	if cert.Leaf == nil { // GODEBUG x509keypairleaf=0
 		if cert.Leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
-			return cert, fmt.Errorf("Cert %q: %w", f.Cert, err)
+			return cert, fmt.Errorf("certificate file %q: %w", f.Cert, err)
 		}
 	}
 	switch now := time.Now(); {
 	case now.After(cert.Leaf.NotAfter):
-		return cert, fmt.Errorf("Cert %q: the certificate (subject %q) expired at %s", f.Cert, cert.Leaf.Subject, cert.Leaf.NotAfter.Format(time.RFC3339))
+		return cert, fmt.Errorf("certificate file %q (subject %q) expired at %s", f.Cert, cert.Leaf.Subject, cert.Leaf.NotAfter.Format(time.RFC3339))
 	case now.Before(cert.Leaf.NotBefore):
-		return cert, fmt.Errorf("Cert %q: the certificate (subject %q) is not valid before %s", f.Cert, cert.Leaf.Subject, cert.Leaf.NotBefore.Format(time.RFC3339))
+		return cert, fmt.Errorf("certificate file %q (subject %q) is not valid before %s", f.Cert, cert.Leaf.Subject, cert.Leaf.NotBefore.Format(time.RFC3339))
 	}
 	return cert, nil
 }

@@ -32,7 +32,7 @@ func newStream(ctx context.Context, env *ClientEnv, m ClientMethod, set *Setting
 	s.changed.L = &s.mu
 	s.env, s.method, s.set, s.ctx = env, m, *set, ctx
 	if err := s.start(req); err != nil {
-		env.Counters.failed(err, s.last)
+		env.Counters.failed(err, s.last, !s.deadline.IsZero())
 		return nil, err
 	}
 	s.watch()

@@ -51,13 +51,13 @@ func (k *Counters) ByReason() map[string]uint64 {
 }
 
 // failed counts a call that has ended with err, a status error; a is its last attempt, which has ended or
-// was cancelled, nil if there was none.
-func (k *Counters) failed(err error, a *attempt) {
+// was cancelled, nil if there was none. timed: the call had a deadline.
+func (k *Counters) failed(err error, a *attempt, timed bool) {
 	s := status.Convert(err)
 	if c := s.Code(); int(c) < len(k.codes) {
 		k.codes[c].Add(1)
 	}
-	reason := reasonOf(s, a)
+	reason := reasonOf(s, a, timed)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.reasons == nil {
@@ -68,14 +68,15 @@ func (k *Counters) failed(err error, a *attempt) {
 
 // reasonOf says in one stable word who or what ended a call. The words are this project's own, whatever a
 // peer sends, so that there are few.
-func reasonOf(s *status.Status, a *attempt) string {
+func reasonOf(s *status.Status, a *attempt, timed bool) string {
 	err := s.Err()
 	var te *transport.Error
 	report, reported := status.Local[*connectivity.Report](err)
 	switch {
 	case s.Code() == codes.Canceled && (reported || errors.Is(err, context.Canceled)):
 		return "canceled"
-	case s.Code() == codes.DeadlineExceeded && (reported || errors.Is(err, context.DeadlineExceeded)):
+	case s.Code() == codes.DeadlineExceeded && (timed || reported || errors.Is(err, context.DeadlineExceeded)):
+		// A server has the same deadline, and may notice first.
 		return "deadline"
 	case reported && report.Target != "" && report.Last != nil:
 		return string(report.Last.Reason)

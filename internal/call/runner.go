@@ -401,7 +401,7 @@ func (r *runner) end(err error, reset bool) {
 		a.cancel("canceled")
 	}
 	if err != nil && !r.unary {
-		r.env.Counters.failed(err, a)
+		r.env.Counters.failed(err, a, !r.deadline.IsZero())
 	}
 	if a != nil {
 		r.attemptEnded(a, err)

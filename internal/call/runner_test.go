@@ -145,7 +145,7 @@ func runnerRound(t *testing.T, method ClientMethod, policy, what string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	if what == "deadline" {
-		set.Timeout = time.Duration(rand.IntN(3000)) * time.Microsecond
+		set.Timeout = time.Duration(1+rand.IntN(3000)) * time.Microsecond // 0 would be none
 	}
 	if what == "cancel" {
 		time.AfterFunc(time.Duration(rand.IntN(2000))*time.Microsecond, cancel)

@@ -35,7 +35,7 @@ func Invoke(ctx context.Context, env *ClientEnv, m ClientMethod, set *Settings, 
 	u.env, u.method, u.set, u.ctx, u.req, u.res = env, m, *set, ctx, req, res
 	err := u.run()
 	if err != nil {
-		env.Counters.failed(err, u.last)
+		env.Counters.failed(err, u.last, !u.deadline.IsZero())
 	}
 	u.recycle()
 	return err

@@ -9,16 +9,21 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
+// expanded is what a server may hold of messages that are expanded and not decoded yet, and a few decoders.
+const expanded = 80 << 20
+
 // What gRPC puts on top of HTTP/2: paths, prefixes, compression. The server refuses the call and
 // goes on.
 var callClasses = []class{
 	{
 		name:    "a decompression bomb, gzip",
+		heap:    expanded,
 		prepare: func() { gzipBomb() },
 		attack:  func(p *peer) { bomb(p, "gzip", gzipBomb()) },
 	},
 	{
 		name:    "a decompression bomb, zstd",
+		heap:    expanded,
 		prepare: func() { zstdBomb() },
 		attack:  func(p *peer) { bomb(p, "zstd", zstdBomb()) },
 	},
