@@ -1,0 +1,9 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// Hello, Ana!
+	// Goodbye, Ana!
+	// the server ended: <nil>
+}
