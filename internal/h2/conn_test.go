@@ -268,6 +268,19 @@ func TestRFC9113_8_1_1_ContentLength(t *testing.T) {
 	wantError(t, "less than announced", c.RecvDataEnd(s), 3, frame.ProtocolError, "content_length")
 }
 
+// nghttp2 ends the connection over a field of more than 64 KiB.
+func TestFieldsForPeersWithoutALimit(t *testing.T) {
+	c := newTestConn(Config{Role: Server})
+	f := []hpack.Field{{Name: "a", Value: strings.Repeat("b", 64<<10)}, {Name: "c", Value: strings.Repeat("d", 64<<10)}}
+	if size, limit, ok := c.FitsPeer(1000, f); !ok {
+		t.Errorf("two fields of 64 KiB: %d of %d do not fit", size, limit)
+	}
+	f[1].Value += "d"
+	if size, limit, ok := c.FitsPeer(0, f); ok || size != 64<<10+1 || limit != 64<<10 {
+		t.Errorf("a field of 64 KiB and a byte: %d of %d, fit: %t", size, limit, ok)
+	}
+}
+
 func TestHeaderListLimitOfThePeer(t *testing.T) {
 	c := newTestConn(Config{Role: Client})
 	if err := c.RecvSettings(frame.AppendSettings(nil, false, frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: 100})[frame.HeaderLen:]); err != nil {

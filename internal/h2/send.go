@@ -11,8 +11,16 @@ import (
 // FitsPeer reports whether the peer accepts a header section (RFC 9113 §10.5.1). One longer than its
 // SETTINGS_MAX_HEADER_LIST_SIZE would cost the stream, with most peers without a reason. It returns the section's
 // size and that limit. extra is the size of the fields that are not in fields.
+//
+// A peer that announced nothing takes sections of any size (RFC 9113 §6.5.2), but those on nghttp2, Node among them,
+// take a field of more than 64 KiB for a compression error, which ends the connection: none is sent to them.
 func (c *Conn) FitsPeer(extra int, fields []hpack.Field) (size, limit int64, ok bool) {
 	if c.peerMaxHeaderList == 1<<32-1 {
+		for i := range fields {
+			if n := len(fields[i].Value); n > maxUnannouncedField {
+				return int64(n), maxUnannouncedField, false
+			}
+		}
 		return 0, 0, true
 	}
 	size = int64(extra)
@@ -22,6 +30,9 @@ func (c *Conn) FitsPeer(extra int, fields []hpack.Field) (size, limit int64, ok 
 	limit = int64(c.peerMaxHeaderList)
 	return size, limit, size <= limit
 }
+
+// maxUnannouncedField is nghttp2's NGHTTP2_HD_MAX_NV.
+const maxUnannouncedField = 64 << 10
 
 // indexed tells which fields are worth a place in the header table: those whose value is the
 // same call after call. The table is never made to evict (see hpack.Encoder), so what
