@@ -12,8 +12,8 @@ import (
 //   - refuse the call by returning an error instead of calling next,
 //   - inspect or replace the request and the response (Call.Request, SetRequest, Response, SetResponse),
 //     and the messages of streams (OnReceive, OnSend),
-//   - supply the response itself instead of calling next, or after next has failed: SetResponse for calls with one
-//     response, HandleStream for streams. Caches, fallbacks, mocks and deduplication are built on these two,
+//   - supply the response itself instead of calling next, or after next has failed (on a client, for streams, only
+//     if it could not begin one): SetResponse for calls with one response, HandleStream for streams. Caches, fallbacks, mocks and deduplication are built on these two,
 //   - replace the final status: next's error is the status so far, what the interceptor returns takes its place.
 //
 // On a server, next decodes the request and runs the handler, with the context it is given; it can be
