@@ -94,8 +94,9 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 
 func TestBesideRunsToo(t *testing.T) {
 	clients := serve(t, echo.GRPCGo, 1, false)
-	res, err := Run(t.Context(), clients, Config{Mode: Unary, Callers: 1, Size: 100, Beside: 100_000,
-		Calls: 100, Duration: time.Minute})
+	// At a rate: a hundred calls as fast as they go are over before the stream has begun on a busy machine.
+	res, err := Run(t.Context(), clients, Config{Mode: Unary, Callers: 4, Size: 100, Beside: 100_000,
+		Rate: 200, Calls: 100, Duration: time.Minute})
 	if err != nil || res.Errors > 0 || res.Calls == 0 || res.BesideMegabytesPerSecond == 0 {
 		t.Fatalf("%+v, %v: want calls, a stream beside them, and no errors", res, err)
 	}
