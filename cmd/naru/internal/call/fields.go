@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
 // assignment is one argument: path, operator, value.
@@ -219,8 +220,8 @@ func unknownField(arg, name string, d protoreflect.MessageDescriptor) error {
 		names = append(names, string(d.Fields().Get(i).Name()))
 	}
 	err := cli.Usagef("%s: %s has no field %q", arg, d.FullName(), name)
-	if near := nearest(name, names); near != "" {
-		return cli.WithHint(err, "did you mean %s?", near)
+	if best := near.Best(name, names); best != "" {
+		return cli.WithHint(err, "did you mean %s?", best)
 	}
 	if len(names) == 0 {
 		return cli.WithHint(err, "it has no fields at all")

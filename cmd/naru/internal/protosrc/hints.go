@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
 var scalars = []string{"double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64",
@@ -31,7 +32,7 @@ func scalarHint(wanted string) string {
 		return "did you mean " + other + "?"
 	}
 	for _, s := range scalars {
-		if distance(strings.ToLower(wanted), s) <= min(len(wanted)/3, 2) {
+		if near.Distance(strings.ToLower(wanted), s) <= min(len(wanted)/3, 2) {
 			return "did you mean " + s + "?"
 		}
 	}
@@ -101,7 +102,7 @@ func (l *loader) missingHint(name string, from *source) string {
 		if sameName && b != name {
 			return fmt.Sprintf("there is a built-in file %q", b)
 		}
-		if path.Dir(b) == path.Dir(name) && distance(path.Base(b), path.Base(name)) <= 2 {
+		if path.Dir(b) == path.Dir(name) && near.Distance(path.Base(b), path.Base(name)) <= 2 {
 			return fmt.Sprintf("did you mean %q?", b)
 		}
 	}

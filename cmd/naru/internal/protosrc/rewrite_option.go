@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
 // Reports about options. Most options are declared by the messages and enums of descriptor.proto, which is
@@ -38,7 +39,7 @@ func rewriteNoOption(_ *loader, _ *source, d *diag.Diagnostic, m []string) bool 
 	best, bestDistance := "", 1+len(m[2])/4
 	for i := range message.Fields().Len() {
 		name := string(message.Fields().Get(i).Name())
-		if n := distance(strings.ToLower(m[2]), name); n <= bestDistance {
+		if n := near.Distance(strings.ToLower(m[2]), name); n <= bestDistance {
 			best, bestDistance = name, n
 		}
 	}

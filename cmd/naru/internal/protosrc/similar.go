@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/bufbuild/protocompile/ast"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
 // similarType returns a hint for a type that was not found: one of the same name in a file of this run that
@@ -31,7 +33,7 @@ func (l *loader) similarType(f *source, wanted string) string {
 				elsewhere = fmt.Sprintf("%s is in %q: import it", declared, name)
 			case short == base && imported[name] && declared != wanted && qualified == "":
 				qualified = fmt.Sprintf("did you mean %s?", declared)
-			case imported[name] && alike == "" && distance(strings.ToLower(short), strings.ToLower(base)) <= min((len(base)+1)/3, 2):
+			case imported[name] && alike == "" && near.Distance(strings.ToLower(short), strings.ToLower(base)) <= min((len(base)+1)/3, 2):
 				alike = fmt.Sprintf("did you mean %s?", declared)
 			}
 		}
@@ -61,24 +63,4 @@ func (f *source) types() []string {
 	}
 	visit("", children(f.tree.Decls))
 	return names
-}
-
-// distance is the Levenshtein distance of two short names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
