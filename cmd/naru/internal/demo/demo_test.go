@@ -168,7 +168,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
-	if !strings.Contains(s.stdout.String(), "grpcurl -cacert "+caFile) {
+	if !strings.Contains(s.stdout.String(), "naru list --ca "+caFile+" ") {
 		t.Error("the lines to try do not name the certificate")
 	}
 	s.end(0, "Goodbye")

@@ -13,10 +13,10 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 	style := cli.NewStyle(env.ColorOut)
 	target, everywhere := reachable(addr)
 	security := "plaintext"
-	flags := "-plaintext"
+	flags := ""
 	if h.identity != nil {
 		security = "TLS"
-		flags = "-cacert " + h.identity.caFile
+		flags = "--ca " + h.identity.caFile
 	}
 	if everywhere {
 		security += ", on every interface"
@@ -34,7 +34,7 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 	if h.identity != nil {
 		fmt.Fprintf(&b, "  certificate  %s\n               is the authority that clients have to trust\n", h.identity.caFile)
 	}
-	fmt.Fprintf(&b, "\n%s\n\n", style.Strong("Try, in another terminal"))
+	fmt.Fprintf(&b, "\n%s\n\n", style.Strong("Try, in another terminal (in a checkout, go run ./cmd/naru stands for naru)"))
 	for _, line := range tries(flags, target) {
 		fmt.Fprintln(&b, strings.TrimRight("  "+line, " "))
 	}
@@ -42,20 +42,17 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 	fmt.Fprint(env.Stdout, b.String())
 }
 
-// tries are command lines for people to copy. Shells of all systems but Windows' take them.
+// tries are command lines for people to copy. Shells of all systems but Windows' take them. flags may be empty.
 func tries(flags, target string) []string {
-	call := "grpcurl " + flags
-	orders := target + " ecommerce.OrderManagement/"
+	if flags != "" {
+		target = flags + " " + target
+	}
 	return []string{
-		call + " " + target + " list",
-		call + ` -d '"102"' \`,
-		"    " + orders + "getOrder",
-		call + ` -d '"Google"' \`,
-		"    " + orders + "searchOrders",
-		call + ` -d '"102" "103" "104" "105"' \`,
-		"    " + orders + "processOrders",
-		call + ` -d '{"id": "-1"}' \`,
-		"    " + orders + "addOrder",
+		"naru list " + target,
+		"naru call " + target + " getOrder value=102",
+		"naru call " + target + " searchOrders value=Google",
+		"naru call " + target + ` processOrders '"102" "103" "104" "105"'`,
+		"naru call " + target + " addOrder id=-1",
 		"",
 		"naru demo --tour          what crosses the wire when a client calls the shop",
 	}
