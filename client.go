@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/channel"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
@@ -17,7 +17,7 @@ import (
 // Client is a channel to one target. Safe for concurrent use.
 type Client struct {
 	// immutable
-	env          *call.ClientEnv
+	env          *client.Env
 	defaults     callConfig
 	interceptors []scopedInterceptor
 	channel      io.Closer
@@ -54,7 +54,7 @@ func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
 	if authority == "" {
 		authority = "inproc"
 	}
-	return newClient(cfg, call.SingleConn{Conn: conn}, authority, closer{conn}), nil
+	return newClient(cfg, client.SingleConn{Conn: conn}, authority, closer{conn}), nil
 }
 
 // closer closes an in-process connection as a client's.
@@ -67,9 +67,9 @@ func (c closer) Close() error {
 	return nil
 }
 
-func newClient(cfg *clientConfig, ch call.Channel, authority string, closer io.Closer) *Client {
+func newClient(cfg *clientConfig, ch client.Channel, authority string, closer io.Closer) *Client {
 	return &Client{
-		env:          &call.ClientEnv{Channel: ch, Registry: cfg.registry, Authority: authority, UserAgent: cfg.userAgent},
+		env:          &client.Env{Channel: ch, Registry: cfg.registry, Authority: authority, UserAgent: cfg.userAgent},
 		defaults:     cfg.call,
 		interceptors: cfg.interceptors,
 		channel:      closer,
@@ -109,7 +109,7 @@ func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, o
 	if err != nil {
 		return err
 	}
-	return call.Invoke(ctx, c.env, method.client(), &set.Settings, req, res)
+	return client.Invoke(ctx, c.env, method.client(), &set.Settings, req, res)
 }
 
 // NewStream implements ClientConnInterface. The error is a status error; the stream must be used until
@@ -124,7 +124,7 @@ func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...Call
 	if err != nil {
 		return nil, err
 	}
-	s, err := call.NewStream(ctx, c.env, method.client(), &set.Settings)
+	s, err := client.NewStream(ctx, c.env, method.client(), &set.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (c *Client) newStreamWith(ctx context.Context, method *MethodInfo, req any,
 	if err != nil {
 		return nil, err
 	}
-	s, err := call.NewStreamWith(ctx, c.env, method.client(), &set.Settings, req)
+	s, err := client.NewStreamWith(ctx, c.env, method.client(), &set.Settings, req)
 	if err != nil {
 		return nil, err
 	}

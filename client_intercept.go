@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -31,7 +31,7 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 			toldToo(info, attempts)
 		}
 	}
-	own.OnAttempt = func(a call.AttemptInfo) {
+	own.OnAttempt = func(a client.AttemptInfo) {
 		c.attempt(Attempt{Number: before + a.Number, Peer: peerOf(a.Conn), Ended: a.Ended, Err: a.Err})
 	}
 	return &own, nil
@@ -49,7 +49,7 @@ func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *Met
 		var header, trailer metadata.MD
 		userHeader, userTrailer := set.Header, set.Trailer
 		set.Header, set.Trailer = &header, &trailer
-		err = call.Invoke(ctx, cl.env, m.client(), &set.Settings, req, res)
+		err = client.Invoke(ctx, cl.env, m.client(), &set.Settings, req, res)
 		c.setResponse(header, trailer)
 		if err == nil {
 			c.noteResponse(res)
@@ -129,11 +129,11 @@ func (cl *Client) runStream(ctx context.Context, s *interceptedStream, m *Method
 	if err != nil {
 		return err
 	}
-	var stream *call.ClientStream
+	var stream *client.Stream
 	if req != nil {
-		stream, err = call.NewStreamWith(ctx, cl.env, m.client(), &set.Settings, req)
+		stream, err = client.NewStreamWith(ctx, cl.env, m.client(), &set.Settings, req)
 	} else {
-		stream, err = call.NewStream(ctx, cl.env, m.client(), &set.Settings)
+		stream, err = client.NewStream(ctx, cl.env, m.client(), &set.Settings)
 	}
 	if err != nil {
 		return err

@@ -4,13 +4,13 @@ import (
 	"context"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
 
-func serverCall(ctx context.Context, doing string) (*call.ServerCall, error) {
-	if c := call.ServerCallFrom(ctx); c != nil {
+func serverCall(ctx context.Context, doing string) (*server.Call, error) {
+	if c := server.FromContext(ctx); c != nil {
 		return c, nil
 	}
 	return nil, status.Errorf(codes.Internal, "%s: the context is not that of a server call", doing)
@@ -61,7 +61,7 @@ func SetCompression(ctx context.Context, name string) error {
 // to, takes no new calls: handlers of long streams can end them in good order. nil for any
 // other context.
 func Draining(ctx context.Context) <-chan struct{} {
-	if c := call.ServerCallFrom(ctx); c != nil {
+	if c := server.FromContext(ctx); c != nil {
 		return c.Draining()
 	}
 	return nil
@@ -70,7 +70,7 @@ func Draining(ctx context.Context) <-chan struct{} {
 // FullMethod returns the path of the call ctx belongs to, "/package.Service/method"; "" for any other
 // context.
 func FullMethod(ctx context.Context) string {
-	if c := call.ServerCallFrom(ctx); c != nil {
+	if c := server.FromContext(ctx); c != nil {
 		return c.FullMethod()
 	}
 	return ""

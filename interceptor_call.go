@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
@@ -54,8 +55,8 @@ type Call struct {
 	// immutable
 	method *MethodInfo
 	side   Side
-	server *call.ServerCall // nil on a client
-	hooks  call.Hooks
+	server *server.Call // nil on a client
+	hooks  wire.Hooks
 	// newRequest makes a message for the only request of a server's call; nil if it has no such.
 	newRequest func() any
 	into       any                // the program's message for the response of a client's unary call
@@ -92,9 +93,9 @@ type Attempt struct {
 	Err error
 }
 
-func newCall(m *MethodInfo, side Side, server *call.ServerCall) *Call {
+func newCall(m *MethodInfo, side Side, server *server.Call) *Call {
 	c := &Call{method: m, side: side, server: server}
-	c.hooks = call.Hooks{Receive: c.receive, Send: c.send, Sent: c.countSent, Reply: c.noteResponse}
+	c.hooks = wire.Hooks{Receive: c.receive, Send: c.send, Sent: c.countSent, Reply: c.noteResponse}
 	return c
 }
 
@@ -211,13 +212,13 @@ func (c *Call) Sent() MessageCount {
 	return c.sent
 }
 
-func (n *MessageCount) add(info call.MessageInfo) {
+func (n *MessageCount) add(info wire.MessageInfo) {
 	n.Messages++
 	n.Bytes += int64(info.Size)
 	n.WireBytes += int64(info.WireSize)
 }
 
-func (c *Call) receive(m any, info call.MessageInfo) error {
+func (c *Call) receive(m any, info wire.MessageInfo) error {
 	c.mu.Lock()
 	c.received.add(info)
 	hooks := c.onReceive
@@ -243,7 +244,7 @@ func (c *Call) send(m any) (any, error) {
 	return m, nil
 }
 
-func (c *Call) countSent(info call.MessageInfo) {
+func (c *Call) countSent(info wire.MessageInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server != nil && !c.method.Kind.ServerStreams() {

@@ -5,7 +5,8 @@ import (
 	"reflect"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/proto"
 )
@@ -129,7 +130,7 @@ func (c *Call) HandleStream(ctx context.Context, f func(ServerStream) error) err
 }
 
 // oneReply is a server stream whose client gets one response, which goes out with the status.
-type oneReply struct{ *call.ServerCall }
+type oneReply struct{ *server.Call }
 
 func (s oneReply) SendMsg(m any) error { return s.Reply(m) }
 
@@ -191,7 +192,7 @@ func copyMessage(who string, dst, src any) error {
 
 // cloneMessage returns a copy of m, which its sender may change.
 func cloneMessage(m any) (any, error) {
-	if u, ok := m.(call.Uncompressed); ok { // nothing is compressed here
+	if u, ok := m.(wire.Uncompressed); ok { // nothing is compressed here
 		m = u.Message
 	}
 	if p, ok := m.(proto.Message); ok {

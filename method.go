@@ -3,7 +3,7 @@ package naru
 import (
 	"strings"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 )
 
 // Kind is one of the four kinds of call.
@@ -70,8 +70,8 @@ func (m *MethodInfo) Name() string {
 	return m.FullMethod[strings.LastIndexByte(m.FullMethod, '/')+1:]
 }
 
-func (m *MethodInfo) client() call.ClientMethod {
-	return call.ClientMethod{
+func (m *MethodInfo) client() client.Method {
+	return client.Method{
 		FullMethod:    m.FullMethod,
 		ClientStreams: m.Kind.ClientStreams(),
 		ServerStreams: m.Kind.ServerStreams(),

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/credentials"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
 
 // callConfig is what CallOptions set.
 type callConfig struct {
-	call.Settings
+	client.Settings
 	err error // a mistake, which the call returns
 }
 

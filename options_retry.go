@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
@@ -20,12 +20,12 @@ const maxCallAttempts = 10
 // tokens for the client, of which an UNAVAILABLE from a server takes one and a success returns a tenth: below half of it nothing is
 // repeated. Attempts that no server has looked at are repeated in any case.
 func WithRetry(p serviceconfig.RetryPolicy) CallOption {
-	policy := &call.RetryPolicy{
+	policy := &client.RetryPolicy{
 		MaxAttempts:       min(p.MaxAttempts, maxCallAttempts),
 		InitialBackoff:    p.InitialBackoff,
 		MaxBackoff:        p.MaxBackoff,
 		BackoffMultiplier: p.BackoffMultiplier,
-		Retryable:         call.Codes(p.RetryableCodes...),
+		Retryable:         client.Codes(p.RetryableCodes...),
 		PerAttemptTimeout: p.PerAttemptTimeout,
 	}
 	return callOption(func(c *callConfig) {
@@ -37,7 +37,7 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 		case policy.Retryable == 0 && p.PerAttemptTimeout <= 0:
 			c.err = fmt.Errorf("WithRetry: no codes are retryable")
 		}
-		c.Retry = call.RetryChoice{Policy: policy}
+		c.Retry = client.RetryChoice{Policy: policy}
 	})
 }
 
@@ -46,23 +46,23 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 // service config's must; more than 10 attempts are taken for 10. Streams are hedged until a response's header is
 // there, or more than 64 KiB was sent: NewStream returns at once, and RecvMsg and Header wait for the first answer.
 func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
-	policy := &call.HedgingPolicy{
+	policy := &client.HedgingPolicy{
 		MaxAttempts: min(p.MaxAttempts, maxCallAttempts),
 		Delay:       p.Delay,
-		NonFatal:    call.Codes(p.NonFatalCodes...),
+		NonFatal:    client.Codes(p.NonFatalCodes...),
 	}
 	return callOption(func(c *callConfig) {
 		if p.MaxAttempts < 2 || p.Delay < 0 {
 			c.err = fmt.Errorf("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.Delay)
 		}
-		c.Retry = call.RetryChoice{Hedging: policy}
+		c.Retry = client.RetryChoice{Hedging: policy}
 	})
 }
 
 // WithoutRetry sends the call once, whatever the service config says and the method allows. Attempts that no
 // server has looked at are repeated nevertheless, since they were not the call.
 func WithoutRetry() CallOption {
-	return callOption(func(c *callConfig) { c.Retry = call.RetryChoice{Never: true} })
+	return callOption(func(c *callConfig) { c.Retry = client.RetryChoice{Never: true} })
 }
 
 // WithMaxRetryDelay bounds how long a server may ask a call to wait before its next attempt (grpc-retry-pushback-ms,

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -26,7 +26,7 @@ func peerOf(info *transport.ConnInfo) Peer {
 
 // PeerFromContext returns who made the call a handler's context belongs to, and whether it is one's.
 func PeerFromContext(ctx context.Context) (Peer, bool) {
-	c := call.ServerCallFrom(ctx)
+	c := server.FromContext(ctx)
 	if c == nil {
 		return Peer{}, false
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/status"
@@ -34,7 +34,7 @@ func (s *Server) serveConfig() *serve.Config {
 	c := s.cfg
 	keep := c.keepalive.withDefaults(-1)
 	cfg := &serve.Config{
-		Env: &call.ServerEnv{
+		Env: &server.Env{
 			Registry:         c.registry,
 			MaxReceiveBytes:  c.maxReceive,
 			MaxSendBytes:     c.maxSend,
@@ -57,20 +57,20 @@ func (s *Server) serveConfig() *serve.Config {
 		MaxHandlers: DefaultMaxConcurrentStreams,
 		MaxRunning:  c.maxRunning,
 		MaxConns:    c.maxConns, MaxConnsPerAddress: c.maxPerPeer,
-		Methods:  make(map[string]*call.ServerMethod),
+		Methods:  make(map[string]*server.Method),
 		Services: make(map[string]bool),
 	}
 	if n := c.limits.Streams; n > 0 {
 		cfg.MaxHandlers = int(n)
 	}
 	if auth := c.authenticate; auth != nil {
-		cfg.Env.Authenticate = func(sc *call.ServerCall) (context.Context, error) {
+		cfg.Env.Authenticate = func(sc *server.Call) (context.Context, error) {
 			ctx, err := auth(sc, s.callOf(sc))
 			return ctx, s.authError(sc, err)
 		}
 	}
 	if h := c.handlePanic; h != nil {
-		cfg.Env.HandlePanic = func(sc *call.ServerCall, value any, stack []byte) {
+		cfg.Env.HandlePanic = func(sc *server.Call, value any, stack []byte) {
 			h(sc.Context(), s.callOf(sc), value, stack)
 		}
 	}
@@ -79,7 +79,7 @@ func (s *Server) serveConfig() *serve.Config {
 
 // authError keeps a status an authenticator chose on purpose; the text of another error is for the log
 // alone: it may say too much to somebody who is not known.
-func (s *Server) authError(sc *call.ServerCall, err error) error {
+func (s *Server) authError(sc *server.Call, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -91,12 +91,12 @@ func (s *Server) authError(sc *call.ServerCall, err error) error {
 }
 
 // callOf makes a Call for those who see one outside of the interceptors.
-func (s *Server) callOf(sc *call.ServerCall) *Call {
+func (s *Server) callOf(sc *server.Call) *Call {
 	return newCall(s.infoOf(sc), ServerSide, sc)
 }
 
 // infoOf finds the description of a call's method; one of its own for methods nobody registered.
-func (s *Server) infoOf(sc *call.ServerCall) *MethodInfo {
+func (s *Server) infoOf(sc *server.Call) *MethodInfo {
 	for _, d := range s.services {
 		for i := range d.Methods {
 			if m := d.Methods[i].info; m.FullMethod == sc.FullMethod() {
@@ -128,13 +128,13 @@ func (s *Server) methods(cfg *serve.Config) {
 		}
 	}
 	if h := s.cfg.unknown; h != nil {
-		cfg.Unknown = s.serverMethod(&MethodDesc{info: &MethodInfo{Kind: KindBidi}, serve: func(_ context.Context, c *call.ServerCall, _ any) error {
+		cfg.Unknown = s.serverMethod(&MethodDesc{info: &MethodInfo{Kind: KindBidi}, serve: func(_ context.Context, c *server.Call, _ any) error {
 			return h(c.FullMethod(), c)
 		}})
 	}
 }
 
-func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*call.ServerMethod) error {
+func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*server.Method) error {
 	switch {
 	case m.info == nil || m.serve == nil:
 		return fmt.Errorf("naru: register service %s: a method has no description or no handler", d.Name)
@@ -149,19 +149,19 @@ func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*call.ServerMet
 var errNextTwice = status.Error(codes.Internal, "an interceptor called next more than once on a server")
 
 // serverMethod puts the interceptors around a handler. Without any, there is nothing between.
-func (s *Server) serverMethod(d *MethodDesc) *call.ServerMethod {
+func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 	info, serve := d.info, d.serve
-	m := &call.ServerMethod{
+	m := &server.Method{
 		FullMethod:    info.FullMethod,
 		ClientStreams: info.Kind.ClientStreams(),
 		ServerStreams: info.Kind.ServerStreams(),
-		Handle:        func(c *call.ServerCall) error { return serve(c.Context(), c, nil) },
+		Handle:        func(c *server.Call) error { return serve(c.Context(), c, nil) },
 	}
 	chain := chainFor(s.cfg.interceptors, info)
 	if len(chain) == 0 {
 		return m
 	}
-	m.Handle = func(sc *call.ServerCall) error {
+	m.Handle = func(sc *server.Call) error {
 		method := info
 		if method.FullMethod == "" {
 			method = &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}

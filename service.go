@@ -3,7 +3,7 @@ package naru
 import (
 	"context"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -31,7 +31,7 @@ type MethodDesc struct {
 	newRequest func() any
 	// serve decodes, runs the handler, and replies. It runs inside the interceptors. req is the request if
 	// an interceptor had it decoded or supplied it; nil: it has still to be received.
-	serve func(ctx context.Context, c *call.ServerCall, req any) error
+	serve func(ctx context.Context, c *server.Call, req any) error
 }
 
 // Info returns the method's description.
@@ -40,7 +40,7 @@ func (m *MethodDesc) Info() *MethodInfo { return m.info }
 // UnaryHandler binds a typed handler to a unary method. The request is the handler's to keep; the
 // response is not touched after the handler's return and its sending.
 func UnaryHandler[Req, Res any](m *MethodInfo, h func(context.Context, *Req) (*Res, error)) MethodDesc {
-	return MethodDesc{info: m, newRequest: newMessage[Req], serve: func(ctx context.Context, c *call.ServerCall, decoded any) error {
+	return MethodDesc{info: m, newRequest: newMessage[Req], serve: func(ctx context.Context, c *server.Call, decoded any) error {
 		req, err := requestOf[Req](c, decoded)
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func UnaryHandler[Req, Res any](m *MethodInfo, h func(context.Context, *Req) (*R
 
 // ServerStreamHandler binds a typed handler to a server-streaming method.
 func ServerStreamHandler[Req, Res any](m *MethodInfo, h func(*Req, ServerStreamingServer[Res]) error) MethodDesc {
-	return MethodDesc{info: m, newRequest: newMessage[Req], serve: func(_ context.Context, c *call.ServerCall, decoded any) error {
+	return MethodDesc{info: m, newRequest: newMessage[Req], serve: func(_ context.Context, c *server.Call, decoded any) error {
 		req, err := requestOf[Req](c, decoded)
 		if err != nil {
 			return err
@@ -69,14 +69,14 @@ func ServerStreamHandler[Req, Res any](m *MethodInfo, h func(*Req, ServerStreami
 
 // ClientStreamHandler binds a typed handler to a client-streaming method.
 func ClientStreamHandler[Req, Res any](m *MethodInfo, h func(ClientStreamingServer[Req, Res]) error) MethodDesc {
-	return MethodDesc{info: m, serve: func(_ context.Context, c *call.ServerCall, _ any) error {
+	return MethodDesc{info: m, serve: func(_ context.Context, c *server.Call, _ any) error {
 		return h(&serverStream[Req, Res]{c})
 	}}
 }
 
 // BidiStreamHandler binds a typed handler to a bidirectional method.
 func BidiStreamHandler[Req, Res any](m *MethodInfo, h func(BidiStreamingServer[Req, Res]) error) MethodDesc {
-	return MethodDesc{info: m, serve: func(_ context.Context, c *call.ServerCall, _ any) error {
+	return MethodDesc{info: m, serve: func(_ context.Context, c *server.Call, _ any) error {
 		return h(&serverStream[Req, Res]{c})
 	}}
 }
@@ -84,7 +84,7 @@ func BidiStreamHandler[Req, Res any](m *MethodInfo, h func(BidiStreamingServer[R
 func newMessage[T any]() any { return new(T) }
 
 // requestOf returns the only request of a call, receiving it if no interceptor has.
-func requestOf[Req any](c *call.ServerCall, decoded any) (*Req, error) {
+func requestOf[Req any](c *server.Call, decoded any) (*Req, error) {
 	if decoded != nil {
 		return decoded.(*Req), nil
 	}

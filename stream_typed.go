@@ -6,14 +6,15 @@ import (
 	"iter"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/status"
 )
 
 var errNilResponse = status.Error(codes.Internal, "the handler returned no message")
 
 // serverStream is all three typed server streams.
-type serverStream[Req, Res any] struct{ *call.ServerCall }
+type serverStream[Req, Res any] struct{ *server.Call }
 
 func (s *serverStream[Req, Res]) Send(m *Res) error {
 	if m == nil {
@@ -132,4 +133,4 @@ func NewBidiStreamingClient[Req, Res any](ctx context.Context, cc ClientConnInte
 }
 
 // Uncompressed marks m to be sent as it is by SendMsg, in a call that otherwise compresses.
-func Uncompressed(m any) any { return call.Uncompressed{Message: m} }
+func Uncompressed(m any) any { return wire.Uncompressed{Message: m} }

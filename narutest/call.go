@@ -10,7 +10,8 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
@@ -33,7 +34,7 @@ type CallConfig struct {
 // Draining and the functions of package metadata work with. Use [Serve] to test what goes over the wire.
 // Safe for concurrent use.
 type Call struct {
-	call     *call.ServerCall
+	call     *server.Call
 	stream   *noStream
 	draining func()
 	release  chan struct{} // closed at the end of the test
@@ -62,13 +63,13 @@ func NewCall(t testing.TB, config CallConfig) *Call {
 		t.Fatalf("narutest: %v", err)
 	}
 	started := make(chan struct{})
-	env := &call.ServerEnv{Registry: registry, Logger: slog.New(slog.DiscardHandler)}
-	method := &call.ServerMethod{FullMethod: head.Path, ClientStreams: true, ServerStreams: true, Handle: func(*call.ServerCall) error {
+	env := &server.Env{Registry: registry, Logger: slog.New(slog.DiscardHandler)}
+	method := &server.Method{FullMethod: head.Path, ClientStreams: true, ServerStreams: true, Handle: func(*server.Call) error {
 		close(started)
 		<-c.release
 		return nil
 	}}
-	c.call = call.NewServerCall(env, method, runner{c.done, new(call.Unfinished)}, c.stream, head, "", false)
+	c.call = server.NewCall(env, method, runner{c.done, new(server.Unfinished)}, c.stream, head, "", false)
 	<-started
 	t.Cleanup(func() {
 		close(c.release)
@@ -89,7 +90,7 @@ func requestHead(config *CallConfig) (*transport.RequestHead, error) {
 	}
 	head := &transport.RequestHead{Method: "POST", Scheme: "http", Authority: address, Path: config.Method}
 	if config.Timeout > 0 {
-		head.Fields = append(head.Fields, transport.Field{Name: "grpc-timeout", Value: string(call.AppendTimeout(nil, config.Timeout))})
+		head.Fields = append(head.Fields, transport.Field{Name: "grpc-timeout", Value: string(wire.AppendTimeout(nil, config.Timeout))})
 	}
 	for key, values := range config.Metadata {
 		if err := metadata.ValidateKey(key); err != nil {
@@ -134,16 +135,16 @@ func (c *Call) Drain() { c.draining() }
 // runner runs one call on a goroutine of its own.
 type runner struct {
 	done       chan struct{}
-	unfinished *call.Unfinished
+	unfinished *server.Unfinished
 }
 
-func (runner) Postpone(*call.ServerCall) bool { return false }
-func (runner) Problem(string)                 {}
-func (runner) Withdraw(*call.ServerCall) bool { return false } // Run is called at once
-func (runner) Abandoned(*call.ServerCall)     {}
-func (r runner) Dispatch(c *call.ServerCall)  { go c.Run() }
-func (r runner) Unfinished() *call.Unfinished { return r.unfinished }
-func (r runner) Finished(*call.ServerCall) {
+func (runner) Postpone(*server.Call) bool       { return false }
+func (runner) Problem(string)                   {}
+func (runner) Withdraw(*server.Call) bool       { return false } // Run is called at once
+func (runner) Abandoned(*server.Call)           {}
+func (r runner) Dispatch(c *server.Call)        { go c.Run() }
+func (r runner) Unfinished() *server.Unfinished { return r.unfinished }
+func (r runner) Finished(*server.Call) {
 	r.unfinished.Close()
 	close(r.done)
 }

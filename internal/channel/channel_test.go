@@ -10,7 +10,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/status"
@@ -25,14 +25,14 @@ func TestFirstCallConnects(t *testing.T) {
 			t.Errorf("state of a new channel: got %v, want IDLE", got)
 		}
 		n.wantDials("nobody called yet")
-		conn, done := mustPick(t, c, call.PickInfo{})
+		conn, done := mustPick(t, c, client.PickInfo{})
 		if conn.addr != "a:1" {
 			t.Errorf("picked %v, want a:1: pick_first prefers the first address", conn)
 		}
 		if got := c.State(); got != connectivity.Ready {
 			t.Errorf("state after a call: got %v, want READY", got)
 		}
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		n.wantDials("one connection is enough", "a:1 at 0s")
 	})
 }
@@ -42,7 +42,7 @@ func TestFailFastCarriesTheLastFailure(t *testing.T) {
 		n := newFakeNet(t)
 		n.set("a:1", "refuse")
 		c := newTest(t, n, Config{}, "a:1")
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		if status.Code(err) != codes.Unavailable {
 			t.Fatalf("Pick: got %v, want UNAVAILABLE", err)
 		}
@@ -68,8 +68,8 @@ func TestWaitForReadyOutlastsTransientFailure(t *testing.T) {
 		c := newTest(t, n, Config{}, "a:1")
 		start := time.Now()
 		time.AfterFunc(2*time.Second, func() { n.set("a:1", "") })
-		conn, done := mustPick(t, c, call.PickInfo{WaitForReady: true})
-		done(call.DoneInfo{})
+		conn, done := mustPick(t, c, client.PickInfo{WaitForReady: true})
+		done(client.DoneInfo{})
 		if conn.addr != "a:1" {
 			t.Errorf("picked %v, want a:1", conn)
 		}
@@ -99,7 +99,7 @@ func TestConnectTimeout(t *testing.T) {
 		n.set("a:1", "hang")
 		c := newTest(t, n, Config{}, "a:1")
 		start := time.Now()
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		if got, want := time.Since(start), 20*time.Second; got != want {
 			t.Errorf("failed after %v, want %v: MIN_CONNECT_TIMEOUT", got, want)
 		}
@@ -114,14 +114,14 @@ func TestReconnectAfterGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)
 		c := newTest(t, n, Config{}, "a:1")
-		first, done := mustPick(t, c, call.PickInfo{})
+		first, done := mustPick(t, c, client.PickInfo{})
 		after(time.Minute)
 		first.goAway(0, "max_age")
 		synctest.Wait()
 		if got := c.State(); got != connectivity.Idle {
 			t.Errorf("state after GOAWAY: got %v, want IDLE: pick_first waits for the next call", got)
 		}
-		second, done2 := mustPick(t, c, call.PickInfo{})
+		second, done2 := mustPick(t, c, client.PickInfo{})
 		if second == first {
 			t.Errorf("picked a connection that drains")
 		}
@@ -130,8 +130,8 @@ func TestReconnectAfterGoAway(t *testing.T) {
 			t.Errorf("the draining connection was closed under the call it still has")
 		default:
 		}
-		done(call.DoneInfo{})
-		done2(call.DoneInfo{})
+		done(client.DoneInfo{})
+		done2(client.DoneInfo{})
 		if got := c.FailureCounts()[connectivity.GoAway]; got != 1 {
 			t.Errorf("goaways counted: got %d, want 1", got)
 		}
@@ -145,11 +145,11 @@ func TestShortLivedConnectionsBackOff(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		for {
-			conn, done, err := c.Pick(ctx, &call.PickInfo{WaitForReady: true})
+			conn, done, err := c.Pick(ctx, &client.PickInfo{WaitForReady: true})
 			if err != nil {
 				break
 			}
-			done(call.DoneInfo{})
+			done(client.DoneInfo{})
 			conn.(*fakeConn).goAway(0, "")
 			conn.Close(nil)
 			synctest.Wait()
@@ -165,8 +165,8 @@ func TestShortUsefulConnectionsDoNotBackOff(t *testing.T) {
 		n := newFakeNet(t)
 		c := newTest(t, n, Config{}, "a:1")
 		for range 10 {
-			conn, done := mustPick(t, c, call.PickInfo{})
-			done(call.DoneInfo{Sent: true, Received: true})
+			conn, done := mustPick(t, c, client.PickInfo{})
+			done(client.DoneInfo{Sent: true, Received: true})
 			after(100 * time.Millisecond)
 			conn.goAway(0, "max_age")
 			conn.Close(nil)
@@ -183,7 +183,7 @@ func TestDeadlineErrorTellsWhatWasWaitedFor(t *testing.T) {
 		n := newFakeNet(t)
 		n.set("a:1", "refuse")
 		c := newTest(t, n, Config{}, "a:1")
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{
 			WaitForReady: true, Deadline: time.Now().Add(3 * time.Second), DeadlineBy: "WithTimeout", Attempt: 1,
 		})
 		if status.Code(err) != codes.DeadlineExceeded {
@@ -232,13 +232,13 @@ func TestIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)
 		c := newTest(t, n, Config{IdleTimeout: time.Minute}, "a:1")
-		conn, done := mustPick(t, c, call.PickInfo{})
+		conn, done := mustPick(t, c, client.PickInfo{})
 		after(10 * time.Minute)
 		synctest.Wait()
 		if got := c.State(); got != connectivity.Ready {
 			t.Fatalf("state while a call is under way: got %v, want READY", got)
 		}
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		after(59 * time.Second)
 		synctest.Wait()
 		if got := c.State(); got != connectivity.Ready {
@@ -254,8 +254,8 @@ func TestIdleTimeout(t *testing.T) {
 		default:
 			t.Errorf("the connection is still there in IDLE")
 		}
-		_, done = mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		_, done = mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 	})
 }
 
@@ -266,7 +266,7 @@ func TestCloseEndsWaitingCalls(t *testing.T) {
 		c := newTest(t, n, Config{}, "a:1")
 		errs := make(chan error, 1)
 		go func() {
-			_, _, err := c.Pick(context.Background(), &call.PickInfo{WaitForReady: true})
+			_, _, err := c.Pick(context.Background(), &client.PickInfo{WaitForReady: true})
 			errs <- err
 		}()
 		synctest.Wait()
@@ -274,7 +274,7 @@ func TestCloseEndsWaitingCalls(t *testing.T) {
 		if err := <-errs; status.Code(err) != codes.Canceled {
 			t.Errorf("waiting call: got %v, want CANCELED", err)
 		}
-		if _, _, err := c.Pick(context.Background(), &call.PickInfo{}); status.Code(err) != codes.Canceled {
+		if _, _, err := c.Pick(context.Background(), &client.PickInfo{}); status.Code(err) != codes.Canceled {
 			t.Errorf("call after Close: got %v, want CANCELED", err)
 		}
 		if got := c.State(); got != connectivity.Shutdown {
@@ -293,7 +293,7 @@ func TestResolverErrorKeepsTheLastAddresses(t *testing.T) {
 		c.Connect()
 		<-m.run
 		m.w.Fail(errors.New("no such host"))
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		var f *connectivity.Failure
 		if status.Code(err) != codes.Unavailable || !errors.As(err, &f) || f.Reason != connectivity.NameResolution {
 			t.Fatalf("call before the first answer: got %v, want UNAVAILABLE for name_resolution", err)
@@ -301,19 +301,19 @@ func TestResolverErrorKeepsTheLastAddresses(t *testing.T) {
 		if err := m.w.Update(resolver.State{Endpoints: resolver.EndpointsOf("a:1")}); err != nil {
 			t.Fatal(err)
 		}
-		_, done := mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		_, done := mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		m.w.Fail(errors.New("no such host"))
-		conn, done := mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		conn, done := mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		if conn.addr != "a:1" {
 			t.Errorf("picked %v, want a:1, known from before", conn)
 		}
 		if err := m.w.Update(resolver.State{Endpoints: resolver.EndpointsOf("b:1")}); err != nil {
 			t.Fatal(err)
 		}
-		conn, done = mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		conn, done = mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		if conn.addr != "b:1" {
 			t.Errorf("picked %v, want b:1 after the update", conn)
 		}
@@ -328,12 +328,12 @@ func TestStreamLimitOpensConnections(t *testing.T) {
 		type got struct {
 			i    int
 			conn *fakeConn
-			done func(call.DoneInfo)
+			done func(client.DoneInfo)
 		}
 		gots := make(chan got, 10)
 		for i := range 8 {
 			go func() {
-				conn, done := mustPick(t, c, call.PickInfo{})
+				conn, done := mustPick(t, c, client.PickInfo{})
 				gots <- got{i, conn, done}
 			}()
 			synctest.Wait()
@@ -357,14 +357,14 @@ func TestStreamLimitOpensConnections(t *testing.T) {
 		if len(gots) != 0 {
 			t.Fatalf("a call went past the limit")
 		}
-		held[0].done(call.DoneInfo{})
+		held[0].done(client.DoneInfo{})
 		if g := <-gots; g.i != 6 || g.conn != held[0].conn {
 			t.Errorf("the free slot went to call %d on %v, want call 6 (first come, first served) on %v", g.i, g.conn, held[0].conn)
 		}
-		held[1].done(call.DoneInfo{})
+		held[1].done(client.DoneInfo{})
 		<-gots
 		for _, g := range held[2:] {
-			g.done(call.DoneInfo{})
+			g.done(client.DoneInfo{})
 		}
 		after(2 * defaultExtraConnectionIdle)
 		synctest.Wait()
@@ -386,14 +386,14 @@ func TestStreamLimitRaisedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)
 		c := newTest(t, n, Config{MaxConnections: 1}, "a:1")
-		_, done := mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		_, done := mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		n.conn(0).setLimit(0)
 		// The transport refuses what the count still allows.
 		picked := make(chan *fakeConn)
 		go func() {
-			conn, done := mustPick(t, c, call.PickInfo{Full: n.conn(0)})
-			done(call.DoneInfo{})
+			conn, done := mustPick(t, c, client.PickInfo{Full: n.conn(0)})
+			done(client.DoneInfo{})
 			picked <- conn
 		}()
 		after(time.Second)
@@ -410,14 +410,14 @@ func TestQueuedCallGivesUp(t *testing.T) {
 		n := newFakeNet(t)
 		n.limit = 1
 		c := newTest(t, n, Config{MaxConnections: 1}, "a:1")
-		_, done := mustPick(t, c, call.PickInfo{})
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{Deadline: time.Now().Add(time.Second)})
+		_, done := mustPick(t, c, client.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{Deadline: time.Now().Add(time.Second)})
 		if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "queued for a stream 1s") {
 			t.Errorf("got %v, want DEADLINE_EXCEEDED that tells of a queue of 1s", err)
 		}
-		done(call.DoneInfo{})
-		_, done = mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
+		_, done = mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 	})
 }
 
@@ -426,16 +426,16 @@ func TestLostConnectionSendsTheQueueBackToThePicker(t *testing.T) {
 		n := newFakeNet(t)
 		n.limit = 1
 		c := newTest(t, n, Config{MaxConnections: 1}, "a:1")
-		_, done := mustPick(t, c, call.PickInfo{})
+		_, done := mustPick(t, c, client.PickInfo{})
 		picked := make(chan *fakeConn)
 		go func() {
-			conn, done := mustPick(t, c, call.PickInfo{})
-			done(call.DoneInfo{})
+			conn, done := mustPick(t, c, client.PickInfo{})
+			done(client.DoneInfo{})
 			picked <- conn
 		}()
 		synctest.Wait()
 		n.conn(0).fail(&transport.Error{Origin: transport.OriginNetwork, Token: "read", Reason: "connection reset"})
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		if conn := <-picked; conn != n.conn(1) {
 			t.Errorf("the waiting call got %v, want the second connection", conn)
 		}
@@ -445,16 +445,16 @@ func TestLostConnectionSendsTheQueueBackToThePicker(t *testing.T) {
 func TestPickDoesNotAllocate(t *testing.T) {
 	n := newFakeNet(t)
 	c := newTest(t, n, Config{}, "a:1")
-	info := &call.PickInfo{FullMethod: "/s/m"}
+	info := &client.PickInfo{FullMethod: "/s/m"}
 	_, done := mustPick(t, c, *info)
-	done(call.DoneInfo{})
+	done(client.DoneInfo{})
 	ctx := context.Background()
 	allocs := testing.AllocsPerRun(1000, func() {
 		_, done, err := c.Pick(ctx, info)
 		if err != nil {
 			t.Fatal(err)
 		}
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 	})
 	if allocs != 0 {
 		t.Errorf("allocations per pick: got %v, want 0", allocs)
@@ -464,9 +464,9 @@ func TestPickDoesNotAllocate(t *testing.T) {
 func BenchmarkPick(b *testing.B) {
 	n := newFakeNet(b)
 	c := newTest(b, n, Config{}, "a:1")
-	info := &call.PickInfo{FullMethod: "/s/m"}
+	info := &client.PickInfo{FullMethod: "/s/m"}
 	_, done := mustPick(b, c, *info)
-	done(call.DoneInfo{})
+	done(client.DoneInfo{})
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		info := *info
@@ -475,7 +475,7 @@ func BenchmarkPick(b *testing.B) {
 			if err != nil {
 				b.Error(err)
 			}
-			done(call.DoneInfo{})
+			done(client.DoneInfo{})
 		}
 	})
 }

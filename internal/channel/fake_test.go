@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -319,7 +319,7 @@ func newTestWith(t testing.TB, net *fakeNet, cfg Config) *Channel {
 }
 
 // mustPick picks and fails the test if there is an error.
-func mustPick(t testing.TB, c *Channel, info call.PickInfo) (*fakeConn, func(call.DoneInfo)) {
+func mustPick(t testing.TB, c *Channel, info client.PickInfo) (*fakeConn, func(client.DoneInfo)) {
 	t.Helper()
 	conn, done, err := c.Pick(context.Background(), &info)
 	if err != nil {

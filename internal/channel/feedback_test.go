@@ -10,7 +10,7 @@ import (
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -77,21 +77,21 @@ func TestEveryPickHearsOfItsEnd(t *testing.T) {
 				t.Errorf("picks not ended: got %d, want %d: %s", got, count, why)
 			}
 		}
-		conn, done := mustPick(t, c, call.PickInfo{Attempt: 1})
+		conn, done := mustPick(t, c, client.PickInfo{Attempt: 1})
 		want(1, "a call is under way")
-		if _, _, err := c.Pick(context.Background(), &call.PickInfo{Attempt: 1, Deadline: time.Now().Add(time.Second)}); err == nil {
+		if _, _, err := c.Pick(context.Background(), &client.PickInfo{Attempt: 1, Deadline: time.Now().Add(time.Second)}); err == nil {
 			t.Fatal("there was a second stream")
 		}
 		want(1, "no stream in time")
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		want(0, "it ended")
-		_, done = mustPick(t, c, call.PickInfo{Attempt: 2, Avoid: []transport.ClientConn{conn}})
+		_, done = mustPick(t, c, client.PickInfo{Attempt: 2, Avoid: []transport.ClientConn{conn}})
 		want(1, "asked again in vain to avoid it")
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		conn.goAway(0, "")
-		_, done = mustPick(t, c, call.PickInfo{Attempt: 2})
+		_, done = mustPick(t, c, client.PickInfo{Attempt: 2})
 		want(1, "the connection had just ended")
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		want(0, "all ended")
 	})
 }
@@ -107,7 +107,7 @@ func TestDialFunctionThatIgnoresItsContext(t *testing.T) {
 			return late, nil
 		}}, "a:1")
 		start := time.Now()
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		if got, want := time.Since(start), defaultConnectTimeout+dialGrace; err == nil || got != want {
 			t.Errorf("failed after %v with %v, want after %v", got, err, want)
 		}

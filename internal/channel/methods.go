@@ -3,7 +3,7 @@ package channel
 import (
 	"strings"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
@@ -11,10 +11,10 @@ import (
 // with one map look-up if it is named itself, with two if its service is.
 type methodTable struct {
 	config         *serviceconfig.Config
-	exact          map[string]*call.MethodConfig // "/package.Service/method"
-	services       map[string]*call.MethodConfig // "/package.Service/"
-	all            *call.MethodConfig            // of methods not named; nil: none
-	throttle       *call.Throttle
+	exact          map[string]*client.MethodConfig // "/package.Service/method"
+	services       map[string]*client.MethodConfig // "/package.Service/"
+	all            *client.MethodConfig            // of methods not named; nil: none
+	throttle       *client.Throttle
 	maxConnections int // per address; 0: the client's
 }
 
@@ -23,8 +23,8 @@ type methodTable struct {
 func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTable) *methodTable {
 	t := &methodTable{
 		config:         sc,
-		exact:          map[string]*call.MethodConfig{},
-		services:       map[string]*call.MethodConfig{},
+		exact:          map[string]*client.MethodConfig{},
+		services:       map[string]*client.MethodConfig{},
 		maxConnections: sc.MaxConnections,
 	}
 	for i := range sc.Methods {
@@ -44,7 +44,7 @@ func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTab
 		if before != nil && before.config.RetryThrottling != nil && *before.config.RetryThrottling == *r {
 			t.throttle = before.throttle
 		} else {
-			t.throttle = call.NewThrottle(r.MaxTokens, r.TokenRatio)
+			t.throttle = client.NewThrottle(r.MaxTokens, r.TokenRatio)
 		}
 	}
 	return t
@@ -52,7 +52,7 @@ func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTab
 
 // find returns what the config says of a method, nil if nothing: its own entry, else its service's, else the one
 // of all methods (service_config.proto).
-func (t *methodTable) find(path string) *call.MethodConfig {
+func (t *methodTable) find(path string) *client.MethodConfig {
 	if m := t.exact[path]; m != nil {
 		return m
 	}
@@ -64,29 +64,29 @@ func (t *methodTable) find(path string) *call.MethodConfig {
 	return t.all
 }
 
-func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *call.MethodConfig {
-	c := &call.MethodConfig{
+func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *client.MethodConfig {
+	c := &client.MethodConfig{
 		Timeout:          m.Timeout,
 		WaitForReady:     m.WaitForReady,
 		MaxRequestBytes:  m.MaxRequestBytes,
 		MaxResponseBytes: m.MaxResponseBytes,
 	}
 	if r := m.Retry; r != nil {
-		c.Retry = &call.RetryPolicy{
+		c.Retry = &client.RetryPolicy{
 			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for it.
 			MaxAttempts:       min(r.MaxAttempts, maxAttempts),
 			InitialBackoff:    r.InitialBackoff,
 			MaxBackoff:        r.MaxBackoff,
 			BackoffMultiplier: r.BackoffMultiplier,
-			Retryable:         call.Codes(r.RetryableCodes...),
+			Retryable:         client.Codes(r.RetryableCodes...),
 			PerAttemptTimeout: r.PerAttemptTimeout,
 		}
 	}
 	if h := m.Hedging; h != nil {
-		c.Hedging = &call.HedgingPolicy{
+		c.Hedging = &client.HedgingPolicy{
 			MaxAttempts: min(h.MaxAttempts, maxAttempts),
 			Delay:       h.Delay,
-			NonFatal:    call.Codes(h.NonFatalCodes...),
+			NonFatal:    client.Codes(h.NonFatalCodes...),
 		}
 	}
 	return c

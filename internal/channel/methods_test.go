@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
 )
@@ -56,7 +56,7 @@ func TestMethodConfigWaitsForTheFirstAnswer(t *testing.T) {
 		n, m := newFakeNet(t), newManual()
 		c := newTestWith(t, n, Config{Target: "test:///x", Resolvers: resolver.NewRegistry(m),
 			ParseServiceConfig: func(string) (*serviceconfig.Config, error) { return nil, nil }})
-		got := make(chan *call.MethodConfig)
+		got := make(chan *client.MethodConfig)
 		go func() {
 			mc, err := c.MethodConfig(context.Background(), "/s/m", time.Time{})
 			if err != nil {

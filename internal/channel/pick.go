@@ -10,12 +10,12 @@ import (
 
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
 
-var _ call.Channel = (*Channel)(nil)
+var _ client.Channel = (*Channel)(nil)
 
 // pick is one pick under way: what the picker is told and what it chose. Reused, so that a pick does not
 // allocate; its done function is made once with it.
@@ -23,13 +23,13 @@ type pick struct {
 	info balancer.CallInfo
 	pick balancer.Pick
 	conn *conn
-	done func(call.DoneInfo)
+	done func(client.DoneInfo)
 	end  balancer.DoneInfo
 }
 
 var picks sync.Pool
 
-func newPick(info *call.PickInfo) *pick {
+func newPick(info *client.PickInfo) *pick {
 	p, _ := picks.Get().(*pick)
 	if p == nil {
 		p = &pick{}
@@ -55,7 +55,7 @@ func (p *pick) undo() {
 }
 
 // finish is the done function of a pick.
-func (p *pick) finish(info call.DoneInfo) {
+func (p *pick) finish(info client.DoneInfo) {
 	if p.conn == nil {
 		panic("BUG: a pick's done was called twice")
 	}
@@ -94,7 +94,7 @@ func loadReport(trailers []transport.Field) string {
 }
 
 // Pick implements call.Channel.
-func (c *Channel) Pick(ctx context.Context, info *call.PickInfo) (transport.ClientConn, func(call.DoneInfo), error) {
+func (c *Channel) Pick(ctx context.Context, info *client.PickInfo) (transport.ClientConn, func(client.DoneInfo), error) {
 	p := newPick(info)
 	snap := c.snap.Load()
 	if snap.state == connectivity.Ready && info.Full == nil && len(info.Avoid) == 0 {
@@ -142,7 +142,7 @@ const repicks = 4
 
 // choose asks the picker, more than once if it chose a connection that the call wants to avoid. The last answer
 // counts: avoiding is a wish.
-func (c *Channel) choose(snap *snapshot, info *call.PickInfo, p *pick) error {
+func (c *Channel) choose(snap *snapshot, info *client.PickInfo, p *pick) error {
 	for i := 0; ; i++ {
 		err := snap.picker.Pick(&p.info, &p.pick)
 		if err != nil || i == repicks || !avoided(p.pick.SubConn, info.Avoid) {
@@ -165,7 +165,7 @@ func avoided(sc balancer.SubConn, avoid []transport.ClientConn) bool {
 }
 
 // MethodConfig implements call.Channel.
-func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline time.Time) (*call.MethodConfig, error) {
+func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline time.Time) (*client.MethodConfig, error) {
 	select {
 	case <-c.resolved:
 	default:
@@ -179,4 +179,4 @@ func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline 
 }
 
 // Throttle implements call.Channel.
-func (c *Channel) Throttle() *call.Throttle { return c.methods.Load().throttle }
+func (c *Channel) Throttle() *client.Throttle { return c.methods.Load().throttle }

@@ -9,7 +9,7 @@ import (
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -24,7 +24,7 @@ type wait struct {
 	start time.Time
 	last  time.Time // when the present phase began
 	spent connectivity.Waits
-	info  *call.PickInfo // nil: it is no pick
+	info  *client.PickInfo // nil: it is no pick
 }
 
 // phase is what a call waits for.
@@ -136,7 +136,7 @@ func (w *wait) String() string {
 }
 
 // pickSlow waits until there is a connection for the call.
-func (c *Channel) pickSlow(ctx context.Context, info *call.PickInfo, p *pick) (*conn, error) {
+func (c *Channel) pickSlow(ctx context.Context, info *client.PickInfo, p *pick) (*conn, error) {
 	w := c.newWait(ctx, info.Deadline)
 	w.info = info
 	defer w.end()
@@ -181,7 +181,7 @@ func (c *Channel) phase() phase {
 }
 
 // refused turns a picker's error into the one that ends the call, or nil if the call should wait.
-func (w *wait) refused(err error, snap *snapshot, info *call.PickInfo) error {
+func (w *wait) refused(err error, snap *snapshot, info *client.PickInfo) error {
 	if errors.Is(err, balancer.ErrQueue) {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (w *wait) refused(err error, snap *snapshot, info *call.PickInfo) error {
 }
 
 // slot takes a slot on the subConn that was picked and waits for one if need be. nil and no error: pick anew.
-func (c *Channel) slot(w *wait, snap *snapshot, info *call.PickInfo, p *pick) (*conn, error) {
+func (c *Channel) slot(w *wait, snap *snapshot, info *client.PickInfo, p *pick) (*conn, error) {
 	s := subConnOf(p.pick.SubConn)
 	if info.Full != nil {
 		s.slots.full(info.Full)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 )
 
 func TestPool(t *testing.T) {
@@ -52,11 +52,11 @@ func TestAbandonedChannelClosesWithItsLastCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)
 		c := newTest(t, n, Config{}, "a:1")
-		_, done := mustPick(t, c, call.PickInfo{})
+		_, done := mustPick(t, c, client.PickInfo{})
 		c.Abandon()
 		after(time.Minute)
 		wantState(t, c, connectivity.Ready, "a call is under way")
-		done(call.DoneInfo{})
+		done(client.DoneInfo{})
 		after(abandonCheck + time.Second)
 		wantState(t, c, connectivity.Shutdown, "the last call has ended")
 	})
@@ -72,8 +72,8 @@ func TestTooManyPings(t *testing.T) {
 			code uint32
 			text string
 		}{{0xb, `GOAWAY ("too_many_pings")`}, {0xb, "other"}, {0, "too_many_pings"}} {
-			conn, done := mustPick(t, c, call.PickInfo{})
-			done(call.DoneInfo{})
+			conn, done := mustPick(t, c, client.PickInfo{})
+			done(client.DoneInfo{})
 			after(time.Minute)
 			conn.goAway(goaway.code, goaway.text)
 			conn.Close(nil)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -164,8 +164,8 @@ func TestProxyOfTheChannel(t *testing.T) {
 				return nil, nil
 			},
 		})
-		_, done := mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		_, done := mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		if len(got) != 1 || got[0].Addr != tt.wantAddr || (got[0].Proxy != nil) != tt.wantProxy {
 			t.Errorf("%s: dialled %+v, want %s, proxy %v", tt.target, got, tt.wantAddr, tt.wantProxy)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -102,19 +102,19 @@ var sideCodecs = func() *encoding.Registry {
 
 // once makes one call.
 func (d *side) once(ctx context.Context, c *conn, heard func([]byte)) error {
-	env := &call.ClientEnv{
-		Channel:   call.SingleConn{Conn: c.t},
+	env := &client.Env{
+		Channel:   client.SingleConn{Conn: c.t},
 		Registry:  sideCodecs,
 		Authority: d.sub.ch.authority,
 		UserAgent: d.sub.ch.cfg.UserAgent,
 	}
-	set := &call.Settings{
+	set := &client.Settings{
 		MaxReceiveBytes: maxSideMessage,
 		MaxSendBytes:    -1,
 		Credentials:     d.sub.ch.cfg.Credentials,
 	}
-	m := call.ClientMethod{FullMethod: d.method, ServerStreams: true}
-	stream, err := call.NewStreamWith(ctx, env, m, set, encoding.RawMessage(d.req))
+	m := client.Method{FullMethod: d.method, ServerStreams: true}
+	stream, err := client.NewStreamWith(ctx, env, m, set, encoding.RawMessage(d.req))
 	if err != nil {
 		return err
 	}

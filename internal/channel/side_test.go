@@ -12,7 +12,7 @@ import (
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
@@ -51,7 +51,7 @@ func TestHealthChecking(t *testing.T) {
 		wantState(t, c, connectivity.Ready, "healthy")
 		watch.answer(notServing)
 		wantState(t, c, connectivity.TransientFailure, "not healthy")
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		var f *connectivity.Failure
 		if status.Code(err) != codes.Unavailable || !errors.As(err, &f) || f.Reason != connectivity.Health || !strings.Contains(err.Error(), `service "shop" is NOT_SERVING`) {
 			t.Errorf("call to a backend that is not healthy: got %v", err)
@@ -135,16 +135,16 @@ func TestHealthWatchMovesToTheNextConnection(t *testing.T) {
 		c := newTest(t, n, Config{ServiceConfig: sc, MaxConnections: 2}, "a:1")
 		c.Connect()
 		n.stream(0, 0).answer(serving)
-		_, done1 := mustPick(t, c, call.PickInfo{})
-		second, done2 := mustPick(t, c, call.PickInfo{})
+		_, done1 := mustPick(t, c, client.PickInfo{})
+		second, done2 := mustPick(t, c, client.PickInfo{})
 		if second != n.conn(1) {
 			t.Fatalf("the second call went to %v: the watch takes a stream of the limit", second)
 		}
 		n.conn(0).goAway(0, "")
 		n.stream(1, 0).answer(notServing)
 		wantState(t, c, connectivity.TransientFailure, "watched on the connection that is left")
-		done1(call.DoneInfo{})
-		done2(call.DoneInfo{})
+		done1(client.DoneInfo{})
+		done2(client.DoneInfo{})
 	})
 }
 
@@ -180,8 +180,8 @@ func TestLoadReportsOutOfBand(t *testing.T) {
 		after(1100 * time.Millisecond) // the weights are worked out
 		picked := map[string]int{}
 		for range 400 {
-			conn, done := mustPick(t, c, call.PickInfo{})
-			done(call.DoneInfo{})
+			conn, done := mustPick(t, c, client.PickInfo{})
+			done(client.DoneInfo{})
 			picked[conn.addr]++
 		}
 		if math.Abs(float64(picked["a:1"])-100) > 2 {

@@ -84,8 +84,15 @@ var bans = []ban{
 	{"internal/h2/...", "context", "internal/h2 has no one to wait for: time is an argument, cancellation an event"},
 	{"internal/h2/...", "log/...", "internal/h2 reports by events; who logs them is decided above"},
 	{"internal/h2/...", "google.golang.org/...", "HTTP/2 knows no messages"},
-	{"internal/transport/...", "google.golang.org/...", "a transport moves bytes; messages are internal/call's"},
+	{"internal/transport/...", "google.golang.org/...", "a transport moves bytes; messages are internal/call/wire's"},
 	{"internal/transport/...", "net/http", "our connections are our own; the adapter for http.Handler stands above"},
+
+	{"internal/call/client/...", "internal/call/server/...", "the two sides of a call have in common what is on the wire, and nothing else"},
+	{"internal/call/server/...", "internal/call/client/...", "as internal/call/client"},
+	{"internal/call/wire/...", "internal/call/client/...", "what both sides share knows neither"},
+	{"internal/call/wire/...", "internal/call/server/...", "what both sides share knows neither"},
+	{"internal/serve/...", "internal/call/client/...", "a server makes no calls"},
+	{"internal/channel/...", "internal/call/server/...", "a client serves no calls"},
 
 	{"codes", "internal/...", "a public leaf that needs internal packages cannot be copied, vendored or understood alone"},
 	{"status", "internal/...", "as codes"},

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 )
 
 // admission says when a task is begun. Three things are bounded, none of them by the read loops, which never wait:
@@ -39,7 +39,7 @@ type admission struct {
 // queue is a connection's part of the admission.
 type queue struct {
 	tasks   []Task
-	orphans map[*call.ServerMethod]int // handlers that have outlived their calls
+	orphans map[*server.Method]int // handlers that have outlived their calls
 	inTurns bool
 }
 
@@ -112,12 +112,12 @@ func (c *connection) withdraw(t Task) bool {
 }
 
 // orphan counts a handler of method m, nil if it is none of gRPC, that has outlived its call, by 1, and by -1 when it has ended.
-func (c *connection) orphan(m *call.ServerMethod, by int) {
+func (c *connection) orphan(m *server.Method, by int) {
 	a := &c.server.admission
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c.queue.orphans == nil {
-		c.queue.orphans = make(map[*call.ServerMethod]int)
+		c.queue.orphans = make(map[*server.Method]int)
 	}
 	c.orphaned.Add(int64(by))
 	if c.queue.orphans[m] += by; c.queue.orphans[m] == 0 {
@@ -170,8 +170,8 @@ func (c *connection) eligibleLocked() int {
 }
 
 // methodOf returns the method of a task, nil if it is not a call of gRPC.
-func methodOf(t Task) *call.ServerMethod {
-	if sc, ok := t.(*call.ServerCall); ok {
+func methodOf(t Task) *server.Method {
+	if sc, ok := t.(*server.Call); ok {
 		return sc.Method()
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 )
@@ -18,7 +18,7 @@ func stuckHandlers(release chan struct{}) (change func(*Config), begun func() []
 	var mu sync.Mutex
 	var names []string
 	change = func(c *Config) {
-		c.Methods["/t.S/unary"].Handle = func(sc *call.ServerCall) error {
+		c.Methods["/t.S/unary"].Handle = func(sc *server.Call) error {
 			var m encoding.RawMessage
 			if err := sc.RecvMsg(&m); err != nil {
 				return err

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -24,9 +24,9 @@ type connection struct {
 
 	// guarded by mu
 	mu     sync.Mutex
-	parked []*call.ServerCall // for the end of the backlog
+	parked []*server.Call // for the end of the backlog
 
-	unfinished call.Unfinished // has a lock of its own
+	unfinished server.Unfinished // has a lock of its own
 
 	// guarded by server.admission.mu
 	queue queue
@@ -45,16 +45,16 @@ func newConnection(s *Server) *connection {
 func (c *connection) limit() int64 { return int64(c.server.cfg.MaxHandlers) }
 
 // Dispatch implements call.Dispatcher.
-func (c *connection) Dispatch(sc *call.ServerCall) { c.begin(sc) }
+func (c *connection) Dispatch(sc *server.Call) { c.begin(sc) }
 
 // Withdraw implements call.Dispatcher.
-func (c *connection) Withdraw(sc *call.ServerCall) bool { return c.withdraw(sc) }
+func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) }
 
 // Abandoned implements call.Dispatcher.
-func (c *connection) Abandoned(sc *call.ServerCall) { c.orphan(sc.Method(), 1) }
+func (c *connection) Abandoned(sc *server.Call) { c.orphan(sc.Method(), 1) }
 
 // Finished implements call.Dispatcher.
-func (c *connection) Finished(sc *call.ServerCall) {
+func (c *connection) Finished(sc *server.Call) {
 	if sc.WasAbandoned() {
 		c.orphan(sc.Method(), -1)
 	}
@@ -67,7 +67,7 @@ func (c *connection) Finished(sc *call.ServerCall) {
 func (c *connection) Backlog(full bool) {
 	c.mu.Lock()
 	c.backlog.Store(full)
-	var next []*call.ServerCall
+	var next []*server.Call
 	if !full {
 		next, c.parked = c.parked, nil
 	}
@@ -78,7 +78,7 @@ func (c *connection) Backlog(full bool) {
 }
 
 // Postpone implements call.Dispatcher.
-func (c *connection) Postpone(sc *call.ServerCall) bool {
+func (c *connection) Postpone(sc *server.Call) bool {
 	if !c.backlog.Load() {
 		return false
 	}
@@ -106,7 +106,7 @@ func (c *connection) refusing(s transport.ServerStream, token string) {
 }
 
 // Unfinished implements call.Dispatcher.
-func (c *connection) Unfinished() *call.Unfinished { return &c.unfinished }
+func (c *connection) Unfinished() *server.Unfinished { return &c.unfinished }
 
 // Problem implements call.Dispatcher.
 func (c *connection) Problem(token string) { c.server.stats.add(token) }

@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
@@ -13,28 +14,28 @@ import (
 
 // Stream implements transport.ServerHandler: it finds out on the read loop whose a request is.
 func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
-	subtype, ok := call.ParseContentType(contentType(head))
+	subtype, ok := wire.ParseContentType(contentType(head))
 	if !ok {
 		return c.other(s, head, end)
 	}
 	if head.Oversize != nil {
 		c.refusing(s, reason.HeaderList)
-		return call.RefuseForGood(c, s, subtype, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
+		return server.RefuseForGood(c, s, subtype, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
 	}
 	if head.Method != "POST" {
 		c.refusing(s, "not_post")
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
-		return call.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %.200q", head.Method),
+		return server.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %.200q", head.Method),
 			transport.Field{Name: "allow", Value: "POST"})
 	}
 	m := c.server.cfg.Methods[head.Path]
 	if m == nil {
 		if m = c.server.cfg.Unknown; m == nil {
 			c.refusing(s, "unknown_method")
-			return call.Refuse(c, s, subtype, 200, c.server.unknown(head.Path))
+			return server.Refuse(c, s, subtype, 200, c.server.unknown(head.Path))
 		}
 	}
-	return call.NewServerCall(c.server.cfg.Env, m, c, s, head, subtype, end)
+	return server.NewCall(c.server.cfg.Env, m, c, s, head, subtype, end)
 }
 
 func contentType(head *transport.RequestHead) string {

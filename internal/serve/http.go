@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
@@ -115,7 +115,7 @@ func refuseHTTP(stream transport.ServerStream, tooLarge bool) transport.Sink {
 		code = http.StatusRequestHeaderFieldsTooLarge
 	}
 	sendOrReset(stream, &transport.Out{Head: &transport.ResponseHead{Status: code}, End: true})
-	return call.Discard{Stream: stream}
+	return server.Discard{Stream: stream}
 }
 
 // sendOrReset ends a stream with out. If the peer accepts no header section of that size, it is reset: what has been

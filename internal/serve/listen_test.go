@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/memnet"
 )
 
@@ -150,7 +150,7 @@ func TestShutdown(t *testing.T) {
 		release := make(chan struct{})
 		var ended error
 		s := testServer(t, func(c *Config) {
-			c.Methods["/t.S/bidi"].Handle = func(sc *call.ServerCall) error {
+			c.Methods["/t.S/bidi"].Handle = func(sc *server.Call) error {
 				select {
 				case <-sc.Draining():
 					<-release
@@ -198,7 +198,7 @@ func TestShutdownWaitsForHandlersOfResetCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := testServer(t, func(c *Config) {
-			c.Methods["/t.S/bidi"].Handle = func(sc *call.ServerCall) error {
+			c.Methods["/t.S/bidi"].Handle = func(sc *server.Call) error {
 				<-release
 				return nil
 			}
@@ -232,7 +232,7 @@ func TestShutdownGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cause error
 		s := testServer(t, func(c *Config) {
-			c.Methods["/t.S/bidi"].Handle = func(sc *call.ServerCall) error {
+			c.Methods["/t.S/bidi"].Handle = func(sc *server.Call) error {
 				<-sc.Done()
 				cause = context.Cause(sc)
 				return nil

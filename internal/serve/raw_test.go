@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
@@ -126,7 +126,7 @@ func testServer(t testing.TB, change ...func(*Config)) *Server {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.DiscardHandler)
-	unary := func(c *call.ServerCall) error {
+	unary := func(c *server.Call) error {
 		var m encoding.RawMessage
 		if err := c.RecvMsg(&m); err != nil {
 			return err
@@ -134,8 +134,8 @@ func testServer(t testing.TB, change ...func(*Config)) *Server {
 		return c.Reply(m)
 	}
 	cfg := &Config{
-		Env: &call.ServerEnv{Registry: registry, MaxReceiveBytes: 100, MaxSendBytes: -1, Logger: logger},
-		Methods: map[string]*call.ServerMethod{
+		Env: &server.Env{Registry: registry, MaxReceiveBytes: 100, MaxSendBytes: -1, Logger: logger},
+		Methods: map[string]*server.Method{
 			"/t.S/unary":  {FullMethod: "/t.S/unary", Handle: unary},
 			"/t.S/bidi":   {FullMethod: "/t.S/bidi", ClientStreams: true, ServerStreams: true, Handle: echoBidi},
 			"/t.S/stream": {FullMethod: "/t.S/stream", ServerStreams: true, Handle: sendBytes},
@@ -152,7 +152,7 @@ func testServer(t testing.TB, change ...func(*Config)) *Server {
 	return s
 }
 
-func echoBidi(c *call.ServerCall) error {
+func echoBidi(c *server.Call) error {
 	for {
 		var m encoding.RawMessage
 		if err := c.RecvMsg(&m); err == io.EOF {
@@ -166,7 +166,7 @@ func echoBidi(c *call.ServerCall) error {
 	}
 }
 
-func sendBytes(c *call.ServerCall) error {
+func sendBytes(c *server.Call) error {
 	var m encoding.RawMessage
 	if err := c.RecvMsg(&m); err != nil {
 		return err
@@ -306,7 +306,7 @@ func TestResetBeforeRunIsNotRun(t *testing.T) {
 		var mu sync.Mutex
 		s := testServer(t, func(c *Config) {
 			c.MaxHandlers = 1
-			c.Methods["/t.S/unary"].Handle = func(sc *call.ServerCall) error {
+			c.Methods["/t.S/unary"].Handle = func(sc *server.Call) error {
 				var m encoding.RawMessage
 				if err := sc.RecvMsg(&m); err != nil {
 					return err
@@ -354,7 +354,7 @@ func TestAuthenticatorRunsBeforeTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []string
 		s := testServer(t, func(c *Config) {
-			c.Env.Authenticate = func(sc *call.ServerCall) (context.Context, error) {
+			c.Env.Authenticate = func(sc *server.Call) (context.Context, error) {
 				order = append(order, "auth")
 				return nil, nil
 			}

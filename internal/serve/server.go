@@ -11,7 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
@@ -19,12 +19,12 @@ import (
 
 // Config is what a Server is made of. It is not changed after New.
 type Config struct {
-	Env     *call.ServerEnv
-	Methods map[string]*call.ServerMethod // by path
+	Env     *server.Env
+	Methods map[string]*server.Method // by path
 	// Services are the names of services, for texts that tell an unknown method from an unknown service.
 	Services map[string]bool
 	// Unknown runs calls of paths that are not in Methods; nil: UNIMPLEMENTED.
-	Unknown *call.ServerMethod
+	Unknown *server.Method
 	// HTTP serves what is not gRPC; nil: 415.
 	HTTP   http.Handler
 	HTTP2  http2.ServerConfig

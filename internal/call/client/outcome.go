@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/status"
+)
+
+// headError checks the response head, which has been seen, against PROTOCOL-HTTP2.md. subtype is
+// that of the request. nil: messages may follow.
+func (a *attempt) headError(subtype string) *status.Status {
+	ct := wire.FieldValue(a.head, wire.FieldContentType)
+	got, ok := wire.ParseContentType(ct)
+	if !ok || a.status != http.StatusOK {
+		return a.notGRPC(ct)
+	}
+	if got != subtype && (orProto(got) != orProto(subtype)) {
+		return status.Newf(codes.Internal, "response has content-type %q to a request of content-type %q", ct, wire.ContentType(subtype))
+	}
+	return nil
+}
+
+func orProto(subtype string) string {
+	if subtype == "" {
+		return "proto"
+	}
+	return subtype
+}
+
+// notGRPC is the status for a response of something else than a gRPC server, "HTTP to gRPC Status
+// Code Mapping" (http-grpc-status-mapping.md).
+func (a *attempt) notGRPC(contentType string) *status.Status {
+	text := fmt.Sprintf("response is not gRPC: HTTP status %d", a.status)
+	if t := http.StatusText(a.status); t != "" {
+		text += " (" + t + ")"
+	}
+	text += fmt.Sprintf(", content-type %q", contentType)
+	if s := strings.TrimSpace(strings.ToValidUTF8(string(a.snippet), "")); s != "" {
+		text += fmt.Sprintf(", body begins %q", s)
+	}
+	return status.New(codes.FromHTTPStatus(a.status), text)
+}
+
+// outcome is the status of an attempt that has ended, nil for OK. The messages are another matter.
+func (a *attempt) outcome(subtype string) *status.Status {
+	if a.only {
+		if wire.FieldValue(a.head, wire.FieldStatus) != "" && !a.foreign {
+			return a.limited(a.head)
+		}
+	}
+	if a.headSeen && (a.foreign || a.status != http.StatusOK) {
+		return a.notGRPC(wire.FieldValue(a.head, wire.FieldContentType))
+	}
+	if a.closed != nil {
+		s := transportStatus(a.closed)
+		return s.WithMessage(peerName(a.peer) + ": " + s.Message() + a.progress())
+	}
+	if a.problem != nil {
+		return a.problem.Status()
+	}
+	if a.trailers != nil {
+		if s := a.headError(subtype); s != nil && wire.FieldValue(a.trailers, wire.FieldStatus) == "0" {
+			return s
+		}
+		return a.limited(a.trailers)
+	}
+	return status.New(codes.Internal, "response ended without trailers, so without a status")
+}
+
+// limited is the status in fields, which may have been cut at this side's limit of header lists. An error keeps its code
+// then. OK does not: metadata is missing that the program may rely on.
+func (a *attempt) limited(fields []transport.Field) *status.Status {
+	if a.over == nil {
+		return statusOf(fields)
+	}
+	if code := wire.FieldValue(fields, wire.FieldStatus); code != "" && code != "0" {
+		if s := statusOf(fields); s != nil {
+			return s.WithMessage(s.Message() + " [response trailer cut: " + a.over.Error() + "]")
+		}
+	}
+	return status.New(codes.ResourceExhausted, "response trailer: "+a.over.Error()).WithCause(a.over)
+}
+
+// statusOf reads a status from trailers. "grpc-status" missing is the server's fault: UNKNOWN.
+func statusOf(fields []transport.Field) *status.Status {
+	var code, message, details string
+	for i := range fields {
+		switch f := &fields[i]; f.Name {
+		case wire.FieldStatus:
+			code = f.Value
+		case wire.FieldMessage:
+			message = f.Value
+		case wire.FieldDetails:
+			details = f.Value
+		}
+	}
+	switch code {
+	case "0":
+		return nil
+	case "":
+		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %q", status.DecodeMessage(message))
+	}
+	n, err := strconv.ParseUint(code, 10, 32)
+	if err != nil {
+		return status.Newf(codes.Unknown, "response has a malformed grpc-status %q; grpc-message is %q", code, status.DecodeMessage(message))
+	}
+	if n > 16 {
+		n = uint64(codes.Unknown)
+	}
+	return status.FromTrailer(uint32(n), status.DecodeMessage(message), decodeBin(details))
+}
+
+// decodeBin decodes a -bin value with or without padding; nil if it is not base64.
+func decodeBin(s string) []byte {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// headerMD is the response's header. A trailers-only response has none.
+func (a *attempt) headerMD() metadata.MD {
+	if a.only {
+		return metadata.MD{}
+	}
+	return wire.MetadataOf(a.head)
+}
+
+func (a *attempt) trailerMD() metadata.MD {
+	if a.only {
+		return wire.MetadataOf(a.head)
+	}
+	return wire.MetadataOf(a.trailers)
+}
+
+// prepareInbound finds codec and compression of the response. ctx is the call's.
+func (a *attempt) prepareInbound(ctx context.Context, env *Env, out *wire.Encoder, limit int) *status.Status {
+	name := wire.FieldValue(a.head, wire.FieldEncoding)
+	a.in = wire.Decoder{Codec: out.Codec, Encoding: name, Limit: limit, Hooks: out.Hooks}
+	if name != "" && name != "identity" {
+		if a.in.Decompressor = env.Registry.Compressor(name); a.in.Decompressor == nil {
+			// compression.md: "... the client ... will result in an INTERNAL error status"
+			return status.Newf(codes.Internal, "response has grpc-encoding %q, which was not offered", name)
+		}
+		a.in.Expansion, a.in.ConnID, a.in.Ctx = &env.expansion, a.peer.ID, ctx
+	}
+	return nil
+}

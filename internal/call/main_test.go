@@ -1,9 +1,0 @@
-package call
-
-import (
-	"testing"
-
-	"github.com/naru-rpc/naru/internal/leak"
-)
-
-func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
