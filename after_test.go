@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // What a handler leaves running must fail, not harm: its stream and context stay safe to use for ever.
@@ -61,7 +62,7 @@ func TestUseAfterTheHandlerReturned(t *testing.T) {
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
 		for range 20 {
-			s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithMetadata("k", "v"))
+			s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithMetadata("k", "v"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +180,7 @@ func TestTheHandlerReturnsWhileAMessageIsDecoded(t *testing.T) {
 		}}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithCodec("slow"))
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithCodec("slow"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +234,7 @@ func TestIterationEndsWithTheError(t *testing.T) {
 		}}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
+		s, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +262,7 @@ func TestNilMessages(t *testing.T) {
 		return &echo{bidi: func(s naru.BidiStreamingServer[text, text]) error { return s.Send(nil) }}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}

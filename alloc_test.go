@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // Allocations of one unary call, client and server in one process together, messages included: the request on the
@@ -42,7 +42,7 @@ func TestUnaryAllocations(t *testing.T) {
 
 func TestStreamAllocations(t *testing.T) {
 	p := start(t, "http2", plain())
-	s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+	s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func BenchmarkUnary(b *testing.B) {
@@ -40,7 +40,7 @@ func BenchmarkBidi(b *testing.B) {
 	for _, transport := range []string{"inproc", "http2"} {
 		b.Run(transport, func(b *testing.B) {
 			p := start(b, transport, plain())
-			s, err := naru.NewBidiStreamingClient[text, text](context.Background(), p, methodBidi)
+			s, err := stub.NewBidiStreamingClient[text, text](context.Background(), p, methodBidi)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // Cancelling is part of gRPC: clients that come as near as honest ones do to the limits that are there for floods. Minutes of
@@ -28,7 +29,7 @@ type crowd struct {
 func newCrowd(t *testing.T) *crowd {
 	c := newCluster(t, "backend").up()
 	w := &crowd{t: t, c: c, client: c.dial("passthrough:///backend", naru.WithConnectionScaling(1))}
-	s, err := naru.NewBidiStreamingClient[text, text](t.Context(), w.client, methodBidi)
+	s, err := stub.NewBidiStreamingClient[text, text](t.Context(), w.client, methodBidi)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func (w *crowd) run(d time.Duration, callers int, interval time.Duration, call f
 
 // other calls another method of the backend.
 func (w *crowd) other() error {
-	s, err := naru.NewServerStreamingClient[text](w.t.Context(), w.client, methodServer, str("x"), naru.WithTimeout(time.Second))
+	s, err := stub.NewServerStreamingClient[text](w.t.Context(), w.client, methodServer, str("x"), naru.WithTimeout(time.Second))
 	if err != nil {
 		return err
 	}

@@ -131,8 +131,10 @@ func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...Call
 	return s, nil
 }
 
-// newStreamWith begins a server-streaming call in one piece.
-func (c *Client) newStreamWith(ctx context.Context, method *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
+// NewStreamWith begins a call of a server-streaming method with its only request, and sends it in one
+// piece. The stream needs no SendMsg and no CloseSend. Otherwise it is as NewStream; interceptors know the
+// request (Call.Request).
+func (c *Client) NewStreamWith(ctx context.Context, method *MethodInfo, req any, opts ...CallOption) (ClientStream, error) {
 	if len(c.interceptors) > 0 {
 		if chain := c.chain(method); len(chain) > 0 {
 			return c.streamThrough(ctx, chain, method, req, opts)

@@ -22,6 +22,7 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestServiceConfigJSON(t *testing.T) {
@@ -264,7 +265,7 @@ func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
 	}, client: func(s naru.ClientStreamingServer[text, text]) error { return s.SendAndClose(str("x")) }}
 	srv := start(t, "http2", hangs)
 	var peer naru.Peer
-	if s, err := naru.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.WithPeer(&peer)); err != nil {
+	if s, err := stub.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.WithPeer(&peer)); err != nil {
 		t.Fatal(err)
 	} else if _, err := s.CloseAndRecv(); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // wantStats compares all of the counters but those of connections.
@@ -97,7 +98,7 @@ func TestClientStatsOfCalls(t *testing.T) {
 // statsOfStreams goes on where unary calls have left the counts.
 func statsOfStreams(t *testing.T, p *pair, failed map[codes.Code]uint64, reasons map[string]uint64) {
 	t.Helper()
-	s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+	s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func statsOfStreams(t *testing.T, p *pair, failed map[codes.Code]uint64, reasons
 	failed[codes.Canceled]++
 	reasons["canceled"]++
 	wantStats(t, p.Client, "a stream closed twice", failed, reasons, 4, 3)
-	if s, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi); err != nil {
+	if s, err = stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Send(str("x")); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestDeadlineTravels(t *testing.T) {
@@ -67,7 +68,7 @@ func TestDeadlineReachesTheHandler(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 			t.Errorf("the unary handler's context ended with %v", err)
 		}
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithTimeout(500*time.Millisecond))
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithTimeout(500*time.Millisecond))
 		if err == nil {
 			_, err = s.Recv()
 		}
@@ -110,7 +111,7 @@ func TestCancellationReachesTheHandler(t *testing.T) {
 		check("unary", err)
 
 		ctx, cancel = context.WithCancel(t.Context())
-		s, err := naru.NewBidiStreamingClient[text, text](ctx, p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](ctx, p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +120,7 @@ func TestCancellationReachesTheHandler(t *testing.T) {
 		_, err = s.Recv()
 		check("stream", err)
 
-		s, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err = stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +144,7 @@ func TestLeavingTheLoopEndsTheCall(t *testing.T) {
 		}}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
+		s, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -77,10 +78,10 @@ func (e *echo) desc() *naru.ServiceDesc {
 		}
 	}
 	return &naru.ServiceDesc{Name: "test.Echo", Methods: []naru.MethodDesc{
-		naru.UnaryHandler(methodUnary, e.unary),
-		naru.ServerStreamHandler(methodServer, e.server),
-		naru.ClientStreamHandler(methodClient, e.client),
-		naru.BidiStreamHandler(methodBidi, e.bidi),
+		stub.UnaryHandler(methodUnary, e.unary),
+		stub.ServerStreamHandler(methodServer, e.server),
+		stub.ClientStreamHandler(methodClient, e.client),
+		stub.BidiStreamHandler(methodBidi, e.bidi),
 	}}
 }
 
@@ -183,7 +184,7 @@ func TestUnary(t *testing.T) {
 
 func TestServerStream(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str("one two three"))
+		s, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str("one two three"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +201,7 @@ func TestServerStream(t *testing.T) {
 
 func TestClientStream(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+		s, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +217,7 @@ func TestClientStream(t *testing.T) {
 
 func TestBidi(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}

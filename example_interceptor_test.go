@@ -8,6 +8,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -91,7 +92,7 @@ func ExampleCall_HandleStream() {
 		return
 	}
 	defer client.Close()
-	stream, err := naru.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("3"))
+	stream, err := stub.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("3"))
 	if err != nil {
 		fmt.Println(err)
 		return

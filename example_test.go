@@ -15,6 +15,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -26,13 +27,13 @@ var (
 
 func greeter() *naru.ServiceDesc {
 	return &naru.ServiceDesc{Name: "example.Greeter", Methods: []naru.MethodDesc{
-		naru.UnaryHandler(greet, func(ctx context.Context, name *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
+		stub.UnaryHandler(greet, func(ctx context.Context, name *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
 			if name.Value == "" {
 				return nil, status.Error(codes.InvalidArgument, "a name is needed")
 			}
 			return wrapperspb.String("hello, " + name.Value), nil
 		}),
-		naru.ServerStreamHandler(count, func(to *wrapperspb.StringValue, s naru.ServerStreamingServer[wrapperspb.StringValue]) error {
+		stub.ServerStreamHandler(count, func(to *wrapperspb.StringValue, s naru.ServerStreamingServer[wrapperspb.StringValue]) error {
 			for _, r := range to.Value {
 				if err := s.Send(wrapperspb.String(string(r))); err != nil {
 					return err
@@ -112,7 +113,7 @@ func ExampleServerStreamingClient() {
 		return
 	}
 	defer client.Close()
-	stream, err := naru.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("abc"))
+	stream, err := stub.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("abc"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -151,7 +152,7 @@ func ExampleInterceptor() {
 	}
 	defer client.Close()
 	_ = client.Invoke(context.Background(), greet, wrapperspb.String(""), new(wrapperspb.StringValue))
-	stream, err := naru.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("ab"))
+	stream, err := stub.NewServerStreamingClient[wrapperspb.StringValue](context.Background(), client, count, wrapperspb.String("ab"))
 	for err == nil {
 		_, err = stream.Recv()
 	}

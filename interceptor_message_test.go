@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -125,7 +126,7 @@ func TestInterceptorFallsBack(t *testing.T) {
 	onBothSides(t, fallback, failing, func(t *testing.T, p *pair) {
 		got, err := p.unary(t.Context(), "a")
 		wantText(t, got, err, "default")
-		s, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+		s, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +213,7 @@ func TestInterceptorHandlesStreams(t *testing.T) {
 		}
 	}
 	onBothSides(t, mockStreams, unreached, func(t *testing.T, p *pair) {
-		ss, err := naru.NewServerStreamingClient[text](t.Context(), p.Client, methodServer, str("a"))
+		ss, err := stub.NewServerStreamingClient[text](t.Context(), p.Client, methodServer, str("a"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +229,7 @@ func TestInterceptorHandlesStreams(t *testing.T) {
 		}
 		wantMock(t, ss)
 
-		cs, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+		cs, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +242,7 @@ func TestInterceptorHandlesStreams(t *testing.T) {
 		wantText(t, res.GetValue(), err, "mock a b")
 		wantMock(t, cs)
 
-		bs, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		bs, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +279,7 @@ func TestInterceptorHandlesStreamsWithoutAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	s, err := naru.NewServerStreamingClient[text](t.Context(), cl, methodServer, str("a"))
+	s, err := stub.NewServerStreamingClient[text](t.Context(), cl, methodServer, str("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +304,7 @@ func TestHandledStreamFallsBack(t *testing.T) {
 		return mockStreams(ctx, call, next)
 	}
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +326,7 @@ func TestServerSendsMoreAfterNext(t *testing.T) {
 		return call.HandleStream(ctx, func(s naru.ServerStream) error { return s.SendMsg(str("more")) })
 	}
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str("a b"))
+		s, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str("a b"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,7 +359,7 @@ func TestHandledStreamEndsWithItsContext(t *testing.T) {
 		}
 		defer cl.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		s, err := naru.NewBidiStreamingClient[text, text](ctx, cl, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](ctx, cl, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}

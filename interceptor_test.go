@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // journal is what happened, in order.
@@ -52,7 +53,7 @@ func (j *journal) noting(name string) naru.Interceptor {
 func callAllKinds(ctx context.Context, cc naru.ClientConnInterface, opts ...naru.CallOption) map[string]error {
 	errs := make(map[string]error)
 	errs["Unary"] = cc.Invoke(ctx, methodUnary, str("a"), new(text), opts...)
-	if s, err := naru.NewServerStreamingClient[text](ctx, cc, methodServer, str("a b"), opts...); err != nil {
+	if s, err := stub.NewServerStreamingClient[text](ctx, cc, methodServer, str("a b"), opts...); err != nil {
 		errs["Server"] = err
 	} else {
 		for err == nil {
@@ -60,13 +61,13 @@ func callAllKinds(ctx context.Context, cc naru.ClientConnInterface, opts ...naru
 		}
 		errs["Server"] = err
 	}
-	if s, err := naru.NewClientStreamingClient[text, text](ctx, cc, methodClient, opts...); err != nil {
+	if s, err := stub.NewClientStreamingClient[text, text](ctx, cc, methodClient, opts...); err != nil {
 		errs["Client"] = err
 	} else {
 		_ = s.Send(str("a"))
 		_, errs["Client"] = s.CloseAndRecv()
 	}
-	if s, err := naru.NewBidiStreamingClient[text, text](ctx, cc, methodBidi, opts...); err != nil {
+	if s, err := stub.NewBidiStreamingClient[text, text](ctx, cc, methodBidi, opts...); err != nil {
 		errs["Bidi"] = err
 	} else {
 		_ = s.Send(str("a"))
@@ -174,7 +175,7 @@ func TestInterceptorContext(t *testing.T) {
 	overAll(t, e, func(t *testing.T, p *pair) {
 		got, err := p.unary(t.Context(), "")
 		wantText(t, got, err, "t-Unary")
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +209,7 @@ func TestMessageHooks(t *testing.T) {
 		if res.Value != want || req.Value != "x" {
 			t.Errorf("got %q, want %q; the request became %q", res.Value, want, req.Value)
 		}
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +324,7 @@ func TestInterceptorMistakes(t *testing.T) {
 		return next(ctx)
 	}
 	overAll(t, plain, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -339,7 +340,7 @@ func TestInterceptorMistakes(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), "x")
 		wantStatus(t, err, codes.Internal, "an interceptor returned nil, but the call has no response: call next, Call.SetResponse or Call.HandleStream, or return an error")
-		_, err = naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		_, err = stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		wantStatus(t, err, codes.Internal, "an interceptor returned nil, but the call has no response: call next, Call.SetResponse or Call.HandleStream, or return an error")
 	}, clientOnly{naru.WithInterceptors(never)})
 	panics := func(context.Context, *naru.Call, func(context.Context) error) error { panic("in an interceptor") }

@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestShutdownDrains(t *testing.T) {
@@ -42,7 +43,7 @@ func TestShutdownDrains(t *testing.T) {
 			_, err := p.unary(t.Context(), "x")
 			unary <- err
 		}()
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,10 +219,10 @@ func TestRegistrationMistakes(t *testing.T) {
 		{"no name", []*naru.ServiceDesc{{}}, `"": not a service name`},
 		{"twice", []*naru.ServiceDesc{plain().desc(), plain().desc()}, "test.Echo: registered twice"},
 		{"method twice", []*naru.ServiceDesc{{Name: "test.Echo", Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodUnary, nothing), naru.UnaryHandler(methodUnary, nothing),
+			stub.UnaryHandler(methodUnary, nothing), stub.UnaryHandler(methodUnary, nothing),
 		}}}, "method Unary registered twice"},
 		{"other service's method", []*naru.ServiceDesc{{Name: "test.Echo", Methods: []naru.MethodDesc{
-			naru.UnaryHandler(other, nothing),
+			stub.UnaryHandler(other, nothing),
 		}}}, `method path "/other.Service/m" does not belong to it`},
 		{"empty method", []*naru.ServiceDesc{{Name: "test.Echo", Methods: make([]naru.MethodDesc, 1)}}, "no description or no handler"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestMetadataBothWays(t *testing.T) {
@@ -55,7 +56,7 @@ func TestMetadataBothWays(t *testing.T) {
 				t.Errorf("unary %s: header %q, trailer %q", ask, header["echo-bin"], trailer["seen"])
 			}
 
-			s, err := naru.NewBidiStreamingClient[text, text](ctx, p, methodBidi, naru.WithMetadata("multi", "b"))
+			s, err := stub.NewBidiStreamingClient[text, text](ctx, p, methodBidi, naru.WithMetadata("multi", "b"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +89,7 @@ func TestHeaderIsSentBeforeTheEnd(t *testing.T) {
 		}}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +117,7 @@ func TestHeaderOutlivesTheContext(t *testing.T) {
 	overAll(t, e, func(t *testing.T, p *pair) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		s, err := naru.NewBidiStreamingClient[text, text](ctx, p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](ctx, p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // Messages larger and smaller than frames, behind each other, on several streams at once.
@@ -17,7 +17,7 @@ func TestStreamsOfMixedSizes(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 50 {
-				s, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+				s, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 				if err != nil {
 					t.Error(err)
 					return
@@ -32,7 +32,7 @@ func TestStreamsOfMixedSizes(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				b, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+				b, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 				if err != nil {
 					t.Error(err)
 					return

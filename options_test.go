@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // A constructor returns one error that names every bad option.
@@ -152,7 +153,7 @@ func TestCompression(t *testing.T) {
 			if up != (compressed{1, 1}) || down != (compressed{1, 1}) {
 				t.Errorf("%s %s: up %v, down %v; want a small message as it is", transport, name, up, down)
 			}
-			s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithCompression(name))
+			s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi, naru.WithCompression(name))
 			if err != nil {
 				t.Fatal(err)
 			}

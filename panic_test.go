@@ -13,6 +13,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // syncBuffer is a log.
@@ -54,7 +55,7 @@ func TestPanicsEndTheCallAlone(t *testing.T) {
 		wantStatus(t, err, codes.Internal, "the handler panicked")
 		_, err = p.unary(t.Context(), "goexit")
 		wantStatus(t, err, codes.Internal, "the handler ended its goroutine")
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err == nil {
 			_, err = s.Recv()
 		}

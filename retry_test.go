@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestRetryOptions(t *testing.T) {
@@ -121,7 +122,7 @@ func TestAttemptHooks(t *testing.T) {
 			j.want(t, "unary", "1 sent", "1 UNAVAILABLE", "2 sent", "2 OK")
 		}
 		n.Store(0)
-		s, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient, naru.WithRetry(policy))
+		s, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient, naru.WithRetry(policy))
 		if err != nil {
 			t.Fatal(err)
 		}

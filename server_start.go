@@ -8,6 +8,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/handler"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/status"
@@ -99,7 +100,7 @@ func (s *Server) callOf(sc *server.Call) *Call {
 func (s *Server) infoOf(sc *server.Call) *MethodInfo {
 	for _, d := range s.services {
 		for i := range d.Methods {
-			if m := d.Methods[i].info; m.FullMethod == sc.FullMethod() {
+			if m := d.Methods[i].Info; m.FullMethod == sc.FullMethod() {
 				return m
 			}
 		}
@@ -124,24 +125,24 @@ func (s *Server) methods(cfg *serve.Config) {
 				s.errs = append(s.errs, err)
 				continue
 			}
-			cfg.Methods[m.info.FullMethod] = s.serverMethod(m)
+			cfg.Methods[m.Info.FullMethod] = s.serverMethod(m)
 		}
 	}
 	if h := s.cfg.unknown; h != nil {
-		cfg.Unknown = s.serverMethod(&MethodDesc{info: &MethodInfo{Kind: KindBidi}, serve: func(_ context.Context, c *server.Call, _ any) error {
-			return h(c.FullMethod(), c)
+		cfg.Unknown = s.serverMethod(&MethodDesc{Info: &MethodInfo{Kind: KindBidi}, Handler: handler.Handler{
+			Serve: func(_ context.Context, c *server.Call, _ any) error { return h(c.FullMethod(), c) },
 		}})
 	}
 }
 
 func checkMethod(d *ServiceDesc, m *MethodDesc, table map[string]*server.Method) error {
 	switch {
-	case m.info == nil || m.serve == nil:
+	case m.Info == nil || m.Handler.Serve == nil:
 		return fmt.Errorf("naru: register service %s: a method has no description or no handler", d.Name)
-	case m.info.Service() != d.Name || !strings.HasPrefix(m.info.FullMethod, "/") || m.info.Name() == "":
-		return fmt.Errorf("naru: register service %s: method path %q does not belong to it", d.Name, m.info.FullMethod)
-	case table[m.info.FullMethod] != nil:
-		return fmt.Errorf("naru: register service %s: method %s registered twice", d.Name, m.info.Name())
+	case m.Info.Service() != d.Name || !strings.HasPrefix(m.Info.FullMethod, "/") || m.Info.Name() == "":
+		return fmt.Errorf("naru: register service %s: method path %q does not belong to it", d.Name, m.Info.FullMethod)
+	case table[m.Info.FullMethod] != nil:
+		return fmt.Errorf("naru: register service %s: method %s registered twice", d.Name, m.Info.Name())
 	}
 	return nil
 }
@@ -150,7 +151,7 @@ var errNextTwice = status.Error(codes.Internal, "an interceptor called next more
 
 // serverMethod puts the interceptors around a handler. Without any, there is nothing between.
 func (s *Server) serverMethod(d *MethodDesc) *server.Method {
-	info, serve := d.info, d.serve
+	info, serve := d.Info, d.Handler.Serve
 	m := &server.Method{
 		FullMethod:    info.FullMethod,
 		ClientStreams: info.Kind.ClientStreams(),
@@ -167,7 +168,7 @@ func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 			method = &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
 		}
 		c := newCall(method, ServerSide, sc)
-		c.newRequest = d.newRequest
+		c.newRequest = d.Handler.NewRequest
 		sc.SetHooks(&c.hooks)
 		err := runChain(sc.Context(), chain, c, func(ctx context.Context) error {
 			req, err := c.beginHandler()

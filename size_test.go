@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // A client that does not read must hold the server back, not grow.
@@ -29,7 +30,7 @@ func TestSlowReader(t *testing.T) {
 		}}
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
-		s, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""), naru.WithTimeout(100*time.Millisecond))
+		s, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""), naru.WithTimeout(100*time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestLargeMessages(t *testing.T) {
 				}
 			})
 		}
-		s, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+		s, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 		if err != nil {
 			t.Fatal(err)
 		}

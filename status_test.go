@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -69,17 +70,17 @@ func TestStatuses(t *testing.T) {
 				if d, ok := status.Detail[*durationpb.Duration](err); ok != (tt.name == "details") || ok && d.Seconds != 1 {
 					t.Errorf("details %v", d)
 				}
-				ss, err := naru.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
+				ss, err := stub.NewServerStreamingClient[text](t.Context(), p, methodServer, str(""))
 				if err == nil {
 					_, err = ss.Recv()
 				}
 				wantStatus(t, err, tt.code, tt.message)
-				cs, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+				cs, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 				if err == nil {
 					_, err = cs.CloseAndRecv()
 				}
 				wantStatus(t, err, tt.code, tt.message)
-				bs, err := naru.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
+				bs, err := stub.NewBidiStreamingClient[text, text](t.Context(), p, methodBidi)
 				if err == nil {
 					if _, err := bs.Recv(); err != nil {
 						t.Error(err)
@@ -102,7 +103,7 @@ func TestHandlersWithoutResponse(t *testing.T) {
 	overAll(t, e, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), "")
 		wantStatus(t, err, codes.Internal, "the handler returned no message")
-		cs, err := naru.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
+		cs, err := stub.NewClientStreamingClient[text, text](t.Context(), p, methodClient)
 		if err == nil {
 			_, err = cs.CloseAndRecv()
 		}

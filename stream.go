@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/metadata"
 )
 
@@ -111,3 +112,6 @@ type ClientConnInterface interface {
 	// NewStream begins a call of another kind.
 	NewStream(ctx context.Context, method *MethodInfo, opts ...CallOption) (ClientStream, error)
 }
+
+// Uncompressed marks m to be sent as it is by SendMsg, in a call that otherwise compresses.
+func Uncompressed(m any) any { return wire.Uncompressed{Message: m} }

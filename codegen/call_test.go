@@ -67,7 +67,7 @@ func TestMethodDescriptions(t *testing.T) {
 		t.Fatalf("got %d methods, want %d", len(desc.Methods), len(want))
 	}
 	for i := range want {
-		got := desc.Methods[i].Info()
+		got := desc.Methods[i].Info
 		if got.FullMethod != want[i].FullMethod || got.Kind != want[i].Kind || got.Idempotency != want[i].Idempotency {
 			t.Errorf("method %d: got %+v, want %+v", i, got, &want[i])
 		}

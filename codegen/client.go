@@ -75,7 +75,7 @@ func (w *writer) writeStreamBody(m *method) {
 	if m.kind == serverStream {
 		in = w.locals.name("in") + ", "
 	}
-	w.P("return ", w.naru(runtime[m.kind].newClient), w.typeArgs(m), "(", w.locals.name("ctx"), ", ",
+	w.P("return ", w.stub(runtime[m.kind].newClient), w.typeArgs(m), "(", w.locals.name("ctx"), ", ",
 		w.locals.name("c"), ".cc, ", m.infoName, ", ", in, w.locals.name("opts"), "...)")
 }
 

@@ -14,6 +14,7 @@ const (
 	naruPackage    = protogen.GoImportPath("github.com/naru-rpc/naru")
 	codesPackage   = protogen.GoImportPath("github.com/naru-rpc/naru/codes")
 	statusPackage  = protogen.GoImportPath("github.com/naru-rpc/naru/status")
+	stubPackage    = protogen.GoImportPath("github.com/naru-rpc/naru/stub")
 )
 
 // syntaxField is the number of FileDescriptorProto.syntax. Comments before the syntax (or edition)

@@ -31,6 +31,9 @@ func (w *writer) writeNames(s *service) {
 // naru qualifies a name of package naru.
 func (w *writer) naru(name string) string { return w.QualifiedGoIdent(naruPackage.Ident(name)) }
 
+// stub qualifies a name of package stub.
+func (w *writer) stub(name string) string { return w.QualifiedGoIdent(stubPackage.Ident(name)) }
+
 // typeArgs returns the messages of the stream types of a streaming method, in brackets.
 func (w *writer) typeArgs(m *method) string {
 	if m.kind == serverStream {
@@ -103,7 +106,7 @@ func (w *writer) writeRegister(s *service) {
 	w.P("Name: ", s.nameName, ",")
 	w.P("Methods: []", w.naru("MethodDesc"), "{")
 	for _, m := range s.methods {
-		w.P(w.naru(runtime[m.kind].handler), "(", m.infoName, ", ", srv, ".", m.GoName, "),")
+		w.P(w.stub(runtime[m.kind].handler), "(", m.infoName, ", ", srv, ".", m.GoName, "),")
 	}
 	w.P("},")
 	w.P("File: ", w.file.GoDescriptorIdent, ",")

@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/reflection/reflectionpb"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -119,7 +120,7 @@ func answers(t *testing.T, version string, answer func(*reflectionpb.ServerRefle
 	name := "grpc.reflection." + version + ".ServerReflection"
 	info := &naru.MethodInfo{FullMethod: "/" + name + "/ServerReflectionInfo", Kind: naru.KindBidi}
 	srv := narutest.NewServer(t, func(s *naru.Server) {
-		s.RegisterService(&naru.ServiceDesc{Name: name, Methods: []naru.MethodDesc{naru.BidiStreamHandler(info,
+		s.RegisterService(&naru.ServiceDesc{Name: name, Methods: []naru.MethodDesc{stub.BidiStreamHandler(info,
 			func(s naru.BidiStreamingServer[reflectionpb.ServerReflectionRequest, reflectionpb.ServerReflectionResponse]) error {
 				for q, err := range s.All() {
 					if err != nil {

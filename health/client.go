@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/health/healthpb"
+	"github.com/naru-rpc/naru/stub"
 )
 
 // Check asks for the status of a service, given by its full name; "" is the server as a whole.
@@ -39,7 +40,7 @@ func List(ctx context.Context, cc naru.ClientConnInterface, opts ...naru.CallOpt
 // ends the call.
 func Watch(ctx context.Context, cc naru.ClientConnInterface, service string, opts ...naru.CallOption) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
-		stream, err := naru.NewServerStreamingClient[healthpb.HealthCheckResponse](ctx, cc, watchMethod, &healthpb.HealthCheckRequest{Service: service}, opts...)
+		stream, err := stub.NewServerStreamingClient[healthpb.HealthCheckResponse](ctx, cc, watchMethod, &healthpb.HealthCheckRequest{Service: service}, opts...)
 		if err != nil {
 			yield(Unknown, err)
 			return

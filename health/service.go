@@ -6,6 +6,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/health/healthpb"
 	"github.com/naru-rpc/naru/internal/wellknown"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -27,9 +28,9 @@ func Register(s naru.ServiceRegistrar, h *Server) {
 	s.RegisterService(&naru.ServiceDesc{
 		Name: ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(checkMethod, h.check),
-			naru.UnaryHandler(listMethod, h.list),
-			naru.ServerStreamHandler(watchMethod, h.watch),
+			stub.UnaryHandler(checkMethod, h.check),
+			stub.UnaryHandler(listMethod, h.list),
+			stub.ServerStreamHandler(watchMethod, h.watch),
 		},
 		File: file(),
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -28,7 +29,7 @@ var echoMethod = &naru.MethodInfo{FullMethod: "/narutest.Echo/Echo", Kind: naru.
 func registerEcho(s naru.ServiceRegistrar) {
 	s.RegisterService(&naru.ServiceDesc{
 		Name: "narutest.Echo",
-		Methods: []naru.MethodDesc{naru.UnaryHandler(echoMethod, func(ctx context.Context, s *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
+		Methods: []naru.MethodDesc{stub.UnaryHandler(echoMethod, func(ctx context.Context, s *wrapperspb.StringValue) (*wrapperspb.StringValue, error) {
 			if s.GetValue() == "wait" {
 				<-ctx.Done()
 				return nil, status.FromContextError(ctx.Err()).Err()

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 )
 
 func TestMain(m *testing.M) { narutest.VerifyTestMain(m) }
@@ -19,7 +20,7 @@ type client = naru.BidiStreamingClient[request, response]
 
 func open(ctx context.Context, t *testing.T, c *naru.Client, v version) client {
 	t.Helper()
-	stream, err := naru.NewBidiStreamingClient[request, response](ctx, c, &naru.MethodInfo{
+	stream, err := stub.NewBidiStreamingClient[request, response](ctx, c, &naru.MethodInfo{
 		FullMethod: "/" + v.service + "/ServerReflectionInfo",
 		Kind:       naru.KindBidi,
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/internal/wellknown"
 	"github.com/naru-rpc/naru/reflection/reflectionpb"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -75,7 +76,7 @@ func register(s Registrar, x *index, v version) {
 	}
 	s.RegisterService(&naru.ServiceDesc{
 		Name:    v.service,
-		Methods: []naru.MethodDesc{naru.BidiStreamHandler(method, x.serve)},
+		Methods: []naru.MethodDesc{stub.BidiStreamHandler(method, x.serve)},
 		File:    v.file(),
 	})
 }

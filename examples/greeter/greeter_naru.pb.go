@@ -10,6 +10,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service Greeter and its methods, as they are on the wire.
@@ -78,10 +79,10 @@ func Greeter_ServiceDesc(srv GreeterServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Greeter_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodGreeter_SayHello, srv.SayHello),
-			naru.ServerStreamHandler(methodGreeter_SayHelloInEveryLanguage, srv.SayHelloInEveryLanguage),
-			naru.ClientStreamHandler(methodGreeter_SayHelloToAll, srv.SayHelloToAll),
-			naru.BidiStreamHandler(methodGreeter_Chat, srv.Chat),
+			stub.UnaryHandler(methodGreeter_SayHello, srv.SayHello),
+			stub.ServerStreamHandler(methodGreeter_SayHelloInEveryLanguage, srv.SayHelloInEveryLanguage),
+			stub.ClientStreamHandler(methodGreeter_SayHelloToAll, srv.SayHelloToAll),
+			stub.BidiStreamHandler(methodGreeter_Chat, srv.Chat),
 		},
 		File: File_greeter_greeter_proto,
 	}
@@ -119,15 +120,15 @@ func (c *greeterClient) SayHello(ctx context.Context, in *HelloRequest, opts ...
 }
 
 func (c *greeterClient) SayHelloInEveryLanguage(ctx context.Context, in *HelloRequest, opts ...naru.CallOption) (naru.ServerStreamingClient[HelloReply], error) {
-	return naru.NewServerStreamingClient[HelloReply](ctx, c.cc, methodGreeter_SayHelloInEveryLanguage, in, opts...)
+	return stub.NewServerStreamingClient[HelloReply](ctx, c.cc, methodGreeter_SayHelloInEveryLanguage, in, opts...)
 }
 
 func (c *greeterClient) SayHelloToAll(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[HelloRequest, HelloReply], error) {
-	return naru.NewClientStreamingClient[HelloRequest, HelloReply](ctx, c.cc, methodGreeter_SayHelloToAll, opts...)
+	return stub.NewClientStreamingClient[HelloRequest, HelloReply](ctx, c.cc, methodGreeter_SayHelloToAll, opts...)
 }
 
 func (c *greeterClient) Chat(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[HelloRequest, HelloReply], error) {
-	return naru.NewBidiStreamingClient[HelloRequest, HelloReply](ctx, c.cc, methodGreeter_Chat, opts...)
+	return stub.NewBidiStreamingClient[HelloRequest, HelloReply](ctx, c.cc, methodGreeter_Chat, opts...)
 }
 
 // The streams of service Greeter by the names of their methods.

@@ -15,6 +15,7 @@ import (
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/resolver"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -98,9 +99,9 @@ func (b *backend) serve(ctx context.Context, req *text) (*text, error) {
 
 func (b *backend) desc() *naru.ServiceDesc {
 	return &naru.ServiceDesc{Name: "test.Features", Methods: []naru.MethodDesc{
-		naru.UnaryHandler(plain, b.serve),
-		naru.UnaryHandler(idempotent, b.serve),
-		naru.ServerStreamHandler(watch, func(req *text, s naru.ServerStreamingServer[text]) error {
+		stub.UnaryHandler(plain, b.serve),
+		stub.UnaryHandler(idempotent, b.serve),
+		stub.ServerStreamHandler(watch, func(req *text, s naru.ServerStreamingServer[text]) error {
 			b.calls.Add(1)
 			if err := s.Send(wrapperspb.String(b.name)); err != nil {
 				return err

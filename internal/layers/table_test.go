@@ -37,17 +37,19 @@ var rooms = []room{
 	{"internal/call", 4},
 	{"internal/serve", 5},
 	{"internal/channel", 5},
+	{"internal/handler", 5},
 	{"", 6},
+	{"stub", 7},
 
-	{"health", 7},
-	{"reflection", 7},
-	{"channelz", 7},
-	{"web", 7},
-	{"middleware", 7},
-	{"narutest", 7},
+	{"health", 8},
+	{"reflection", 8},
+	{"channelz", 8},
+	{"web", 8},
+	{"middleware", 8},
+	{"narutest", 8},
 
-	{"cmd/protoc-gen-naru", 8},
-	{"internal/features", 8}, // tests of the public API alone
+	{"cmd/protoc-gen-naru", 9},
+	{"internal/features", 9}, // tests of the public API alone
 }
 
 // A floor names what lives on it, whether its rooms may import each other, and what an import
@@ -66,8 +68,9 @@ var floors = [...]floor{
 	4: {"one RPC", false, "one call must not know who dispatches it: server, channel and in-process calls share this code"},
 	5: {"server and channel", false, "server and channel are assembled by the root package; each of them must be usable, and testable, without the other and without the options"},
 	6: {"the public API", false, "what is built on the public API proves that the API suffices; the API itself must not need it"},
-	7: {"built on the public API", false, "these packages are linked by choice: one needing another would force the choice"},
-	8: {"programs", false, "programs are nobody's library"},
+	7: {"what generated code is made of", false, "generated code is in packages of every kind; what it needs must not bring in more"},
+	8: {"built on the public API", false, "these packages are linked by choice: one needing another would force the choice"},
+	9: {"programs", false, "programs are nobody's library"},
 }
 
 // A ban forbids packages under From to import packages under Import, whatever the floors say.

@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/resolver"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -176,7 +177,7 @@ func naruServer(opts ...naru.ServerOption) func(*backend) runner {
 			b.t.Fatal(err)
 		}
 		srv.RegisterService(&naru.ServiceDesc{Name: service, Methods: []naru.MethodDesc{
-			naru.UnaryHandler(idempotent, b.call), naru.UnaryHandler(plain, b.call),
+			stub.UnaryHandler(idempotent, b.call), stub.UnaryHandler(plain, b.call),
 		}})
 		return naruRunner{srv}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	grpccodes "google.golang.org/grpc/codes"
@@ -56,7 +57,7 @@ func serveGate(t *testing.T) (*gate, *naru.Server, string) {
 	srv := newNaruServer(t, nil)
 	srv.RegisterService(&naru.ServiceDesc{
 		Name:    "peers.Gate",
-		Methods: []naru.MethodDesc{naru.UnaryHandler(gateMethod, g.pass)},
+		Methods: []naru.MethodDesc{stub.UnaryHandler(gateMethod, g.pass)},
 	})
 	lis := listen(t)
 	serveNaru(t, srv, lis)

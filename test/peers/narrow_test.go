@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -66,7 +67,7 @@ func TestNarrowSocket(t *testing.T) {
 		"naru": func(t *testing.T, lis net.Listener) {
 			g := newOpenGate()
 			srv := newNaruServer(t, nil)
-			srv.RegisterService(&naru.ServiceDesc{Name: "peers.Gate", Methods: []naru.MethodDesc{naru.UnaryHandler(gateMethod, g.pass)}})
+			srv.RegisterService(&naru.ServiceDesc{Name: "peers.Gate", Methods: []naru.MethodDesc{stub.UnaryHandler(gateMethod, g.pass)}})
 			serveNaru(t, srv, lis)
 		},
 		"grpc-go": func(t *testing.T, lis net.Listener) {

@@ -8,6 +8,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service Editions and its methods, as they are on the wire.
@@ -48,7 +49,7 @@ func Editions_ServiceDesc(srv EditionsServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Editions_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.BidiStreamHandler(methodEditions_Talk, srv.Talk),
+			stub.BidiStreamHandler(methodEditions_Talk, srv.Talk),
 		},
 		File: File_edition_proto,
 	}
@@ -71,7 +72,7 @@ func NewEditionsClient(cc naru.ClientConnInterface) EditionsClient {
 }
 
 func (c *editionsClient) Talk(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[M, M], error) {
-	return naru.NewBidiStreamingClient[M, M](ctx, c.cc, methodEditions_Talk, opts...)
+	return stub.NewBidiStreamingClient[M, M](ctx, c.cc, methodEditions_Talk, opts...)
 }
 
 // The streams of service Editions by the names of their methods.

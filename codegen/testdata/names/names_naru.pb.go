@@ -9,6 +9,7 @@ import (
 	in "github.com/naru-rpc/naru/codegen/testdata/in"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -82,11 +83,11 @@ func Func_ServiceDesc(srv FuncServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Func_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodFunc_Select, srv.Select),
-			naru.UnaryHandler(methodFunc_Nil, srv.Nil),
-			naru.UnaryHandler(methodFunc_SnakeCaseName, srv.SnakeCaseName),
-			naru.UnaryHandler(methodFunc_XY, srv.XY),
-			naru.UnaryHandler(methodFunc_Cc, srv.Cc),
+			stub.UnaryHandler(methodFunc_Select, srv.Select),
+			stub.UnaryHandler(methodFunc_Nil, srv.Nil),
+			stub.UnaryHandler(methodFunc_SnakeCaseName, srv.SnakeCaseName),
+			stub.UnaryHandler(methodFunc_XY, srv.XY),
+			stub.UnaryHandler(methodFunc_Cc, srv.Cc),
 		},
 		File: File_names_proto,
 	}
@@ -206,9 +207,9 @@ func Locals_ServiceDesc(srv LocalsServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Locals_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodLocals_In, srv.In),
-			naru.ServerStreamHandler(methodLocals_InStream, srv.InStream),
-			naru.ClientStreamHandler(methodLocals_InUp, srv.InUp),
+			stub.UnaryHandler(methodLocals_In, srv.In),
+			stub.ServerStreamHandler(methodLocals_InStream, srv.InStream),
+			stub.ClientStreamHandler(methodLocals_InUp, srv.InUp),
 		},
 		File: File_names_proto,
 	}
@@ -241,11 +242,11 @@ func (c *localsClient) In(ctx context.Context, in_ *in.M, opts ...naru.CallOptio
 }
 
 func (c *localsClient) InStream(ctx context.Context, in_ *in.M, opts ...naru.CallOption) (naru.ServerStreamingClient[in.M], error) {
-	return naru.NewServerStreamingClient[in.M](ctx, c.cc, methodLocals_InStream, in_, opts...)
+	return stub.NewServerStreamingClient[in.M](ctx, c.cc, methodLocals_InStream, in_, opts...)
 }
 
 func (c *localsClient) InUp(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[in.M, in.M], error) {
-	return naru.NewClientStreamingClient[in.M, in.M](ctx, c.cc, methodLocals_InUp, opts...)
+	return stub.NewClientStreamingClient[in.M, in.M](ctx, c.cc, methodLocals_InUp, opts...)
 }
 
 // The streams of service Locals by the names of their methods.

@@ -8,6 +8,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service Old and its methods, as they are on the wire.
@@ -62,8 +63,8 @@ func Old_ServiceDesc(srv OldServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Old_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodOld_Plain, srv.Plain),
-			naru.ServerStreamHandler(methodOld_Older, srv.Older),
+			stub.UnaryHandler(methodOld_Plain, srv.Plain),
+			stub.ServerStreamHandler(methodOld_Older, srv.Older),
 		},
 		File: File_options_proto,
 	}
@@ -102,7 +103,7 @@ func (c *oldClient) Plain(ctx context.Context, in *M, opts ...naru.CallOption) (
 
 // Deprecated: Older is marked as deprecated in options.proto.
 func (c *oldClient) Older(ctx context.Context, in *M, opts ...naru.CallOption) (naru.ServerStreamingClient[M], error) {
-	return naru.NewServerStreamingClient[M](ctx, c.cc, methodOld_Older, in, opts...)
+	return stub.NewServerStreamingClient[M](ctx, c.cc, methodOld_Older, in, opts...)
 }
 
 // The streams of service Old by the names of their methods.

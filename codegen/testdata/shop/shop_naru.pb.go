@@ -12,6 +12,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 	wrapperspb "google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -65,8 +66,8 @@ func ProductInfo_ServiceDesc(srv ProductInfoServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: ProductInfo_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
-			naru.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
+			stub.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
+			stub.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
 		},
 		File: File_shop_proto,
 	}
@@ -174,10 +175,10 @@ func OrderManagement_ServiceDesc(srv OrderManagementServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: OrderManagement_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodOrderManagement_AddOrder, srv.AddOrder),
-			naru.ServerStreamHandler(methodOrderManagement_SearchOrders, srv.SearchOrders),
-			naru.ClientStreamHandler(methodOrderManagement_UpdateOrders, srv.UpdateOrders),
-			naru.BidiStreamHandler(methodOrderManagement_ProcessOrders, srv.ProcessOrders),
+			stub.UnaryHandler(methodOrderManagement_AddOrder, srv.AddOrder),
+			stub.ServerStreamHandler(methodOrderManagement_SearchOrders, srv.SearchOrders),
+			stub.ClientStreamHandler(methodOrderManagement_UpdateOrders, srv.UpdateOrders),
+			stub.BidiStreamHandler(methodOrderManagement_ProcessOrders, srv.ProcessOrders),
 		},
 		File: File_shop_proto,
 	}
@@ -214,15 +215,15 @@ func (c *orderManagementClient) AddOrder(ctx context.Context, in *Order, opts ..
 }
 
 func (c *orderManagementClient) SearchOrders(ctx context.Context, in *wrapperspb.StringValue, opts ...naru.CallOption) (naru.ServerStreamingClient[Order], error) {
-	return naru.NewServerStreamingClient[Order](ctx, c.cc, methodOrderManagement_SearchOrders, in, opts...)
+	return stub.NewServerStreamingClient[Order](ctx, c.cc, methodOrderManagement_SearchOrders, in, opts...)
 }
 
 func (c *orderManagementClient) UpdateOrders(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[Order, wrapperspb.StringValue], error) {
-	return naru.NewClientStreamingClient[Order, wrapperspb.StringValue](ctx, c.cc, methodOrderManagement_UpdateOrders, opts...)
+	return stub.NewClientStreamingClient[Order, wrapperspb.StringValue](ctx, c.cc, methodOrderManagement_UpdateOrders, opts...)
 }
 
 func (c *orderManagementClient) ProcessOrders(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[wrapperspb.StringValue, CombinedShipment], error) {
-	return naru.NewBidiStreamingClient[wrapperspb.StringValue, CombinedShipment](ctx, c.cc, methodOrderManagement_ProcessOrders, opts...)
+	return stub.NewBidiStreamingClient[wrapperspb.StringValue, CombinedShipment](ctx, c.cc, methodOrderManagement_ProcessOrders, opts...)
 }
 
 // The streams of service OrderManagement by the names of their methods.

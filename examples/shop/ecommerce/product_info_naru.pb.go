@@ -10,6 +10,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service ProductInfo and its methods, as they are on the wire.
@@ -64,8 +65,8 @@ func ProductInfo_ServiceDesc(srv ProductInfoServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: ProductInfo_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
-			naru.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
+			stub.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
+			stub.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
 		},
 		File: File_ecommerce_product_info_proto,
 	}

@@ -22,6 +22,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service ConformanceService and its methods, as they are on the wire.
@@ -210,12 +211,12 @@ func ConformanceService_ServiceDesc(srv ConformanceServiceServer) *naru.ServiceD
 	return &naru.ServiceDesc{
 		Name: ConformanceService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodConformanceService_Unary, srv.Unary),
-			naru.ServerStreamHandler(methodConformanceService_ServerStream, srv.ServerStream),
-			naru.ClientStreamHandler(methodConformanceService_ClientStream, srv.ClientStream),
-			naru.BidiStreamHandler(methodConformanceService_BidiStream, srv.BidiStream),
-			naru.UnaryHandler(methodConformanceService_Unimplemented, srv.Unimplemented),
-			naru.UnaryHandler(methodConformanceService_IdempotentUnary, srv.IdempotentUnary),
+			stub.UnaryHandler(methodConformanceService_Unary, srv.Unary),
+			stub.ServerStreamHandler(methodConformanceService_ServerStream, srv.ServerStream),
+			stub.ClientStreamHandler(methodConformanceService_ClientStream, srv.ClientStream),
+			stub.BidiStreamHandler(methodConformanceService_BidiStream, srv.BidiStream),
+			stub.UnaryHandler(methodConformanceService_Unimplemented, srv.Unimplemented),
+			stub.UnaryHandler(methodConformanceService_IdempotentUnary, srv.IdempotentUnary),
 		},
 		File: File_connectrpc_conformance_v1_service_proto,
 	}
@@ -359,15 +360,15 @@ func (c *conformanceServiceClient) Unary(ctx context.Context, in *UnaryRequest, 
 }
 
 func (c *conformanceServiceClient) ServerStream(ctx context.Context, in *ServerStreamRequest, opts ...naru.CallOption) (naru.ServerStreamingClient[ServerStreamResponse], error) {
-	return naru.NewServerStreamingClient[ServerStreamResponse](ctx, c.cc, methodConformanceService_ServerStream, in, opts...)
+	return stub.NewServerStreamingClient[ServerStreamResponse](ctx, c.cc, methodConformanceService_ServerStream, in, opts...)
 }
 
 func (c *conformanceServiceClient) ClientStream(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[ClientStreamRequest, ClientStreamResponse], error) {
-	return naru.NewClientStreamingClient[ClientStreamRequest, ClientStreamResponse](ctx, c.cc, methodConformanceService_ClientStream, opts...)
+	return stub.NewClientStreamingClient[ClientStreamRequest, ClientStreamResponse](ctx, c.cc, methodConformanceService_ClientStream, opts...)
 }
 
 func (c *conformanceServiceClient) BidiStream(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[BidiStreamRequest, BidiStreamResponse], error) {
-	return naru.NewBidiStreamingClient[BidiStreamRequest, BidiStreamResponse](ctx, c.cc, methodConformanceService_BidiStream, opts...)
+	return stub.NewBidiStreamingClient[BidiStreamRequest, BidiStreamResponse](ctx, c.cc, methodConformanceService_BidiStream, opts...)
 }
 
 func (c *conformanceServiceClient) Unimplemented(ctx context.Context, in *UnimplementedRequest, opts ...naru.CallOption) (*UnimplementedResponse, error) {

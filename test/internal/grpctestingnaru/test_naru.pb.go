@@ -9,6 +9,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 	grpc_testing "google.golang.org/grpc/interop/grpc_testing"
 )
 
@@ -104,14 +105,14 @@ func TestService_ServiceDesc(srv TestServiceServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: TestService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodTestService_EmptyCall, srv.EmptyCall),
-			naru.UnaryHandler(methodTestService_UnaryCall, srv.UnaryCall),
-			naru.UnaryHandler(methodTestService_CacheableUnaryCall, srv.CacheableUnaryCall),
-			naru.ServerStreamHandler(methodTestService_StreamingOutputCall, srv.StreamingOutputCall),
-			naru.ClientStreamHandler(methodTestService_StreamingInputCall, srv.StreamingInputCall),
-			naru.BidiStreamHandler(methodTestService_FullDuplexCall, srv.FullDuplexCall),
-			naru.BidiStreamHandler(methodTestService_HalfDuplexCall, srv.HalfDuplexCall),
-			naru.UnaryHandler(methodTestService_UnimplementedCall, srv.UnimplementedCall),
+			stub.UnaryHandler(methodTestService_EmptyCall, srv.EmptyCall),
+			stub.UnaryHandler(methodTestService_UnaryCall, srv.UnaryCall),
+			stub.UnaryHandler(methodTestService_CacheableUnaryCall, srv.CacheableUnaryCall),
+			stub.ServerStreamHandler(methodTestService_StreamingOutputCall, srv.StreamingOutputCall),
+			stub.ClientStreamHandler(methodTestService_StreamingInputCall, srv.StreamingInputCall),
+			stub.BidiStreamHandler(methodTestService_FullDuplexCall, srv.FullDuplexCall),
+			stub.BidiStreamHandler(methodTestService_HalfDuplexCall, srv.HalfDuplexCall),
+			stub.UnaryHandler(methodTestService_UnimplementedCall, srv.UnimplementedCall),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -163,19 +164,19 @@ func (c *testServiceClient) CacheableUnaryCall(ctx context.Context, in *grpc_tes
 }
 
 func (c *testServiceClient) StreamingOutputCall(ctx context.Context, in *grpc_testing.StreamingOutputCallRequest, opts ...naru.CallOption) (naru.ServerStreamingClient[grpc_testing.StreamingOutputCallResponse], error) {
-	return naru.NewServerStreamingClient[grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_StreamingOutputCall, in, opts...)
+	return stub.NewServerStreamingClient[grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_StreamingOutputCall, in, opts...)
 }
 
 func (c *testServiceClient) StreamingInputCall(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[grpc_testing.StreamingInputCallRequest, grpc_testing.StreamingInputCallResponse], error) {
-	return naru.NewClientStreamingClient[grpc_testing.StreamingInputCallRequest, grpc_testing.StreamingInputCallResponse](ctx, c.cc, methodTestService_StreamingInputCall, opts...)
+	return stub.NewClientStreamingClient[grpc_testing.StreamingInputCallRequest, grpc_testing.StreamingInputCallResponse](ctx, c.cc, methodTestService_StreamingInputCall, opts...)
 }
 
 func (c *testServiceClient) FullDuplexCall(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse], error) {
-	return naru.NewBidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_FullDuplexCall, opts...)
+	return stub.NewBidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_FullDuplexCall, opts...)
 }
 
 func (c *testServiceClient) HalfDuplexCall(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse], error) {
-	return naru.NewBidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_HalfDuplexCall, opts...)
+	return stub.NewBidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse](ctx, c.cc, methodTestService_HalfDuplexCall, opts...)
 }
 
 func (c *testServiceClient) UnimplementedCall(ctx context.Context, in *grpc_testing.Empty, opts ...naru.CallOption) (*grpc_testing.Empty, error) {
@@ -234,7 +235,7 @@ func UnimplementedService_ServiceDesc(srv UnimplementedServiceServer) *naru.Serv
 	return &naru.ServiceDesc{
 		Name: UnimplementedService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodUnimplementedService_UnimplementedCall, srv.UnimplementedCall),
+			stub.UnaryHandler(methodUnimplementedService_UnimplementedCall, srv.UnimplementedCall),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -306,8 +307,8 @@ func ReconnectService_ServiceDesc(srv ReconnectServiceServer) *naru.ServiceDesc 
 	return &naru.ServiceDesc{
 		Name: ReconnectService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodReconnectService_Start, srv.Start),
-			naru.UnaryHandler(methodReconnectService_Stop, srv.Stop),
+			stub.UnaryHandler(methodReconnectService_Start, srv.Start),
+			stub.UnaryHandler(methodReconnectService_Stop, srv.Stop),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -388,8 +389,8 @@ func LoadBalancerStatsService_ServiceDesc(srv LoadBalancerStatsServiceServer) *n
 	return &naru.ServiceDesc{
 		Name: LoadBalancerStatsService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodLoadBalancerStatsService_GetClientStats, srv.GetClientStats),
-			naru.UnaryHandler(methodLoadBalancerStatsService_GetClientAccumulatedStats, srv.GetClientAccumulatedStats),
+			stub.UnaryHandler(methodLoadBalancerStatsService_GetClientStats, srv.GetClientStats),
+			stub.UnaryHandler(methodLoadBalancerStatsService_GetClientAccumulatedStats, srv.GetClientAccumulatedStats),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -478,9 +479,9 @@ func HookService_ServiceDesc(srv HookServiceServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: HookService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodHookService_Hook, srv.Hook),
-			naru.UnaryHandler(methodHookService_SetReturnStatus, srv.SetReturnStatus),
-			naru.UnaryHandler(methodHookService_ClearReturnStatus, srv.ClearReturnStatus),
+			stub.UnaryHandler(methodHookService_Hook, srv.Hook),
+			stub.UnaryHandler(methodHookService_SetReturnStatus, srv.SetReturnStatus),
+			stub.UnaryHandler(methodHookService_ClearReturnStatus, srv.ClearReturnStatus),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -578,9 +579,9 @@ func XdsUpdateHealthService_ServiceDesc(srv XdsUpdateHealthServiceServer) *naru.
 	return &naru.ServiceDesc{
 		Name: XdsUpdateHealthService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodXdsUpdateHealthService_SetServing, srv.SetServing),
-			naru.UnaryHandler(methodXdsUpdateHealthService_SetNotServing, srv.SetNotServing),
-			naru.UnaryHandler(methodXdsUpdateHealthService_SendHookRequest, srv.SendHookRequest),
+			stub.UnaryHandler(methodXdsUpdateHealthService_SetServing, srv.SetServing),
+			stub.UnaryHandler(methodXdsUpdateHealthService_SetNotServing, srv.SetNotServing),
+			stub.UnaryHandler(methodXdsUpdateHealthService_SendHookRequest, srv.SendHookRequest),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}
@@ -662,7 +663,7 @@ func XdsUpdateClientConfigureService_ServiceDesc(srv XdsUpdateClientConfigureSer
 	return &naru.ServiceDesc{
 		Name: XdsUpdateClientConfigureService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodXdsUpdateClientConfigureService_Configure, srv.Configure),
+			stub.UnaryHandler(methodXdsUpdateClientConfigureService_Configure, srv.Configure),
 		},
 		File: grpc_testing.File_grpc_testing_test_proto,
 	}

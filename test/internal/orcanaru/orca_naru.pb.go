@@ -11,6 +11,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service OpenRcaService and its methods, as they are on the wire.
@@ -49,7 +50,7 @@ func OpenRcaService_ServiceDesc(srv OpenRcaServiceServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: OpenRcaService_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.ServerStreamHandler(methodOpenRcaService_StreamCoreMetrics, srv.StreamCoreMetrics),
+			stub.ServerStreamHandler(methodOpenRcaService_StreamCoreMetrics, srv.StreamCoreMetrics),
 		},
 		File: v3.File_xds_service_orca_v3_orca_proto,
 	}
@@ -70,7 +71,7 @@ func NewOpenRcaServiceClient(cc naru.ClientConnInterface) OpenRcaServiceClient {
 }
 
 func (c *openRcaServiceClient) StreamCoreMetrics(ctx context.Context, in *v3.OrcaLoadReportRequest, opts ...naru.CallOption) (naru.ServerStreamingClient[v31.OrcaLoadReport], error) {
-	return naru.NewServerStreamingClient[v31.OrcaLoadReport](ctx, c.cc, methodOpenRcaService_StreamCoreMetrics, in, opts...)
+	return stub.NewServerStreamingClient[v31.OrcaLoadReport](ctx, c.cc, methodOpenRcaService_StreamCoreMetrics, in, opts...)
 }
 
 // The streams of service OpenRcaService by the names of their methods.

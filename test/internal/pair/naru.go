@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -71,18 +72,18 @@ func naruLimits(l Limits) (opts []naru.Option) {
 func naruService(h Handler) *naru.ServiceDesc {
 	stream := func(s naru.ServerStream) error { return naruError(h(naruServerStream{s})) }
 	return &naru.ServiceDesc{Name: service, Methods: []naru.MethodDesc{
-		naru.UnaryHandler(naruMethods[Unary], func(ctx context.Context, m *Message) (*Message, error) {
+		stub.UnaryHandler(naruMethods[Unary], func(ctx context.Context, m *Message) (*Message, error) {
 			c := &naruUnary{ctx: ctx, request: m}
 			if err := h(c); err != nil {
 				return nil, naruError(err)
 			}
 			return c.response, nil
 		}),
-		naru.ServerStreamHandler(naruMethods[Server], func(m *Message, s naru.ServerStreamingServer[Message]) error {
+		stub.ServerStreamHandler(naruMethods[Server], func(m *Message, s naru.ServerStreamingServer[Message]) error {
 			return naruError(h(&onceRequested{naruServerStream{s}, m}))
 		}),
-		naru.ClientStreamHandler(naruMethods[Client], func(s naru.ClientStreamingServer[Message, Message]) error { return stream(s) }),
-		naru.BidiStreamHandler(naruMethods[Bidi], func(s naru.BidiStreamingServer[Message, Message]) error { return stream(s) }),
+		stub.ClientStreamHandler(naruMethods[Client], func(s naru.ClientStreamingServer[Message, Message]) error { return stream(s) }),
+		stub.BidiStreamHandler(naruMethods[Bidi], func(s naru.BidiStreamingServer[Message, Message]) error { return stream(s) }),
 	}}
 }
 

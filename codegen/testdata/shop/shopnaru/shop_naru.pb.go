@@ -14,6 +14,7 @@ import (
 	shop "github.com/naru-rpc/naru/codegen/testdata/shop"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 	wrapperspb "google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -67,8 +68,8 @@ func ProductInfo_ServiceDesc(srv ProductInfoServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: ProductInfo_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
-			naru.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
+			stub.UnaryHandler(methodProductInfo_AddProduct, srv.AddProduct),
+			stub.UnaryHandler(methodProductInfo_GetProduct, srv.GetProduct),
 		},
 		File: shop.File_shop_proto,
 	}
@@ -176,10 +177,10 @@ func OrderManagement_ServiceDesc(srv OrderManagementServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: OrderManagement_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodOrderManagement_AddOrder, srv.AddOrder),
-			naru.ServerStreamHandler(methodOrderManagement_SearchOrders, srv.SearchOrders),
-			naru.ClientStreamHandler(methodOrderManagement_UpdateOrders, srv.UpdateOrders),
-			naru.BidiStreamHandler(methodOrderManagement_ProcessOrders, srv.ProcessOrders),
+			stub.UnaryHandler(methodOrderManagement_AddOrder, srv.AddOrder),
+			stub.ServerStreamHandler(methodOrderManagement_SearchOrders, srv.SearchOrders),
+			stub.ClientStreamHandler(methodOrderManagement_UpdateOrders, srv.UpdateOrders),
+			stub.BidiStreamHandler(methodOrderManagement_ProcessOrders, srv.ProcessOrders),
 		},
 		File: shop.File_shop_proto,
 	}
@@ -216,15 +217,15 @@ func (c *orderManagementClient) AddOrder(ctx context.Context, in *shop.Order, op
 }
 
 func (c *orderManagementClient) SearchOrders(ctx context.Context, in *wrapperspb.StringValue, opts ...naru.CallOption) (naru.ServerStreamingClient[shop.Order], error) {
-	return naru.NewServerStreamingClient[shop.Order](ctx, c.cc, methodOrderManagement_SearchOrders, in, opts...)
+	return stub.NewServerStreamingClient[shop.Order](ctx, c.cc, methodOrderManagement_SearchOrders, in, opts...)
 }
 
 func (c *orderManagementClient) UpdateOrders(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[shop.Order, wrapperspb.StringValue], error) {
-	return naru.NewClientStreamingClient[shop.Order, wrapperspb.StringValue](ctx, c.cc, methodOrderManagement_UpdateOrders, opts...)
+	return stub.NewClientStreamingClient[shop.Order, wrapperspb.StringValue](ctx, c.cc, methodOrderManagement_UpdateOrders, opts...)
 }
 
 func (c *orderManagementClient) ProcessOrders(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[wrapperspb.StringValue, shop.CombinedShipment], error) {
-	return naru.NewBidiStreamingClient[wrapperspb.StringValue, shop.CombinedShipment](ctx, c.cc, methodOrderManagement_ProcessOrders, opts...)
+	return stub.NewBidiStreamingClient[wrapperspb.StringValue, shop.CombinedShipment](ctx, c.cc, methodOrderManagement_ProcessOrders, opts...)
 }
 
 // The streams of service OrderManagement by the names of their methods.

@@ -8,6 +8,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 )
 
 // Full names of service Greeter and its methods, as they are on the wire.
@@ -49,7 +50,7 @@ func Greeter_ServiceDesc(srv GreeterServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Greeter_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodGreeter_SayHello, srv.SayHello),
+			stub.UnaryHandler(methodGreeter_SayHello, srv.SayHello),
 		},
 		File: File_hello_hello_proto,
 	}

@@ -9,6 +9,7 @@ import (
 	naru "github.com/naru-rpc/naru"
 	codes "github.com/naru-rpc/naru/codes"
 	status "github.com/naru-rpc/naru/status"
+	stub "github.com/naru-rpc/naru/stub"
 	benchpb "github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
@@ -77,10 +78,10 @@ func Echo_ServiceDesc(srv EchoServer) *naru.ServiceDesc {
 	return &naru.ServiceDesc{
 		Name: Echo_ServiceName,
 		Methods: []naru.MethodDesc{
-			naru.UnaryHandler(methodEcho_Unary, srv.Unary),
-			naru.ServerStreamHandler(methodEcho_ServerStream, srv.ServerStream),
-			naru.ClientStreamHandler(methodEcho_ClientStream, srv.ClientStream),
-			naru.BidiStreamHandler(methodEcho_Bidi, srv.Bidi),
+			stub.UnaryHandler(methodEcho_Unary, srv.Unary),
+			stub.ServerStreamHandler(methodEcho_ServerStream, srv.ServerStream),
+			stub.ClientStreamHandler(methodEcho_ClientStream, srv.ClientStream),
+			stub.BidiStreamHandler(methodEcho_Bidi, srv.Bidi),
 		},
 		File: benchpb.File_naru_bench_v1_echo_proto,
 	}
@@ -117,15 +118,15 @@ func (c *echoClient) Unary(ctx context.Context, in *benchpb.Message, opts ...nar
 }
 
 func (c *echoClient) ServerStream(ctx context.Context, in *benchpb.Message, opts ...naru.CallOption) (naru.ServerStreamingClient[benchpb.Message], error) {
-	return naru.NewServerStreamingClient[benchpb.Message](ctx, c.cc, methodEcho_ServerStream, in, opts...)
+	return stub.NewServerStreamingClient[benchpb.Message](ctx, c.cc, methodEcho_ServerStream, in, opts...)
 }
 
 func (c *echoClient) ClientStream(ctx context.Context, opts ...naru.CallOption) (naru.ClientStreamingClient[benchpb.Message, benchpb.Message], error) {
-	return naru.NewClientStreamingClient[benchpb.Message, benchpb.Message](ctx, c.cc, methodEcho_ClientStream, opts...)
+	return stub.NewClientStreamingClient[benchpb.Message, benchpb.Message](ctx, c.cc, methodEcho_ClientStream, opts...)
 }
 
 func (c *echoClient) Bidi(ctx context.Context, opts ...naru.CallOption) (naru.BidiStreamingClient[benchpb.Message, benchpb.Message], error) {
-	return naru.NewBidiStreamingClient[benchpb.Message, benchpb.Message](ctx, c.cc, methodEcho_Bidi, opts...)
+	return stub.NewBidiStreamingClient[benchpb.Message, benchpb.Message](ctx, c.cc, methodEcho_Bidi, opts...)
 }
 
 // The streams of service Echo by the names of their methods.
