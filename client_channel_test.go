@@ -156,7 +156,7 @@ func TestDroppedClientIsReported(t *testing.T) {
 func dialTo(t *testing.T, p *pair) func(context.Context, string, string) (net.Conn, error) {
 	t.Helper()
 	var peer naru.Peer
-	if err := p.Invoke(t.Context(), methodUnary, str("x"), new(text), naru.WithPeer(&peer)); err != nil {
+	if err := p.Invoke(t.Context(), methodUnary, str("x"), new(text), naru.CapturePeer(&peer)); err != nil {
 		t.Fatal(err)
 	}
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -265,7 +265,7 @@ func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
 	}, client: func(s naru.ClientStreamingServer[text, text]) error { return s.SendAndClose(str("x")) }}
 	srv := start(t, "http2", hangs)
 	var peer naru.Peer
-	if s, err := stub.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.WithPeer(&peer)); err != nil {
+	if s, err := stub.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.CapturePeer(&peer)); err != nil {
 		t.Fatal(err)
 	} else if _, err := s.CloseAndRecv(); err != nil {
 		t.Fatal(err)

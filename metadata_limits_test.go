@@ -60,11 +60,11 @@ func TestCallAuthority(t *testing.T) {
 		return m, nil
 	})
 	overAll(t, e, func(t *testing.T, p *pair) {
-		if _, err := p.unary(t.Context(), "x", naru.WithCallAuthority("other.test:80")); err != nil || seen != "other.test:80" {
+		if _, err := p.unary(t.Context(), "x", naru.WithAuthority("other.test:80")); err != nil || seen != "other.test:80" {
 			t.Errorf("got %v, the server saw %q", err, seen)
 		}
 		for _, bad := range []string{"a b", "a/b", "a\r\nb", "u@h", "ä"} {
-			if _, err := p.unary(t.Context(), "x", naru.WithCallAuthority(bad)); status.Code(err) != codes.Internal {
+			if _, err := p.unary(t.Context(), "x", naru.WithAuthority(bad)); status.Code(err) != codes.Internal {
 				t.Errorf("%q: %v, want INTERNAL", bad, err)
 			}
 		}
@@ -86,14 +86,14 @@ func TestCallAuthorityWithTLS(t *testing.T) {
 		return m, nil
 	})(), serverOnly{naru.WithTLS(cert.ServerConfig())}, clientOnly{naru.WithTLS(ca.ClientConfig())})
 	for _, a := range []string{"other.test", "other.test:443"} {
-		if _, err := p.unary(t.Context(), "x", naru.WithCallAuthority(a)); err != nil || seen != a {
+		if _, err := p.unary(t.Context(), "x", naru.WithAuthority(a)); err != nil || seen != a {
 			t.Errorf("%s: %v, the server saw %q", a, err, seen)
 		}
 	}
 	seen = ""
 	for _, m := range []*naru.MethodInfo{methodUnary, methodBidi} {
-		err := callOnce(t.Context(), p, m, naru.WithCallAuthority("third.test"))
-		if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), `authority "third.test" of the call (WithCallAuthority) is not in the certificate of`) {
+		err := callOnce(t.Context(), p, m, naru.WithAuthority("third.test"))
+		if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), `authority "third.test" of the call (WithAuthority) is not in the certificate of`) {
 			t.Errorf("%s: %v", m.FullMethod, err)
 		}
 	}

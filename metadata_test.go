@@ -48,7 +48,7 @@ func TestMetadataBothWays(t *testing.T) {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "multi", "a", "req-bin", "\x00\x01\xff")
 		for _, ask := range []string{"ok", "fail"} {
 			var header, trailer metadata.MD
-			_, err := p.unary(ctx, ask, naru.WithMetadata("Multi", "b"), naru.WithHeader(&header), naru.WithTrailer(&trailer))
+			_, err := p.unary(ctx, ask, naru.WithMetadata("Multi", "b"), naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))
 			if (err != nil) != (ask == "fail") {
 				t.Fatalf("%s: %v", ask, err)
 			}

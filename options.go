@@ -26,6 +26,16 @@ type (
 		ServerOption
 		ClientOption
 	}
+	// MessageOption configures a Server, a Client or one call.
+	MessageOption interface {
+		Option
+		CallOption
+	}
+	// CallingOption configures a Client, for all of its calls, or one call.
+	CallingOption interface {
+		ClientOption
+		CallOption
+	}
 )
 
 type (
@@ -33,6 +43,15 @@ type (
 	clientOption func(*clientConfig)
 	callOption   func(*callConfig)
 	option       struct{ shared func(*sharedConfig) }
+
+	messageOption struct {
+		option
+		callOption
+	}
+	callingOption struct {
+		clientOption
+		callOption
+	}
 )
 
 func (o serverOption) applyServer(c *serverConfig) { o(c) }
@@ -115,23 +134,32 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithMaxReceiveMessageSize bounds a received message, in bytes: the one on the wire before
-// anything is allocated for it, and what it decompresses to while that is being done. 0: the default,
-// DefaultMaxReceiveMessageSize; negative: no limit. A larger message ends the call with
-// RESOURCE_EXHAUSTED.
-func WithMaxReceiveMessageSize(bytes int) Option {
-	return option{func(c *sharedConfig) {
+// anything is allocated for it, and what it decompresses to while that is being done. A larger
+// message ends the call with RESOURCE_EXHAUSTED. 0 means the default; negative means no limit. The default of servers
+// and clients is DefaultMaxReceiveMessageSize, that of a call is its client's limit.
+func WithMaxReceiveMessageSize(bytes int) MessageOption {
+	return messageOption{option{func(c *sharedConfig) {
 		if c.maxReceive = bytes; bytes == 0 {
 			c.maxReceive = DefaultMaxReceiveMessageSize
+		}
+	}}, func(c *callConfig) {
+		if bytes != 0 {
+			c.MaxReceiveBytes = bytes
 		}
 	}}
 }
 
-// WithMaxSendMessageSize bounds a message to be sent, in bytes before compression. 0 and negative: no
-// limit, the default. A larger message is not sent and ends the call with RESOURCE_EXHAUSTED.
-func WithMaxSendMessageSize(bytes int) Option {
-	return option{func(c *sharedConfig) {
+// WithMaxSendMessageSize bounds a message to be sent, in bytes before compression. A larger message is not
+// sent and ends the call with RESOURCE_EXHAUSTED. 0 means the default; negative means no limit. The default of servers and
+// clients is no limit, that of a call is its client's limit.
+func WithMaxSendMessageSize(bytes int) MessageOption {
+	return messageOption{option{func(c *sharedConfig) {
 		if c.maxSend = bytes; bytes <= 0 {
 			c.maxSend = -1
+		}
+	}}, func(c *callConfig) {
+		if bytes != 0 {
+			c.MaxSendBytes = bytes
 		}
 	}}
 }

@@ -42,20 +42,20 @@ func (c *callConfig) check(shared *sharedConfig) error {
 	return nil
 }
 
-// WithHeader stores the response's header in *md when a unary call has ended, however it did. For
+// CaptureHeader stores the response's header in *md when a unary call has ended, however it did. For
 // streams, use the stream's Header.
-func WithHeader(md *metadata.MD) CallOption {
+func CaptureHeader(md *metadata.MD) CallOption {
 	return callOption(func(c *callConfig) { c.Header = md })
 }
 
-// WithTrailer stores the response's trailer in *md when a unary call has ended, however it did. For
+// CaptureTrailer stores the response's trailer in *md when a unary call has ended, however it did. For
 // streams, use the stream's Trailer.
-func WithTrailer(md *metadata.MD) CallOption {
+func CaptureTrailer(md *metadata.MD) CallOption {
 	return callOption(func(c *callConfig) { c.Trailer = md })
 }
 
-// WithPeer stores in *p to whom the call went, when an attempt of it has been sent.
-func WithPeer(p *Peer) CallOption {
+// CapturePeer stores in *p to whom the call went, when an attempt of it has been sent.
+func CapturePeer(p *Peer) CallOption {
 	return callOption(func(c *callConfig) {
 		c.OnPeer = func(info *transport.ConnInfo, _ int) { *p = peerOf(info) }
 	})
@@ -146,36 +146,33 @@ func WithCredentials(creds ...credentials.PerRPC) CallOption {
 	})
 }
 
-// WithCallMaxReceiveMessageSize is WithMaxReceiveMessageSize for one call. 0: the client's limit; negative: no limit.
-func WithCallMaxReceiveMessageSize(bytes int) CallOption {
-	return callOption(func(c *callConfig) {
-		if bytes != 0 {
-			c.MaxReceiveBytes = bytes
+// WithAuthority sets the :authority of calls, a host name with a port if need be, in place of what follows from
+// the target. "" means the default.
+//
+// For a client it is also the name that the server's certificate must have, with TLS. For a call, whose default is the
+// client's, the server's certificate must be valid for the host too, whatever the connection was verified for;
+// otherwise the call ends with UNAVAILABLE before anything is sent. In plaintext and in-process it is
+// sent as it is. RFC 9113 §8.3.1.
+func WithAuthority(authority string) CallingOption {
+	err := checkAuthority(authority)
+	return callingOption{func(c *clientConfig) {
+		if err != nil {
+			c.errs = append(c.errs, err)
 		}
-	})
-}
-
-// WithCallMaxSendMessageSize is WithMaxSendMessageSize for one call. 0: the client's limit; negative: no limit.
-func WithCallMaxSendMessageSize(bytes int) CallOption {
-	return callOption(func(c *callConfig) {
-		if bytes != 0 {
-			c.MaxSendBytes = bytes
-		}
-	})
-}
-
-// WithCallAuthority sends this :authority with the call in place of the client's (WithAuthority): a host name, with
-// a port if need be. With TLS the server's certificate must be valid for the host too, whatever the connection was
-// verified for; otherwise the call ends with UNAVAILABLE before anything is sent. In plaintext and in-process it is
-// sent as it is. "" means the client's. RFC 9113 §8.3.1.
-func WithCallAuthority(authority string) CallOption {
-	return callOption(func(c *callConfig) {
-		for i := range len(authority) {
-			if b := authority[i]; b <= ' ' || b >= 0x7f || strings.IndexByte("/\\@?#", b) >= 0 {
-				c.err = fmt.Errorf("WithCallAuthority(%q): the byte %q is not allowed in an authority", authority, b)
-				return
-			}
+		c.authority = authority
+	}, func(c *callConfig) {
+		if err != nil {
+			c.err = err
 		}
 		c.Authority = authority
-	})
+	}}
+}
+
+func checkAuthority(authority string) error {
+	for i := range len(authority) {
+		if b := authority[i]; b <= ' ' || b >= 0x7f || strings.IndexByte("/\\@?#", b) >= 0 {
+			return fmt.Errorf("WithAuthority(%q): the byte %q is not allowed in an authority", authority, b)
+		}
+	}
+	return nil
 }

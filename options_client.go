@@ -25,12 +25,6 @@ type clientConfig struct {
 // defaultUserAgent names this implementation. PROTOCOL-HTTP2.md: "grpc-" Language ?("-" Variant) "/" Version.
 const defaultUserAgent = "grpc-go-naru/0.1"
 
-// WithAuthority sets the :authority of calls, which with TLS is also the name the server's
-// certificate must have, in place of what follows from the target. "": not.
-func WithAuthority(a string) ClientOption {
-	return clientOption(func(c *clientConfig) { c.authority = a })
-}
-
 // WithUserAgent puts a program's name before naru's in the user-agent header: "shop/1.2".
 func WithUserAgent(prefix string) ClientOption {
 	return clientOption(func(c *clientConfig) {

@@ -235,7 +235,7 @@ func TestTLSAndPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var to naru.Peer
-	got, err := p.unary(t.Context(), "secret", naru.WithPeer(&to), naru.WithCredentials(token))
+	got, err := p.unary(t.Context(), "secret", naru.CapturePeer(&to), naru.WithCredentials(token))
 	wantText(t, got, err, "secret")
 	if peer.TLS == nil || peer.TLS.NegotiatedProtocol != "h2" || peer.Addr == nil || peer.LocalAddr.String() != to.Addr.String() {
 		t.Errorf("the server saw %+v", peer)

@@ -49,9 +49,9 @@ func TestSizeLimits(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big)
 		wantStatus(t, err, codes.ResourceExhausted, "received message of 2003 bytes is larger than the limit of 1000 bytes (WithMaxReceiveMessageSize)")
-		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithCallMaxSendMessageSize(10))
+		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxSendMessageSize(10))
 		wantStatus(t, err, codes.ResourceExhausted, "message to send of 52 bytes is larger than the limit of 10 bytes (WithMaxSendMessageSize)")
-		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithCallMaxReceiveMessageSize(10))
+		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxReceiveMessageSize(10))
 		wantStatus(t, err, codes.ResourceExhausted, "received message of 52 bytes is larger than the limit of 10 bytes (WithMaxReceiveMessageSize)")
 		_, err = p.unary(t.Context(), big, naru.WithCompression("gzip"))
 		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "expands to more than the limit of 1000 bytes (WithMaxReceiveMessageSize)") {

@@ -46,7 +46,7 @@ func main() {
 	ctx := metadata.AppendToOutgoingContext(context.Background(), "accept-language", "ko")
 	var header, trailer metadata.MD
 	reply, err := greeter.NewGreeterClient(conn).SayHello(ctx, &greeter.HelloRequest{Name: "Ana"},
-		naru.WithMetadata("echo-bin", "\x00\xff"), naru.WithHeader(&header), naru.WithTrailer(&trailer))
+		naru.WithMetadata("echo-bin", "\x00\xff"), naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))
 	if err != nil {
 		log.Fatal(err)
 	}

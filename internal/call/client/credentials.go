@@ -62,10 +62,10 @@ func (c *call) checkAuthority(conn *transport.ConnInfo) error {
 		host = h
 	}
 	if len(conn.TLS.PeerCertificates) == 0 {
-		return status.Errorf(codes.Unavailable, "authority %q of the call (WithCallAuthority): %s has shown no certificate", c.set.Authority, peerName(conn))
+		return status.Errorf(codes.Unavailable, "authority %q of the call (WithAuthority): %s has shown no certificate", c.set.Authority, peerName(conn))
 	}
 	if err := conn.TLS.PeerCertificates[0].VerifyHostname(host); err != nil {
-		text := fmt.Sprintf("authority %q of the call (WithCallAuthority) is not in the certificate of %s: %v", c.set.Authority, peerName(conn), err)
+		text := fmt.Sprintf("authority %q of the call (WithAuthority) is not in the certificate of %s: %v", c.set.Authority, peerName(conn), err)
 		return status.New(codes.Unavailable, text).WithCause(err).Err()
 	}
 	return nil

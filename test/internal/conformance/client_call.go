@@ -121,7 +121,7 @@ func unary[Req, Res any, M message[Req]](c *call, stub func(context.Context, *Re
 	var header, trailer metadata.MD
 	stop := c.cancelLater()
 	defer stop()
-	res, err := stub(c.ctx, req, append(c.opts, naru.WithHeader(&header), naru.WithTrailer(&trailer))...)
+	res, err := stub(c.ctx, req, append(c.opts, naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))...)
 	if err != nil {
 		c.result.Error = protoError(err)
 	} else {

@@ -23,7 +23,7 @@ func customMetadata(ctx context.Context, p *Peer) error {
 	send := naru.WithMetadata(initialKey, initialValue, trailingKey, trailingValue)
 	var header, trailer metadata.MD
 	res, err := p.test.UnaryCall(ctx, &testpb.SimpleRequest{ResponseSize: 1, Payload: zeros(1)},
-		send, naru.WithHeader(&header), naru.WithTrailer(&trailer))
+		send, naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ var (
 func orcaPerRPC(ctx context.Context, p *Peer) error {
 	var trailer metadata.MD
 	req := &testpb.SimpleRequest{OrcaPerQueryReport: perCallLoad}
-	if _, err := p.test.UnaryCall(ctx, req, naru.WithTrailer(&trailer)); err != nil {
+	if _, err := p.test.UnaryCall(ctx, req, naru.CaptureTrailer(&trailer)); err != nil {
 		return err
 	}
 	values := trailer.Get(reportKey)

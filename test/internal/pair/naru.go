@@ -217,7 +217,7 @@ func (c naruClient) Do(ctx context.Context, r Request) Response {
 	if r.Kind == Unary {
 		m := new(Message)
 		err := c.c.Invoke(ctx, naruMethods[Unary], wrapperspb.String(r.Messages[0]), m,
-			append(opts, naru.WithHeader(&header), naru.WithTrailer(&trailer))...)
+			append(opts, naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))...)
 		res := naruResponse(err, header, trailer)
 		if err == nil {
 			res.Messages = []string{m.Value}

@@ -146,7 +146,7 @@ func message(err error) string {
 }
 
 func (c *config) options(header, trailer *metadata.MD) []naru.CallOption {
-	opts := []naru.CallOption{naru.WithHeader(header), naru.WithTrailer(trailer)}
+	opts := []naru.CallOption{naru.CaptureHeader(header), naru.CaptureTrailer(trailer)}
 	if c.compress != "" {
 		opts = append(opts, naru.WithCompression(c.compress))
 	}

@@ -69,11 +69,11 @@ func TestRequestIDComesBack(t *testing.T) {
 	s := start(t, "--addr", "127.0.0.1:0")
 	client := dial(t, s.target())
 	var header, trailer metadata.MD
-	_, err := getOrder(t, client, "102", naru.WithMetadata("x-request-id", "7"), naru.WithHeader(&header), naru.WithTrailer(&trailer))
+	_, err := getOrder(t, client, "102", naru.WithMetadata("x-request-id", "7"), naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))
 	if err != nil || header.First("x-request-id") != "7" || trailer.First("x-served-by") != "naru demo" {
 		t.Errorf("header %v, trailer %v, %v", header, trailer, err)
 	}
-	if _, err := getOrder(t, client, "102", naru.WithHeader(&header)); err != nil || header.First("x-request-id") != "" {
+	if _, err := getOrder(t, client, "102", naru.CaptureHeader(&header)); err != nil || header.First("x-request-id") != "" {
 		t.Errorf("a call without an id: header %v, %v, want none back", header, err)
 	}
 	s.end(0, "Goodbye")

@@ -59,7 +59,7 @@ shipment, err = stream.Recv() // until io.EOF`,
 var header, trailer metadata.MD
 order, err := orders.GetOrder(ctx, id,
 	naru.WithMetadata("x-request-id", "tour-5", "x-trace-bin", "\x00\xff"),
-	naru.WithHeader(&header), naru.WithTrailer(&trailer))`,
+	naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))`,
 		run: metadataBothWays,
 	},
 	{

@@ -23,7 +23,7 @@ func metadataBothWays(ctx context.Context, g *guide) error {
 	var header, trailer metadata.MD
 	_, err := g.orders.GetOrder(ctx, wrapperspb.String("105"),
 		naru.WithMetadata("x-request-id", "tour-5", "x-trace-bin", "\x00\xff"),
-		naru.WithHeader(&header), naru.WithTrailer(&trailer))
+		naru.CaptureHeader(&header), naru.CaptureTrailer(&trailer))
 	if err != nil {
 		return err
 	}
