@@ -17,7 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := root.Main(ctx, cli.System(), os.Args[1:])
+	code := root.Called(ctx, cli.System(), os.Args[0], os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -140,7 +140,7 @@ hello.Greeter
 
 const described = `// hello.Greeter, declared in hello/hello.proto
 service Greeter {
-  rpc SayHello(.hello.HelloRequest) returns (.hello.HelloReply);
+  rpc SayHello(hello.HelloRequest) returns (hello.HelloReply);
 }
 `
 

@@ -70,6 +70,9 @@ func quotesOf(text string, read func(file string) (string, error)) (quotes int, 
 			faults = append(faults, err.Error())
 			continue
 		}
+		if strings.HasSuffix(file, ".txtar") { // a script that runs the command
+			quotes++
+		}
 		if kind == "text" {
 			block, source = plain(block), plain(source)
 		} else {

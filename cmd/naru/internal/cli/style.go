@@ -1,5 +1,7 @@
 package cli
 
+import "strings"
+
 // Style colours text for a terminal, or leaves it as it is. The zero value leaves it.
 type Style struct{ on bool }
 
@@ -26,4 +28,18 @@ func (s Style) wrap(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Good is for what is as it should be.
+func (s Style) Good(text string) string { return s.wrap("1;32", text) }
+
+// Printable replaces the control characters of a text that a server or a file sent, so that they do not reach
+// the terminal. Tabs stay.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
 }

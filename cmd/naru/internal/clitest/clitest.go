@@ -15,8 +15,13 @@
 //	lacks path "text"    a file that must not
 //	copy from to         copy a file
 //	remove path          remove a file or folder
-//	shop [tls]           serve the shop until the script ends, with reflection and health; $ADDR stands for its
-//	                     address in arguments and in output, ca.pem is its authority
+//	as name args ...     run the command line as a program of that name
+//	times                from here on, durations and milliseconds in output are compared as $TIME
+//	interrupt "text"     interrupt the next run when its output has text in it
+//	shop [option ...]    serve the shop until the script ends, with reflection and health; $ADDR stands for its
+//	                     address in arguments and in output. Options: tls and mtls (ca.pem, client.pem and
+//	                     client-key.pem are made), spiffe (tls with a SPIFFE ID instead of names), unix,
+//	                     bare (no health, no reflection), sick (ecommerce.OrderManagement is NOT_SERVING)
 //	listen [text]        accept connections and send a text on each; $ADDR stands for the address
 //	stdin "text"         what the next run reads
 //	setenv NAME value    set a variable of the runs' environment
@@ -26,9 +31,12 @@ package clitest
 
 import (
 	"bytes"
+	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,6 +102,9 @@ type script struct {
 	input string            // of the next run
 	vars  map[string]string // the environment
 
+	maskTimes   bool
+	interruptAt string // of the next run
+
 	// of the last run of naru
 	ran            bool
 	checked        bool
@@ -128,21 +139,50 @@ func (s *script) step(line string) {
 }
 
 // naru runs a command line in process.
-func (s *script) naru(args []string) {
+func (s *script) naru(args []string) { s.as(append([]string{"naru"}, args...)) }
+
+// as runs a command line in process, as a program with the name args[0].
+func (s *script) as(args []string) {
 	s.checkCode()
 	s.stdout.Reset()
 	s.stderr.Reset()
 	s.ran, s.checked = true, false
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	watched := func(b *bytes.Buffer) io.Writer {
+		if s.interruptAt == "" {
+			return b
+		}
+		return &interrupter{Buffer: b, text: s.interruptAt, cancel: cancel}
+	}
 	env := &cli.Env{
 		Stdin:  strings.NewReader(s.input),
-		Stdout: &s.stdout,
-		Stderr: &s.stderr,
+		Stdout: watched(&s.stdout),
+		Stderr: watched(&s.stderr),
 		Dir:    s.dir,
 		Getenv: func(name string) string { return s.vars[name] },
 	}
-	s.input = ""
-	s.code = root.Main(s.t.Context(), env, args)
+	s.code = root.Called(ctx, env, args[0], args[1:])
+	s.input, s.interruptAt = "", ""
 }
+
+// interrupter cancels when a text was written to it.
+type interrupter struct {
+	*bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (i *interrupter) Write(p []byte) (int, error) {
+	n, err := i.Buffer.Write(p)
+	if strings.Contains(i.String(), i.text) {
+		i.cancel()
+	}
+	return n, err
+}
+
+// durations finds times as Go prints them, and as JSON fields that end in _ms have them.
+var durations = regexp.MustCompile(`\b(?:\d+m)?\d+(?:\.\d+)?(?:ns|µs|ms|s)\b|("\w+_ms":) ?[\d.e-]+`)
 
 // checkCode wants code 0 of a run that no exit line checked.
 func (s *script) checkCode() {
@@ -169,6 +209,9 @@ func (s *script) output(stream string, got string, args []string) {
 	got = strings.ReplaceAll(got, string(filepath.Separator), "/")
 	if s.addr != "" {
 		got = strings.ReplaceAll(got, s.addr, "$ADDR")
+	}
+	if s.maskTimes {
+		got = durations.ReplaceAllString(got, "${1}$$TIME")
 	}
 	if len(args) != 1 {
 		s.fail("%s: want one name", stream)

@@ -26,10 +26,13 @@ func commands() map[string]func(s *script, args []string) {
 				s.fail("%v", err)
 			}
 		},
-		"shop":   (*script).shop,
-		"listen": (*script).listen,
-		"stdin":  func(s *script, args []string) { s.input = strings.Join(args, " ") },
-		"setenv": (*script).setenv,
+		"shop":      (*script).shop,
+		"listen":    (*script).listen,
+		"as":        (*script).as,
+		"times":     func(s *script, _ []string) { s.maskTimes = true },
+		"interrupt": func(s *script, args []string) { s.interruptAt = strings.Join(args, " ") },
+		"stdin":     func(s *script, args []string) { s.input = strings.Join(args, " ") },
+		"setenv":    (*script).setenv,
 		"remove": func(s *script, args []string) {
 			if err := os.RemoveAll(s.path(args[0])); err != nil {
 				s.fail("%v", err)

@@ -1,6 +1,7 @@
 package clitest
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -16,22 +17,12 @@ import (
 	"github.com/naru-rpc/naru/reflection"
 )
 
-// shop serves the shop with its sample orders, reflection and health until the script ends.
+// shop serves the shop with its sample orders until the script ends.
 func (s *script) shop(args []string) {
+	has := func(option string) bool { return slices.Contains(args, option) }
 	var opts []naru.ServerOption
-	if slices.Contains(args, "tls") {
-		ca, err := devcert.NewAuthority("script", time.Hour)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		cert, err := ca.Issue(devcert.Request{Hosts: []string{"localhost", "127.0.0.1"}})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(s.work, "ca.pem"), ca.CertPEM(), 0o666); err != nil {
-			s.t.Fatal(err)
-		}
-		opts = append(opts, naru.WithTLS(cert.ServerConfig()))
+	if has("tls") || has("mtls") || has("spiffe") {
+		opts = append(opts, naru.WithTLS(s.certificates(has("mtls"), has("spiffe"))))
 	}
 	st, err := store.OpenTemporary(s.t.Context())
 	if err != nil {
@@ -42,9 +33,16 @@ func (s *script) shop(args []string) {
 		s.t.Fatal(err)
 	}
 	shop.Register(srv, st)
-	health.Register(srv, health.NewServer())
-	reflection.Register(srv)
-	lis := s.bind()
+	if !has("bare") {
+		h := health.NewServer()
+		h.SetServingStatus("ecommerce.ProductInfo", health.Serving)
+		if has("sick") {
+			h.SetServingStatus("ecommerce.OrderManagement", health.NotServing)
+		}
+		health.Register(srv, h)
+		reflection.Register(srv)
+	}
+	lis := s.bind(has("unix"))
 	served := make(chan error, 1) // Serve's one result
 	go func() { served <- srv.Serve(lis) }()
 	s.t.Cleanup(func() {
@@ -56,7 +54,50 @@ func (s *script) shop(args []string) {
 	})
 }
 
-func (s *script) bind() net.Listener {
+// certificates makes an authority, a server's configuration, and a client's files in the script's folder.
+func (s *script) certificates(mutual, spiffe bool) *tls.Config {
+	ca, err := devcert.NewAuthority("script", time.Hour)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	hosts := []string{"localhost", "127.0.0.1"}
+	if spiffe {
+		hosts = []string{"spiffe://example.org/shop"}
+	}
+	cert, err := ca.Issue(devcert.Request{Hosts: hosts})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client, err := ca.Issue(devcert.Request{Hosts: []string{"client"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key, err := client.KeyPEM()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"ca.pem": ca.CertPEM(), "client.pem": client.CertPEM(), "client-key.pem": key} {
+		if err := os.WriteFile(filepath.Join(s.work, name), data, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	cfg := cert.ServerConfig()
+	if mutual {
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
+	}
+	return cfg
+}
+
+func (s *script) bind(unix bool) net.Listener {
+	if unix {
+		path := filepath.Join(s.work, "s")
+		lis, err := net.Listen("unix", path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.addr = "unix:" + path
+		return lis
+	}
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		s.t.Fatal(err)
@@ -68,7 +109,7 @@ func (s *script) bind() net.Listener {
 // listen accepts connections, sends a text on each and waits for the other side to close. Without a text it
 // closes the port at once, so that nothing listens there.
 func (s *script) listen(args []string) {
-	lis := s.bind()
+	lis := s.bind(false)
 	if len(args) == 0 {
 		lis.Close()
 		return

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
 // printer writes descriptors as .proto source. Comments are there as far as the schema has them: reflection
@@ -48,24 +50,14 @@ func (p *printer) comments(d protoreflect.Descriptor) {
 	text := file.SourceLocations().ByDescriptor(d).LeadingComments
 	for _, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		if text != "" {
-			p.line("//%s", printable(l))
+			p.line("//%s", cli.Printable(l))
 		}
 	}
 }
 
-// printable keeps what a foreign server sends from reaching the terminal as control sequences.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
 // symbol writes one declaration, below a comment with its full name.
 func (p *printer) symbol(d protoreflect.Descriptor) {
-	p.line("// %s, declared in %s", d.FullName(), printable(pathOf(d)))
+	p.line("// %s, declared in %s", d.FullName(), cli.Printable(pathOf(d)))
 	switch d := d.(type) {
 	case protoreflect.ServiceDescriptor:
 		p.service(d)
@@ -110,9 +102,9 @@ func (p *printer) method(m protoreflect.MethodDescriptor) {
 	p.comments(m)
 	stream := func(yes bool, d protoreflect.MessageDescriptor) string {
 		if yes {
-			return "stream ." + string(d.FullName())
+			return "stream " + string(d.FullName())
 		}
-		return "." + string(d.FullName())
+		return string(d.FullName())
 	}
 	head := fmt.Sprintf("rpc %s(%s) returns (%s)", m.Name(), stream(m.IsStreamingClient(), m.Input()), stream(m.IsStreamingServer(), m.Output()))
 	o, ok := m.Options().(*descriptorpb.MethodOptions)
@@ -152,7 +144,7 @@ func (p *printer) message(m protoreflect.MessageDescriptor) {
 		p.reserved(m)
 		for i := range m.Extensions().Len() {
 			x := m.Extensions().Get(i)
-			p.block("extend ."+string(x.ContainingMessage().FullName()), func() { p.field(x) })
+			p.block("extend "+string(x.ContainingMessage().FullName()), func() { p.field(x) })
 		}
 	})
 }
@@ -243,9 +235,9 @@ func typeOf(f protoreflect.FieldDescriptor) string {
 	case f.IsMap():
 		return fmt.Sprintf("map<%s, %s>", typeOf(f.MapKey()), typeOf(f.MapValue()))
 	case f.Message() != nil:
-		return "." + string(f.Message().FullName())
+		return string(f.Message().FullName())
 	case f.Enum() != nil:
-		return "." + string(f.Enum().FullName())
+		return string(f.Enum().FullName())
 	}
 	return f.Kind().String()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/health/narucli"
 )
 
 // Flags is how to reach a server, as the command line says it.
@@ -22,6 +23,7 @@ type Flags struct {
 	Plaintext, TLS bool
 	CA, Cert, Key  string // PEM files
 	ServerName     string
+	SPIFFE         string
 	SkipVerify     bool
 	Authority      string
 	UserAgent      string
@@ -40,6 +42,7 @@ func (f *Flags) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Cert, "cert", "", "PEM `file` with the client's certificate, for mutual TLS; needs --key")
 	fs.StringVar(&f.Key, "key", "", "PEM `file` with the key of --cert")
 	fs.StringVar(&f.ServerName, "server-name", "", "`name` that the server's certificate must have, if it is not the target's")
+	fs.StringVar(&f.SPIFFE, "spiffe-id", "", "`spiffe://ID` that the server's certificate must have instead of a host name; needs --ca")
 	fs.BoolVar(&f.SkipVerify, "insecure-skip-verify", false, "accept any certificate of the server: for tests alone, since anyone can answer")
 	fs.StringVar(&f.Authority, "authority", "", "send this :authority `host` instead of the target's")
 	fs.StringArrayVarP(&f.Headers, "header", "H", nil, "send metadata, as `\"name: value\"`; ${VARIABLE} is taken from the environment; values of names that end in -bin are base64; repeat for more")
@@ -54,8 +57,10 @@ func (f *Flags) validate() error {
 	switch {
 	case f.Plaintext && f.TLS:
 		return cli.Usagef("--plaintext and --tls exclude each other")
-	case f.Plaintext && (f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != "" || f.SkipVerify):
-		return cli.Usagef("--plaintext has no certificates: leave out --ca, --cert, --key, --server-name and --insecure-skip-verify")
+	case f.Plaintext && (f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != "" || f.SPIFFE != "" || f.SkipVerify):
+		return cli.Usagef("--plaintext has no certificates: leave out --ca, --cert, --key, --server-name, --spiffe-id and --insecure-skip-verify")
+	case f.SPIFFE != "" && (f.SkipVerify || f.ServerName != ""):
+		return cli.Usagef("--spiffe-id is checked instead of a name: leave out --server-name and --insecure-skip-verify")
 	case (f.Cert == "") != (f.Key == ""):
 		return cli.Usagef("--cert and --key go together")
 	case f.Timeout < 0:
@@ -88,12 +93,19 @@ func (f *Flags) config(env *cli.Env) (*tls.Config, error) {
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
+	if f.SPIFFE != "" {
+		checked, err := narucli.RequireSPIFFE(cfg, f.SPIFFE)
+		if err != nil {
+			return nil, cli.Usagef("--spiffe-id: %v", err)
+		}
+		return checked, nil
+	}
 	return cfg, nil
 }
 
 // needsTLS reports whether a flag makes sense with TLS alone.
 func (f *Flags) needsTLS() bool {
-	return f.TLS || f.CA != "" || f.Cert != "" || f.ServerName != "" || f.SkipVerify
+	return f.TLS || f.CA != "" || f.Cert != "" || f.ServerName != "" || f.SPIFFE != "" || f.SkipVerify
 }
 
 // Dial returns a client of the target. A target is host:port, or what naru.NewClient takes. Security is

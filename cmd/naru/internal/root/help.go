@@ -14,7 +14,7 @@ import (
 func helpVerb() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [verb]",
-		Short: "Tell about a verb",
+		Short: "Print the help of a verb",
 		Args:  cli.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -66,6 +66,6 @@ func writeVerbs(w io.Writer, style cli.Style, cmd *cobra.Command) {
 			fmt.Fprintf(w, "  %-*s  %s\n", width, verb.Name(), verb.Short)
 		}
 	}
-	fmt.Fprintf(w, "\n%q tells about a verb. Every verb exits with 0 when it is done, 1 when it failed or a check\n"+
-		"found something, 2 when the command line is wrong.\n", cmd.Name()+" help <verb>")
+	fmt.Fprintf(w, "\nRun %q for more about a verb. Exit codes: 0 done; 1 failed, or a check found something;\n"+
+		"2 the command line is wrong; 64 and above: 64 plus the gRPC status code of a failed call.\n", cmd.Name()+" help <verb>")
 }

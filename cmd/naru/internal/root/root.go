@@ -3,6 +3,8 @@ package root
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,8 +13,10 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
 	"github.com/naru-rpc/naru/cmd/naru/internal/describe"
 	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
+	"github.com/naru-rpc/naru/cmd/naru/internal/health"
 	"github.com/naru-rpc/naru/cmd/naru/internal/list"
 	"github.com/naru-rpc/naru/cmd/naru/internal/version"
+	"github.com/naru-rpc/naru/health/narucli"
 )
 
 // verbs lists every verb, in the order of the help text.
@@ -20,9 +24,20 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	list.New,
 	describe.New,
 	call.New,
+	health.New,
 	gen.New,
 	demo.New,
 	version.New,
+}
+
+// Called runs the command line args of a program that was called by a name. grpc_health_probe, or a link of that
+// name to naru, is the health probe with that program's flags and exit codes; any other name is [Main].
+func Called(ctx context.Context, env *cli.Env, name string, args []string) int {
+	base := strings.TrimSuffix(filepath.Base(name), ".exe")
+	if base == "grpc_health_probe" || base == "grpc-health-probe" {
+		return narucli.Probe(ctx, base, args, env.Stderr)
+	}
+	return Main(ctx, env, args)
 }
 
 // Main runs the command line args (without the program's name) and returns the exit code. What failed is on
@@ -49,10 +64,13 @@ func finish(env *cli.Env, err error) int {
 func newCommand(env *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "naru <verb> [arguments]",
-		Short: "gRPC's toolbox in one command",
-		Long:  "naru is gRPC's toolbox in one command.",
-		Args:  unknownVerb,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "Call, check and debug gRPC servers, and generate their code",
+		Long:  "naru calls, checks and debugs gRPC servers, and generates Go code from .proto files.",
+		Example: "  naru list localhost:50051                            the services of a server\n" +
+			"  naru call localhost:50051 getProduct value=p1        call one of its methods\n" +
+			"  naru gen                                             generate code for the .proto files here",
+		Args: unknownVerb,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// Errors are printed once, by Main, and a wrong flag is no reason to print a page of help.
 		SilenceErrors:              true,
 		SilenceUsage:               true,
