@@ -52,8 +52,8 @@ func (f *Flags) Register(fs *pflag.FlagSet) {
 	fs.BoolVarP(&f.Verbose, "verbose", "v", false, "print on stderr what was chosen, and the metadata of answers")
 }
 
-// validate finds mistakes that need no look at the server.
-func (f *Flags) validate() error {
+// Validate returns an error of the command line for flags that contradict each other.
+func (f *Flags) Validate() error {
 	switch {
 	case f.Plaintext && f.TLS:
 		return cli.Usagef("--plaintext and --tls exclude each other")
@@ -73,8 +73,8 @@ func (f *Flags) validate() error {
 	return nil
 }
 
-// config returns the TLS configuration that the flags describe.
-func (f *Flags) config(env *cli.Env) (*tls.Config, error) {
+// TLSConfig returns the TLS configuration that the flags describe.
+func (f *Flags) TLSConfig(env *cli.Env) (*tls.Config, error) {
 	cfg := &tls.Config{ServerName: f.ServerName, InsecureSkipVerify: f.SkipVerify}
 	if f.CA != "" {
 		pem, err := os.ReadFile(env.Path(f.CA))
@@ -103,8 +103,8 @@ func (f *Flags) config(env *cli.Env) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// needsTLS reports whether a flag makes sense with TLS alone.
-func (f *Flags) needsTLS() bool {
+// NeedsTLS reports whether a flag makes sense with TLS alone.
+func (f *Flags) NeedsTLS() bool {
 	return f.TLS || f.CA != "" || f.Cert != "" || f.ServerName != "" || f.SPIFFE != "" || f.SkipVerify
 }
 
@@ -112,25 +112,25 @@ func (f *Flags) needsTLS() bool {
 // found out for host:port and unix sockets unless a flag decides it; other targets need --plaintext or get
 // TLS. The caller closes the client.
 func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Client, error) {
-	if err := f.validate(); err != nil {
+	if err := f.Validate(); err != nil {
 		return nil, err
 	}
 	kv, err := f.metadata(env)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := f.config(env)
+	cfg, err := f.TLSConfig(env)
 	if err != nil {
 		return nil, err
 	}
-	network, address, known, err := split(target)
+	network, address, known, err := Split(target)
 	if err != nil {
 		return nil, err
 	}
 	plaintext := f.Plaintext
-	if !plaintext && !f.needsTLS() && known {
+	if !plaintext && !f.NeedsTLS() && known {
 		if plaintext, err = guess(ctx, network, address, cfg, f.ConnectTimeout); err != nil {
-			return nil, fmt.Errorf("cannot connect to %s: %w", target, err)
+			return nil, cli.WithHint(fmt.Errorf("cannot connect to %s: %w", target, err), "\"naru doctor %s\" examines the way there", target)
 		}
 		if f.Verbose {
 			fmt.Fprintf(env.Stderr, "# %s speaks %s\n", target, map[bool]string{true: "plaintext", false: "TLS"}[plaintext])

@@ -16,8 +16,9 @@ import (
 // for one that waits for something else.
 const patience = 3 * time.Second
 
-// split returns where a target's connections go, if that can be seen without a resolver.
-func split(target string) (network, address string, known bool, err error) {
+// Split returns where a target's connections go, if that can be seen without a resolver. The error is one of the
+// command line.
+func Split(target string) (network, address string, known bool, err error) {
 	switch {
 	case target == "":
 		return "", "", false, cli.Usagef("an empty target: want host:port")

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
 	"github.com/naru-rpc/naru/cmd/naru/internal/describe"
+	"github.com/naru-rpc/naru/cmd/naru/internal/doctor"
 	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
 	"github.com/naru-rpc/naru/cmd/naru/internal/health"
 	"github.com/naru-rpc/naru/cmd/naru/internal/list"
@@ -25,6 +26,7 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	describe.New,
 	call.New,
 	health.New,
+	doctor.New,
 	gen.New,
 	demo.New,
 	version.New,

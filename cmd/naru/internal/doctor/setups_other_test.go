@@ -1,0 +1,5 @@
+//go:build !linux
+
+package doctor_test
+
+var systemSetups []setup
