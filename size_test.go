@@ -48,19 +48,19 @@ func TestSizeLimits(t *testing.T) {
 	big := strings.Repeat("x", 2000)
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big)
-		wantStatus(t, err, codes.ResourceExhausted, "received message of 2003 bytes is larger than the limit of 1000 bytes (WithMaxReceiveMessageSize)")
+		wantStatus(t, err, codes.ResourceExhausted, "received message of 2003 bytes is larger than the limit of 1000 bytes (the server's WithMaxReceiveMessageSize)")
 		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxSendMessageSize(10))
-		wantStatus(t, err, codes.ResourceExhausted, "message to send of 52 bytes is larger than the limit of 10 bytes (WithMaxSendMessageSize)")
+		wantStatus(t, err, codes.ResourceExhausted, "message to send of 52 bytes is larger than the limit of 10 bytes (the client's WithMaxSendMessageSize)")
 		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxReceiveMessageSize(10))
-		wantStatus(t, err, codes.ResourceExhausted, "received message of 52 bytes is larger than the limit of 10 bytes (WithMaxReceiveMessageSize)")
+		wantStatus(t, err, codes.ResourceExhausted, "received message of 52 bytes is larger than the limit of 10 bytes (the client's WithMaxReceiveMessageSize)")
 		_, err = p.unary(t.Context(), big, naru.WithCompression("gzip"))
-		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "expands to more than the limit of 1000 bytes (WithMaxReceiveMessageSize)") {
+		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "expands to more than the limit of 1000 bytes (the server's WithMaxReceiveMessageSize)") {
 			t.Errorf("compressed: %v", s)
 		}
 	}, serverOnly{naru.WithMaxReceiveMessageSize(1000)})
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big)
-		wantStatus(t, err, codes.ResourceExhausted, "message to send of 2003 bytes is larger than the limit of 1000 bytes (WithMaxSendMessageSize)")
+		wantStatus(t, err, codes.ResourceExhausted, "message to send of 2003 bytes is larger than the limit of 1000 bytes (the server's WithMaxSendMessageSize)")
 	}, serverOnly{naru.WithMaxSendMessageSize(1000)})
 }
 

@@ -4,7 +4,7 @@ func Example() {
 	main()
 	// Output:
 	// RESOURCE_EXHAUSTED
-	// received message of 2051 bytes is larger than the limit of 1024 bytes (WithMaxReceiveMessageSize)
+	// received message of 2051 bytes is larger than the limit of 1024 bytes (the server's WithMaxReceiveMessageSize)
 	// RESOURCE_EXHAUSTED
 	// the call cannot be sent: the request header of 2510 bytes is larger than the 2048 bytes the server accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)
 	// naru: new server: WithMaxConcurrentStreams(-1): want 0 to 2147483647

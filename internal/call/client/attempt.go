@@ -64,7 +64,7 @@ type attempt struct {
 const maxSnippet = 200
 
 // reset prepares for another stream. Only for an attempt whose sink is not called any more.
-func (a *attempt) reset(limit int) {
+func (a *attempt) reset(limit wire.Limit) {
 	a.credited, a.checked, a.late = 0, false, false
 	a.stream, a.peer, a.sent = nil, nil, time.Time{}
 	a.messages = wire.Reassembler{Limit: limit}

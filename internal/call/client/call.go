@@ -29,7 +29,7 @@ type call struct {
 	deadlineBy string    // which setting gave it
 	config     *MethodConfig
 	out        wire.Encoder
-	maxReceive int
+	maxReceive wire.Limit
 
 	head   transport.RequestHead
 	custom int // index of the first field of custom metadata
@@ -67,12 +67,12 @@ func (c *call) prepare() error {
 		return c.withDeadline(err)
 	}
 	c.pick = PickInfo{FullMethod: c.method.FullMethod, Streaming: c.method.ClientStreams || c.method.ServerStreams}
-	c.maxReceive = c.set.MaxReceiveBytes
-	maxSend := c.set.MaxSendBytes
+	c.maxReceive = wire.Limit{Bytes: c.set.MaxReceiveBytes, By: "the client's WithMaxReceiveMessageSize"}
+	maxSend := wire.Limit{Bytes: c.set.MaxSendBytes, By: "the client's WithMaxSendMessageSize"}
 	if c.config = config; config != nil {
 		c.limitTime(config.Timeout, "the service config")
-		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseBytes)
-		maxSend = smallerLimit(maxSend, config.MaxRequestBytes)
+		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseBytes, "maxResponseMessageBytes of the client's service config")
+		maxSend = smallerLimit(maxSend, config.MaxRequestBytes, "maxRequestMessageBytes of the client's service config")
 		if config.WaitForReady != nil {
 			c.pick.WaitForReady = *config.WaitForReady
 		}
@@ -126,10 +126,10 @@ func (c *call) limitTime(d time.Duration, by string) {
 	}
 }
 
-// smallerLimit combines a limit (< 0: none) with one of a service config (0: not set).
-func smallerLimit(limit, config int) int {
-	if config > 0 && (limit < 0 || config < limit) {
-		return config
+// smallerLimit combines a limit with one of a service config (0: not set).
+func smallerLimit(limit wire.Limit, config int, by string) wire.Limit {
+	if config > 0 && (limit.Bytes < 0 || config < limit.Bytes) {
+		return wire.Limit{Bytes: config, By: by}
 	}
 	return limit
 }

@@ -144,7 +144,7 @@ func (a *attempt) trailerMD() metadata.MD {
 }
 
 // prepareInbound finds codec and compression of the response. ctx is the call's.
-func (a *attempt) prepareInbound(ctx context.Context, env *Env, out *wire.Encoder, limit int) *status.Status {
+func (a *attempt) prepareInbound(ctx context.Context, env *Env, out *wire.Encoder, limit wire.Limit) *status.Status {
 	name := wire.FieldValue(a.head, wire.FieldEncoding)
 	a.in = wire.Decoder{Codec: out.Codec, Encoding: name, Limit: limit, Hooks: out.Hooks}
 	if name != "" && name != "identity" {

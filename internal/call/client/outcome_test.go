@@ -23,7 +23,7 @@ func TestTrailersOverTheLimit(t *testing.T) {
 	} {
 		for _, only := range []bool{false, true} {
 			a := new(attempt)
-			a.reset(-1)
+			a.reset(wire.Limit{Bytes: -1})
 			head := &transport.ResponseHead{Status: 200, Fields: rawFields(grpcHead...)}
 			if only {
 				head.Fields, head.Oversize = append(head.Fields, rawFields(tt.fields...)...), over

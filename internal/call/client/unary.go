@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/status"
 )
@@ -54,7 +55,7 @@ func (u *unary) recycle() {
 	timer, pool := u.timer, &u.env.unaries
 	u.call = call{timer: timer}
 	u.req, u.res = nil, nil
-	u.attempt.reset(0)
+	u.attempt.reset(wire.Limit{})
 	pool.Put(u)
 }
 

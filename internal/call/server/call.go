@@ -89,7 +89,7 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 	}
 	c.ctx = c
 	c.subtype = subtype
-	c.messages.Limit = env.MaxReceiveBytes
+	c.messages.Limit = env.receiveLimit()
 	c.fields = env.fields.keep(head.Fields)
 	for i := range head.Fields {
 		if f := &head.Fields[i]; f.Name == wire.FieldTimeout {

@@ -35,6 +35,14 @@ type Env struct {
 	largeLogged logGate
 }
 
+func (env *Env) receiveLimit() wire.Limit {
+	return wire.Limit{Bytes: env.MaxReceiveBytes, By: "the server's WithMaxReceiveMessageSize"}
+}
+
+func (env *Env) sendLimit() wire.Limit {
+	return wire.Limit{Bytes: env.MaxSendBytes, By: "the server's WithMaxSendMessageSize"}
+}
+
 // A Method is a method with what runs it. Immutable.
 type Method struct {
 	FullMethod                   string

@@ -105,8 +105,8 @@ func (c *Call) prepare() error {
 		c.earlyHTTP = 415
 		return status.Errorf(codes.Unimplemented, "unknown content subtype %q", c.subtype)
 	}
-	c.in = wire.Decoder{Codec: codec, Limit: c.env.MaxReceiveBytes}
-	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.MaxSendBytes}
+	c.in = wire.Decoder{Codec: codec, Limit: c.env.receiveLimit()}
+	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.sendLimit()}
 	accept := ""
 	for i := range c.fields {
 		switch f := &c.fields[i]; f.Name {

@@ -16,7 +16,7 @@ type Encoder struct {
 	Codec      encoding.Codec
 	Compressor encoding.Compressor // nil: none
 	MinBytes   int                 // smaller messages are sent as they are
-	Limit      int                 // most bytes of a message before compression; < 0: no limit
+	Limit      Limit               // of a message before compression
 	Hooks      *Hooks              // nil: nobody asks
 }
 
@@ -52,8 +52,8 @@ func (o *Encoder) marshal(m any) (*mem.Buf, error) {
 // marshalSized also tells how long the message is before compression.
 func (o *Encoder) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
 	size := o.Codec.Size(m)
-	if o.Limit >= 0 && size > o.Limit {
-		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(size), o.Limit, "WithMaxSendMessageSize"))
+	if o.Limit.exceededBy(int64(size)) {
+		return nil, status.Error(codes.ResourceExhausted, o.Limit.text("message to send", int64(size)))
 	}
 	buf := mem.Get(prefixLen + max(size, 0))
 	out, err := o.Codec.Append(buf.B[:prefixLen], m, size)
@@ -64,9 +64,9 @@ func (o *Encoder) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
 	buf.B = out
 	n := len(out) - prefixLen
 	*uncompressed = n
-	if o.Limit >= 0 && n > o.Limit {
+	if o.Limit.exceededBy(int64(n)) {
 		buf.Free()
-		return nil, status.Error(codes.ResourceExhausted, tooLargeText("message to send", int64(n), o.Limit, "WithMaxSendMessageSize"))
+		return nil, status.Error(codes.ResourceExhausted, o.Limit.text("message to send", int64(n)))
 	}
 	if uint64(n) > 1<<32-1 {
 		buf.Free()
@@ -110,7 +110,7 @@ type Decoder struct {
 	Codec        encoding.Codec
 	Encoding     string              // grpc-encoding as received
 	Decompressor encoding.Compressor // nil: encoding is identity
-	Limit        int                 // most bytes of a message after decompression; < 0: no limit
+	Limit        Limit               // of a message after decompression
 	Hooks        *Hooks              // nil: nobody asks
 	// Expansion says when a message of the connection ConnID may be decompressed, Ctx until when it is wanted. Set with Decompressor.
 	Expansion *Expansion
@@ -159,7 +159,7 @@ func (i *Decoder) expand(body []byte, m any) (int, error) {
 	defer x.release()
 	big, err := i.decompress(body, room)
 	if err != nil {
-		x.expanded(0, max(room, i.Limit))
+		x.expanded(0, max(room, i.Limit.Bytes))
 		return 0, err
 	}
 	x.expanded(len(big.B), len(big.B))
@@ -179,22 +179,22 @@ func (i *Decoder) roomFor(body []byte) int {
 			n = hint
 		}
 	}
-	if i.Limit >= 0 && n > i.Limit {
-		n = i.Limit + expandSlack
+	if i.Limit.exceededBy(int64(n)) {
+		n = i.Limit.Bytes + expandSlack
 	}
 	return n
 }
 
 func (i *Decoder) decompress(body []byte, room int) (*mem.Buf, error) {
 	buf := mem.Get(room)
-	out, err := i.Decompressor.Decompress(buf.B, body, i.Limit)
+	out, err := i.Decompressor.Decompress(buf.B, body, i.Limit.Bytes)
 	if err != nil {
 		buf.Free()
 		i.Fault = "message_malformed"
 		var tooBig *encoding.LimitError
 		if errors.As(err, &tooBig) {
 			i.Fault = "message_too_large"
-			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (WithMaxReceiveMessageSize)", len(body), i.Limit)
+			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (%s)", len(body), i.Limit.Bytes, i.Limit.By)
 		}
 		return nil, status.New(codes.Internal, "decompress message: "+err.Error()).WithCause(err).Err()
 	}

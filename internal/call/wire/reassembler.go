@@ -43,7 +43,7 @@ const creditBatch = 8 << 10
 // All methods and fields are guarded by the lock of the call that owns it, except those of the
 // reader half, which belong to the one goroutine that receives.
 type Reassembler struct {
-	Limit int // most bytes of a message; < 0: no limit
+	Limit Limit
 
 	// writer half: filled by Add
 	full  []*mem.Buf // each holds whole messages only
@@ -111,8 +111,8 @@ func (in *Reassembler) begin(here int) *Problem {
 	}
 	n := binary.BigEndian.Uint32(in.pre[1:])
 	// Before anything is allocated: the length is only a claim.
-	if in.Limit >= 0 && uint64(n) > uint64(in.Limit) {
-		return &Problem{Code: codes.ResourceExhausted, Text: tooLargeText("received message", int64(n), in.Limit, "WithMaxReceiveMessageSize")}
+	if in.Limit.exceededBy(int64(n)) {
+		return &Problem{Code: codes.ResourceExhausted, Text: in.Limit.text("received message", int64(n))}
 	}
 	if uint64(n) > math.MaxInt-prefixLen {
 		return &Problem{Code: codes.ResourceExhausted, Text: fmt.Sprintf("received message of %d bytes is larger than this machine can address", n)}
@@ -278,8 +278,4 @@ func (in *Reassembler) Unread() int {
 func (in *Reassembler) Refill(b *mem.Buf) {
 	in.rd.Free()
 	in.rd, in.rdOff = b, 0
-}
-
-func tooLargeText(what string, n int64, limit int, option string) string {
-	return fmt.Sprintf("%s of %d bytes is larger than the limit of %d bytes (%s)", what, n, limit, option)
 }

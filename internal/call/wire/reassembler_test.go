@@ -58,7 +58,7 @@ func TestInboxAnyCut(t *testing.T) {
 			want = append(want, m)
 		}
 		wire := framed(want...)
-		in := Reassembler{Limit: 1 << 20}
+		in := Reassembler{Limit: Limit{Bytes: 1 << 20}}
 		var got [][]byte
 		for rest := wire; len(rest) > 0; {
 			n := 1 + rnd.IntN(min(len(rest), 1+rnd.IntN(20<<10)))
@@ -98,7 +98,7 @@ func TestInboxRefuses(t *testing.T) {
 		{"4 GiB claimed", 4 << 20, []byte{0, 255, 255, 255, 255}, codes.ResourceExhausted},
 		{"limit 0", 0, framed([]byte{1}), codes.ResourceExhausted},
 	} {
-		in := Reassembler{Limit: tt.limit}
+		in := Reassembler{Limit: Limit{Bytes: tt.limit}}
 		pr := in.Add(tt.wire)
 		if pr == nil || pr.Code != tt.want {
 			t.Errorf("%s: %+v, want %v", tt.name, pr, tt.want)
@@ -107,7 +107,7 @@ func TestInboxRefuses(t *testing.T) {
 			t.Errorf("%s: a buffer was taken for a message that is refused", tt.name)
 		}
 	}
-	in := Reassembler{Limit: 100}
+	in := Reassembler{Limit: Limit{Bytes: 100}}
 	if pr := in.Add(framed(make([]byte, 100), nil)); pr != nil {
 		t.Errorf("a message as large as the limit, and an empty one: %v", pr.Text)
 	}
@@ -116,7 +116,7 @@ func TestInboxRefuses(t *testing.T) {
 
 // A claim costs nothing: memory follows what has arrived.
 func TestInboxClaimIsCheap(t *testing.T) {
-	in := Reassembler{Limit: 64 << 20}
+	in := Reassembler{Limit: Limit{Bytes: 64 << 20}}
 	wire := framed(make([]byte, 32<<20))
 	for _, step := range []struct{ have, most int }{
 		{5, 64 << 10},
@@ -141,7 +141,7 @@ func TestInboxClaimIsCheap(t *testing.T) {
 // Tiny messages must not cost an object each.
 func TestInboxManyTinyMessages(t *testing.T) {
 	var in Reassembler
-	in.Limit = 100
+	in.Limit = Limit{Bytes: 100}
 	wire := bytes.Repeat(framed([]byte{7}), 10000)
 	for rest := wire; len(rest) > 0; {
 		n := min(len(rest), 6)
@@ -168,7 +168,7 @@ func FuzzInbox(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0}, uint8(1))
 	f.Add([]byte{1, 0, 0, 0, 9, 1, 2}, uint8(2))
 	f.Fuzz(func(t *testing.T, wire []byte, step uint8) {
-		in := Reassembler{Limit: 1 << 16}
+		in := Reassembler{Limit: Limit{Bytes: 1 << 16}}
 		size := int(step)%97 + 1
 		var got [][]byte
 		for rest := wire; len(rest) > 0; {
@@ -199,7 +199,7 @@ func FuzzInbox(f *testing.F) {
 
 // Each message that is not complete is asked for once, also when it begins in the frame that ends another.
 func TestInboxWants(t *testing.T) {
-	in := Reassembler{Limit: 1000}
+	in := Reassembler{Limit: Limit{Bytes: 1000}}
 	wire := framed(make([]byte, 100), make([]byte, 200), nil, make([]byte, 300))
 	for _, step := range []struct{ upTo, want int }{
 		{3, 0},     // half a prefix
@@ -233,7 +233,7 @@ func TestInboxWants(t *testing.T) {
 // A length of 2^31 or more is only a claim, and on a 32-bit machine not one that an int can hold.
 func TestInboxOfHugeLengths(t *testing.T) {
 	for _, prefix := range []string{"\x00\x80\x00\x00\x00", "\x00\xff\xff\xff\xf0", "\x00\xff\xff\xff\xff"} {
-		in := &Reassembler{Limit: -1}
+		in := &Reassembler{Limit: Limit{Bytes: -1}}
 		p := in.Add([]byte(prefix + "abc"))
 		if refused := p != nil && p.Code == codes.ResourceExhausted; refused != (math.MaxInt == math.MaxInt32) {
 			t.Errorf("length %x: %+v", prefix[1:], p)
