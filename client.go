@@ -2,7 +2,9 @@ package naru
 
 import (
 	"context"
+	"errors"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -34,7 +36,7 @@ const maxChains = 4096
 // InProcess returns a client whose calls go to srv without a network, with everything else as it is
 // over one: messages are encoded, limits hold, deadlines and metadata travel, interceptors run on both
 // sides, and Shutdown drains. Options about connections are accepted and mean nothing here.
-// It fails when an option is wrong, when srv's registrations are, and when srv was shut down.
+// It fails when an option is wrong, when srv's registrations are, and with [ErrServerClosed] when srv was shut down.
 func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {
@@ -91,8 +93,8 @@ func (c *Client) settings(opts []CallOption) (*callConfig, error) {
 		}
 		o.applyCall(&own)
 	}
-	if own.err != nil {
-		return nil, status.New(codes.Internal, own.err.Error()).WithCause(own.err).Err()
+	if err := errors.Join(own.errs...); err != nil {
+		return nil, status.New(codes.Internal, strings.ReplaceAll(err.Error(), "\n", "; ")).WithCause(err).Err()
 	}
 	return &own, nil
 }

@@ -21,10 +21,7 @@ import (
 
 // openChannel returns the client's share of a channel.
 func (c *clientConfig) openChannel(target string) (*channel.Lease, error) {
-	cfg, err := c.channelConfig(target)
-	if err != nil {
-		return nil, err
-	}
+	cfg := c.channelConfig(target)
 	if c.pool != nil {
 		return c.pool.pool.Get(c.poolKey(target), func() (*channel.Channel, error) { return channel.New(*cfg) })
 	}
@@ -35,15 +32,8 @@ func (c *clientConfig) openChannel(target string) (*channel.Lease, error) {
 	return channel.Own(ch), nil
 }
 
-func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
+func (c *clientConfig) channelConfig(target string) *channel.Config {
 	policies := balancer.Builtin().Join(c.policies)
-	sc := c.serviceConfig
-	if c.serviceConfigJSON != "" {
-		var err error
-		if sc, err = serviceconfig.Parse(c.serviceConfigJSON, policies); err != nil {
-			return nil, fmt.Errorf("WithServiceConfigJSON: %w", err)
-		}
-	}
 	ends := new(channel.EndLog)
 	dialer, slower := c.dialer(ends.Add)
 	return &channel.Config{
@@ -54,7 +44,7 @@ func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
 		Policy:    c.channelOptions.policy,
 		Authority: c.authority,
 
-		ServiceConfig: sc,
+		ServiceConfig: c.serviceConfig,
 		ParseServiceConfig: func(text string) (*serviceconfig.Config, error) {
 			return serviceconfig.ParseLenient(text, policies)
 		},
@@ -70,7 +60,7 @@ func (c *clientConfig) channelConfig(target string) (*channel.Config, error) {
 		UserAgent:         c.userAgent,
 		Credentials:       c.call.Credentials,
 		Logger:            c.logger,
-	}, nil
+	}
 }
 
 // proxyFunc: a dialer of the user's own knows by itself how to get out.

@@ -2,6 +2,8 @@ package naru
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
 
 	"github.com/naru-rpc/naru/codes"
@@ -200,13 +202,16 @@ func cloneMessage(m any) (any, error) {
 	}
 	v := reflect.ValueOf(m)
 	if m == nil || v.Kind() != reflect.Pointer || v.IsNil() {
-		return nil, status.Errorf(codes.Internal, "send: the message is a %T, want a pointer that is not nil", m)
+		text := fmt.Sprintf("send: the message is a %T, want a pointer that is not nil", m)
+		return nil, status.New(codes.Internal, text).WithCause(&wire.LocalError{Err: errors.New(text)}).Err()
 	}
 	c := reflect.New(v.Type().Elem())
 	c.Elem().Set(v.Elem())
 	return c.Interface(), nil
 }
 
+// wrongType names the types. A server keeps them to itself when it sends the status.
 func wrongType(who string, got, want any) error {
-	return status.Errorf(codes.Internal, "%s: the message is a %T, want %T", who, got, want)
+	text := fmt.Sprintf("%s: the message is a %T, want %T", who, got, want)
+	return status.New(codes.Internal, text).WithCause(&wire.LocalError{Err: errors.New(text)}).Err()
 }

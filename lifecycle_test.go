@@ -170,8 +170,8 @@ func TestListenAndServe(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Errorf("ListenAndServe after its context: %v", err)
 	}
-	if err := srv.ListenAndServe(t.Context(), addr); err != nil {
-		t.Errorf("ListenAndServe of a server that was shut down: %v", err)
+	if err := srv.ListenAndServe(t.Context(), addr); err != naru.ErrServerClosed {
+		t.Errorf("ListenAndServe of a server that was shut down: %v, want ErrServerClosed", err)
 	}
 }
 
@@ -199,11 +199,14 @@ func TestShutdownBeforeServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := srv.Serve(lis); err != nil {
-		t.Errorf("Serve after Shutdown: %v, want nil", err)
+	if err := srv.Serve(lis); err != naru.ErrServerClosed {
+		t.Errorf("Serve after Shutdown: %v, want ErrServerClosed", err)
 	}
-	if _, err := naru.InProcess(srv); err == nil {
-		t.Error("InProcess of a server that was shut down succeeded")
+	if err := naru.Run(t.Context(), srv, "127.0.0.1:0"); err != naru.ErrServerClosed {
+		t.Errorf("Run after Shutdown: %v, want ErrServerClosed", err)
+	}
+	if _, err := naru.InProcess(srv); err != naru.ErrServerClosed {
+		t.Errorf("InProcess of a server that was shut down: %v, want ErrServerClosed", err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
@@ -103,12 +105,12 @@ func (c *sharedConfig) bad(format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf(format, args...))
 }
 
-// finish fills in what needs all options, and returns every mistake.
-func (c *sharedConfig) finish(what string) error {
+// finish fills in what needs all options.
+func (c *sharedConfig) finish(server bool) {
 	c.notices = c.logger
 	switch {
 	case c.logger != nil:
-	case what == "server":
+	case server:
 		c.logger = slog.Default()
 	default:
 		c.logger = slog.New(slog.DiscardHandler) // a client's calls return what went wrong
@@ -118,7 +120,25 @@ func (c *sharedConfig) finish(what string) error {
 		c.errs = append(c.errs, err)
 	}
 	c.registry = registry
-	c.finishLimits(what == "server")
+	c.finishLimits(server)
+}
+
+// compressorNames lists what options that name a compressor may say.
+func (c *sharedConfig) compressorNames() string {
+	var names []string
+	for _, compressor := range c.compressors {
+		if compressor != nil {
+			names = append(names, strconv.Quote(compressor.Name()))
+		}
+	}
+	if names == nil {
+		return `"" alone: there are none (WithCompressors)`
+	}
+	return strings.Join(names, ", ") + " (WithCompressors)"
+}
+
+// joined returns every mistake as one error, a line each.
+func (c *sharedConfig) joined(what string) error {
 	if err := errors.Join(c.errs...); err != nil {
 		return fmt.Errorf("naru: new %s: %w", what, err)
 	}
@@ -189,7 +209,7 @@ func WithCompressors(compressors ...encoding.Compressor) Option {
 func WithCompressionThreshold(bytes int) Option {
 	return option{func(c *sharedConfig) {
 		if bytes < 0 {
-			c.bad("WithCompressionThreshold(%d): negative", bytes)
+			c.bad("WithCompressionThreshold(%d): want 0 or more", bytes)
 			return
 		}
 		c.compressMin = bytes

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/credentials"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
@@ -15,7 +16,12 @@ import (
 // callConfig is what CallOptions set.
 type callConfig struct {
 	client.Settings
-	err error // a mistake, which the call returns
+	errs []error // mistakes, which the call returns
+}
+
+func (c *callConfig) bad(format string, args ...any) {
+	// Not in the array of the client's defaults, which many calls copy.
+	c.errs = append(slices.Clip(c.errs), fmt.Errorf(format, args...))
 }
 
 // complete fills in what the client's options say.
@@ -29,17 +35,20 @@ func (c *callConfig) complete(shared *sharedConfig) {
 	}
 }
 
-func (c *callConfig) check(shared *sharedConfig) error {
-	if c.err != nil {
-		return fmt.Errorf("WithDefaultCallOptions: %w", c.err)
+// check collects the mistakes of the client's default options.
+func (c *callConfig) check(shared *sharedConfig) {
+	for _, err := range c.errs {
+		shared.bad("WithDefaultCallOptions: %w", err)
+	}
+	if shared.registry == nil {
+		return // a mistake of its own
 	}
 	if n := c.Compression; n != "" && shared.registry.Compressor(n) == nil {
-		return fmt.Errorf("WithDefaultCallOptions: WithCompression(%q): no such compressor", n)
+		shared.bad("WithDefaultCallOptions: WithCompression(%s): no such compressor; want one of %s", brief.Quote(n), shared.compressorNames())
 	}
 	if n := c.Subtype; shared.registry.Codec(n) == nil {
-		return fmt.Errorf("WithDefaultCallOptions: WithCodec(%q): no such codec", n)
+		shared.bad("WithDefaultCallOptions: WithCodec(%s): no such codec (WithCodecs)", brief.Quote(n))
 	}
-	return nil
 }
 
 // CaptureHeader stores the response's header in *md when a unary call has ended, however it did. For
@@ -67,7 +76,7 @@ func CapturePeer(p *Peer) CallOption {
 func WithMetadata(kv ...string) CallOption {
 	return callOption(func(c *callConfig) {
 		if len(kv)%2 == 1 {
-			c.err = fmt.Errorf("WithMetadata: key %q has no value", kv[len(kv)-1])
+			c.bad("WithMetadata: key %q has no value", kv[len(kv)-1])
 			return
 		}
 		own := slices.Clip(c.Metadata)
@@ -100,7 +109,7 @@ func lowerASCII(s string) string {
 func WithTimeout(d time.Duration) CallOption {
 	return callOption(func(c *callConfig) {
 		if d < 0 {
-			c.err = fmt.Errorf("WithTimeout(%v): negative", d)
+			c.bad("WithTimeout(%v): want 0 or more", d)
 			return
 		}
 		c.Timeout = d
@@ -138,7 +147,7 @@ func WithCredentials(creds ...credentials.PerRPC) CallOption {
 	return callOption(func(c *callConfig) {
 		for i, cred := range creds {
 			if cred == nil {
-				c.err = fmt.Errorf("WithCredentials: number %d is nil", i)
+				c.bad("WithCredentials: number %d is nil", i)
 				return
 			}
 		}
@@ -162,7 +171,7 @@ func WithAuthority(authority string) CallingOption {
 		c.authority = authority
 	}, func(c *callConfig) {
 		if err != nil {
-			c.err = err
+			c.bad("%w", err)
 		}
 		c.Authority = authority
 	}}

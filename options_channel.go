@@ -62,7 +62,7 @@ func WithBalancerParser(name string, parse balancer.Parser) ClientOption {
 func WithConnectionScaling(n int) ClientOption {
 	return clientOption(func(o *clientConfig) {
 		if n < 0 {
-			o.bad("WithConnectionScaling(%d): negative", n)
+			o.bad("WithConnectionScaling(%d): want 0 or more", n)
 			return
 		}
 		o.maxConnections, o.maxConnectionsCap = n, max(n, 10)
@@ -74,7 +74,7 @@ func WithConnectionScaling(n int) ClientOption {
 func WithMaxAttempts(n int) ClientOption {
 	return clientOption(func(o *clientConfig) {
 		if n < 0 {
-			o.bad("WithMaxAttempts(%d): negative", n)
+			o.bad("WithMaxAttempts(%d): want 0 or more", n)
 			return
 		}
 		o.maxAttempts = n
@@ -104,4 +104,29 @@ type ChannelPool struct{ pool channel.Pool }
 // client's own.
 func WithChannelPool(p *ChannelPool) ClientOption {
 	return clientOption(func(o *clientConfig) { o.pool = p })
+}
+
+// checkChannel parses the service config and collects the mistakes of options of the channel.
+func (c *clientConfig) checkChannel() {
+	option := "WithServiceConfig"
+	if c.serviceConfigJSON != "" {
+		option = "WithServiceConfigJSON"
+		var err error
+		if c.serviceConfig, err = serviceconfig.Parse(c.serviceConfigJSON, balancer.Builtin().Join(c.policies)); err != nil {
+			c.bad("%s: %w", option, err)
+		}
+	}
+	if c.serviceConfig != nil {
+		if err := c.serviceConfig.Validate(); err != nil {
+			c.bad("%s: %w", option, err)
+		}
+	}
+	if err := c.backoff.Validate(); err != nil {
+		c.bad("WithBackoff: %w", err)
+	}
+	if v, ok := c.channelOptions.policy.(balancer.Validator); ok {
+		if err := v.Validate(); err != nil {
+			c.bad("WithBalancer: %w", err)
+		}
+	}
 }

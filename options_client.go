@@ -66,7 +66,7 @@ func WithIdleTimeout(d time.Duration) ClientOption {
 func WithConnectTimeout(d time.Duration) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		if d < 0 {
-			c.bad("WithConnectTimeout(%v): negative", d)
+			c.bad("WithConnectTimeout(%v): want 0 or more", d)
 			return
 		}
 		c.connTimeout = d
@@ -100,13 +100,9 @@ func newClientConfig(opts []ClientOption) (*clientConfig, error) {
 		}
 		o.applyClient(c)
 	}
-	if err := c.finish("client"); err != nil {
-		return nil, err
-	}
+	c.finish(false)
 	c.call.complete(&c.sharedConfig)
-	if err := c.call.check(&c.sharedConfig); err != nil {
-		c.errs = append(c.errs, err)
-		return nil, c.finish("client")
-	}
-	return c, nil
+	c.call.check(&c.sharedConfig)
+	c.checkChannel()
+	return c, c.joined("client")
 }

@@ -18,7 +18,7 @@ import "time"
 // If a server ends a connection for its pings all the same, the client pings half as often on later connections, and no
 // more than twice until the server has sent something.
 type Keepalive struct {
-	// Interval is the time without received bytes after which a PING is sent. 0: 30 s for clients, none for servers.
+	// Interval is the time without received bytes after which a PING is sent. 0: 30 s for clients, 2 hours for servers.
 	// Negative: none. Others are at least 1 s; for clients 10 s, unless PermittedInterval is less.
 	Interval time.Duration
 	// Timeout is the time to wait for an answer. 0: 20 s.
@@ -43,6 +43,9 @@ const (
 	// more than two pings are sent that the server could take for too early.
 	defaultKeepaliveInterval = 30 * time.Second
 	defaultKeepaliveTimeout  = 20 * time.Second
+	// defaultServerKeepalive of servers is gRPC's (GRPC_ARG_KEEPALIVE_TIME_MS; also grpc-go): it lets go of connections
+	// whose clients have vanished without a word, and wakes hardly any client.
+	defaultServerKeepalive = 2 * time.Hour
 	// minKeepalive: gRFC A8, "a minimum of 10 seconds" for clients.
 	minKeepalive = 10 * time.Second
 	// maxKeepalive can be doubled a few times without an overflow.
@@ -54,11 +57,9 @@ func WithKeepalive(k Keepalive) Option {
 	return option{func(c *sharedConfig) {
 		if k.Timeout < 0 {
 			c.bad("WithKeepalive: Timeout %v is negative; want 0 for 20s, or more", k.Timeout)
-			return
 		}
 		if k.PermittedInterval < 0 {
 			c.bad("WithKeepalive: PermittedInterval %v is negative; want 0 for 5m, or more", k.PermittedInterval)
-			return
 		}
 		c.keepalive = k
 	}}

@@ -2,6 +2,7 @@ package naru
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2/abuse"
@@ -107,11 +108,10 @@ func WithLimits(l Limits) Option {
 		}
 		if l.ReceiveMemory != 0 && (l.ReceiveMemory < 64<<10 || l.ReceiveMemory > 1<<30) {
 			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 1073741824, or 0 for the default", l.ReceiveMemory)
-			return
+			l.ReceiveMemory = 0
 		}
 		if l.ServerMemory > 0 && l.ServerMemory < 64<<10 {
 			c.bad("WithLimits: ServerMemory %d: want at least 65536, 0 for the default, or negative for no limit", l.ServerMemory)
-			return
 		}
 		c.limits.ReceiveMemory, c.limits.ServerMemory = int32(l.ReceiveMemory), int64(l.ServerMemory)
 		c.maxRunning = max(0, l.Handlers)
@@ -151,7 +151,7 @@ func WithMaxHeaderListSize(bytes int) Option {
 func WithMaxConnections(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if n < 0 {
-			c.bad("WithMaxConnections(%d): negative", n)
+			c.bad("WithMaxConnections(%d): want 0 or more", n)
 		}
 		c.maxConns = n
 	})
@@ -163,7 +163,7 @@ func WithMaxConnections(n int) ServerOption {
 func WithMaxConnectionsPerAddress(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if n < 0 {
-			c.bad("WithMaxConnectionsPerAddress(%d): negative", n)
+			c.bad("WithMaxConnectionsPerAddress(%d): want 0 or more", n)
 		}
 		c.maxPerPeer = n
 	})
@@ -187,7 +187,9 @@ func (c *sharedConfig) finishLimits(server bool) {
 	}
 	policy, err := abuse.NewPolicy(*b)
 	if err != nil {
-		c.bad("WithLimits: %w", err)
+		for _, line := range strings.Split(err.Error(), "\n") {
+			c.bad("WithLimits: %s", strings.TrimPrefix(line, "abuse limit "))
+		}
 	}
 	c.limits.Abuse = policy
 }

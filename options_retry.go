@@ -1,7 +1,6 @@
 package naru
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/call/client"
@@ -31,11 +30,11 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 	return callOption(func(c *callConfig) {
 		switch {
 		case p.MaxAttempts < 2:
-			c.err = fmt.Errorf("WithRetry: MaxAttempts is %d, want at least 2", p.MaxAttempts)
+			c.bad("WithRetry: MaxAttempts is %d, want at least 2", p.MaxAttempts)
 		case p.InitialBackoff <= 0 || p.MaxBackoff <= 0 || !(p.BackoffMultiplier > 0): // NaN is not
-			c.err = fmt.Errorf("WithRetry: backoff of %v to %v times %v: all must be positive", p.InitialBackoff, p.MaxBackoff, p.BackoffMultiplier)
+			c.bad("WithRetry: backoff of %v to %v times %v: all must be positive", p.InitialBackoff, p.MaxBackoff, p.BackoffMultiplier)
 		case policy.Retryable == 0 && p.PerAttemptTimeout <= 0:
-			c.err = fmt.Errorf("WithRetry: no codes are retryable")
+			c.bad("WithRetry: no codes are retryable")
 		}
 		c.Retry = client.RetryChoice{Policy: policy}
 	})
@@ -53,7 +52,7 @@ func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
 	}
 	return callOption(func(c *callConfig) {
 		if p.MaxAttempts < 2 || p.Delay < 0 {
-			c.err = fmt.Errorf("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.Delay)
+			c.bad("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.Delay)
 		}
 		c.Retry = client.RetryChoice{Hedging: policy}
 	})
@@ -71,7 +70,7 @@ func WithoutRetry() CallOption {
 func WithMaxRetryDelay(d time.Duration) CallOption {
 	return callOption(func(c *callConfig) {
 		if d < 0 {
-			c.err = fmt.Errorf("WithMaxRetryDelay(%v): negative", d)
+			c.bad("WithMaxRetryDelay(%v): want 0 or more", d)
 			return
 		}
 		c.MaxRetryDelay = d

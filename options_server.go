@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/naru-rpc/naru/internal/brief"
 )
 
 type serverConfig struct {
@@ -18,6 +20,7 @@ type serverConfig struct {
 	unknown      func(method string, stream ServerStream) error
 	authenticate func(context.Context, *Call) (context.Context, error)
 	compression  string
+	errorText    bool
 	base         context.Context
 	handlePanic  func(ctx context.Context, call *Call, value any, stack []byte)
 }
@@ -50,7 +53,7 @@ func WithMaxConcurrentStreams(n int) ServerOption {
 func WithMaxConnectionAge(age, grace time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if age < 0 || grace < 0 {
-			c.bad("WithMaxConnectionAge(%v, %v): negative", age, grace)
+			c.bad("WithMaxConnectionAge(%v, %v): want 0 or more", age, grace)
 			return
 		}
 		c.maxAge, c.maxAgeGrace = age, grace
@@ -62,7 +65,7 @@ func WithMaxConnectionAge(age, grace time.Duration) ServerOption {
 func WithMaxConnectionIdle(d time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if d < 0 {
-			c.bad("WithMaxConnectionIdle(%v): negative", d)
+			c.bad("WithMaxConnectionIdle(%v): want 0 or more", d)
 			return
 		}
 		c.maxIdle = d
@@ -100,6 +103,14 @@ func WithAuthenticator(auth func(ctx context.Context, call *Call) (context.Conte
 	return serverOption(func(c *serverConfig) { c.authenticate = auth })
 }
 
+// WithErrorText sends clients the text of errors that handlers and interceptors return without a status, with code
+// UNKNOWN, as grpc-go does. Without this option, and with false, such an error is logged, once in 10 s for each method, and
+// clients read that the reason is in the server's log: its text was not written for them and may name hosts, files,
+// queries or other users. Errors with a status are sent as they are in any case.
+func WithErrorText(send bool) ServerOption {
+	return serverOption(func(c *serverConfig) { c.errorText = send })
+}
+
 // WithServerCompression sends responses with this compressor to clients that accept it, "" (the
 // default): with the one of the request, if it has one.
 func WithServerCompression(name string) ServerOption {
@@ -129,12 +140,9 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 	if c.tls.set && !hasCertificate(c.tls.config) {
 		c.bad("WithTLS: a server needs a certificate (tls.Config Certificates, GetCertificate or GetConfigForClient)")
 	}
-	if err := c.finish("server"); err != nil {
-		return nil, err
+	c.finish(true)
+	if n := c.compression; n != "" && n != "identity" && c.registry != nil && c.registry.Compressor(n) == nil {
+		c.bad("WithServerCompression(%s): no such compressor; want one of %s", brief.Quote(n), c.compressorNames())
 	}
-	if c.compression != "" && c.registry.Compressor(c.compression) == nil {
-		c.bad("WithServerCompression(%q): no such compressor", c.compression)
-		return nil, c.finish("server")
-	}
-	return c, nil
+	return c, c.joined("server")
 }

@@ -46,7 +46,7 @@ func TestBadOptions(t *testing.T) {
 		{naru.WithCompression("br"), `WithCompression("br"): no such compressor`},
 		{naru.WithCodec("xml"), `WithCodec("xml"): no such codec`},
 		{naru.WithMetadata("odd"), `key "odd" has no value`},
-		{naru.WithTimeout(-1), "WithTimeout(-1ns): negative"},
+		{naru.WithTimeout(-1), "WithTimeout(-1ns): want 0 or more"},
 		{naru.WithCredentials(nil), "WithCredentials: number 0 is nil"},
 	} {
 		_, err = naru.NewClient("localhost:1", naru.WithDefaultCallOptions(tt.opt))
@@ -77,7 +77,7 @@ func TestBadCallOptions(t *testing.T) {
 	}{
 		{nil, "call option 0 is nil"},
 		{naru.WithMetadata("odd"), `WithMetadata: key "odd" has no value`},
-		{naru.WithTimeout(-1), "WithTimeout(-1ns): negative"},
+		{naru.WithTimeout(-1), "WithTimeout(-1ns): want 0 or more"},
 		{naru.WithCompression("br"), `no compressor "br" is known to this client (WithCompression)`},
 		{naru.WithCodec("xml"), `no codec "xml" is known to this client (WithCodec)`},
 	} {

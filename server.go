@@ -70,31 +70,29 @@ func (s *Server) String() string {
 }
 
 // Serve accepts connections on lis until Shutdown or Close, and closes lis. It may run for several
-// listeners at a time. It returns nil after Shutdown or Close, an error that names every mistake of
-// RegisterService before anything is served, or why lis cannot accept any more; for
-// want of file descriptors and the like it waits and goes on.
+// listeners at a time. It returns nil when Shutdown or Close ends it, [ErrServerClosed] if one of them was called before
+// it, an error that names every mistake of RegisterService before anything is served, or why lis cannot accept any
+// more; for want of file descriptors and the like it waits and goes on.
 func (s *Server) Serve(lis net.Listener) error {
 	core, err := s.start()
 	if err != nil {
 		_ = lis.Close() // the mistake is what has to be told
 		return err
 	}
-	return stopped(core.Serve(lis))
-}
-
-func stopped(err error) error {
-	if err == serve.ErrClosed {
-		return nil
-	}
-	if err != nil {
+	if err = core.Serve(lis); err != nil && err != ErrServerClosed {
 		return fmt.Errorf("naru: serve: %w", err)
 	}
-	return nil
+	return err
 }
+
+// ErrServerClosed is returned by Serve, ListenAndServe, Run and InProcess if Shutdown or Close was called before: the
+// server serves nothing any more, and another one is needed. A Serve that runs when they are called returns nil.
+var ErrServerClosed = serve.ErrClosed
 
 // ListenAndServe listens on addr and serves until ctx ends, then drains as Shutdown does for at most
 // the time of WithDrainTimeout. addr is "host:port", ":port" for every address of the machine,
-// or "unix:path". It returns nil after a complete drain, also one that Shutdown began.
+// or "unix:path". It returns nil after a complete drain, also one that Shutdown began, and
+// [ErrServerClosed] if Shutdown or Close was called before.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	if _, err := s.start(); err != nil {
 		return err

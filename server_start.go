@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
@@ -33,7 +34,7 @@ func (s *Server) start() (*serve.Server, error) {
 
 func (s *Server) serveConfig() *serve.Config {
 	c := s.cfg
-	keep := c.keepalive.withDefaults(-1)
+	keep := c.keepalive.withDefaults(defaultServerKeepalive)
 	cfg := &serve.Config{
 		Env: &server.Env{
 			Registry:         c.registry,
@@ -44,6 +45,7 @@ func (s *Server) serveConfig() *serve.Config {
 			Base:             c.base,
 			Logger:           c.logger,
 			Notices:          c.notices,
+			ErrorText:        c.errorText,
 		},
 		HTTP: c.http,
 		HTTP2: http2.ServerConfig{
@@ -87,7 +89,7 @@ func (s *Server) authError(sc *server.Call, err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	s.cfg.logger.Warn("naru: authentication failed", "method", sc.FullMethod(), "error", err)
+	sc.Log(slog.LevelWarn, "authentication", "naru: authentication failed", "error", err)
 	return status.New(codes.Unauthenticated, "authentication failed").WithCause(err).Err()
 }
 

@@ -93,7 +93,7 @@ func TestLimitsAreChecked(t *testing.T) {
 	if err == nil {
 		t.Fatal("NewServer took limits that are out of range")
 	}
-	for _, want := range []string{"ReceiveMemory 1000", "abuse limit Pings", "WithMaxConnections(-1)", "WithMaxConnectionsPerAddress(-1)"} {
+	for _, want := range []string{"ReceiveMemory 1000", "WithLimits: Pings", "WithMaxConnections(-1)", "WithMaxConnectionsPerAddress(-1)"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}

@@ -42,9 +42,9 @@ func TestStatuses(t *testing.T) {
 	}{
 		{"status", status.Error(codes.NotFound, "no é % such\n"), codes.NotFound, "no é % such\n"},
 		{"wrapped", fmt.Errorf("lookup: %w", status.Error(codes.NotFound, "none")), codes.NotFound, "lookup: NOT_FOUND: none"},
-		{"plain", errors.New("oops"), codes.Unknown, "oops"},
+		{"plain", errors.New("oops"), codes.Unknown, "the handler failed; the reason is in the server's log"},
 		{"canceled", context.Canceled, codes.Canceled, "context canceled"},
-		{"deadline", fmt.Errorf("db: %w", context.DeadlineExceeded), codes.DeadlineExceeded, "db: context deadline exceeded"},
+		{"deadline", fmt.Errorf("db: %w", context.DeadlineExceeded), codes.DeadlineExceeded, "context deadline exceeded"},
 		{"code of tomorrow", status.Error(42, "new"), codes.Unknown, "new"},
 		{"details", detailed.Err(), codes.InvalidArgument, "bad id"},
 		{"empty message", status.Error(codes.DataLoss, ""), codes.DataLoss, ""},

@@ -54,8 +54,30 @@ func setRaw(src []byte, m any) bool {
 	return ok
 }
 
+// A TypeError is returned by a codec of this package for a value that is not one of its messages: a mistake of the
+// program. Servers do not send its text, which names a Go type, to clients.
+type TypeError struct {
+	Codec     string // its name
+	Operation string // "marshal" or "unmarshal"
+	Value     any    // what the program gave
+	Want      string // what the codec takes
+}
+
+// Error implements error.
+func (e *TypeError) Error() string {
+	return fmt.Sprintf("encoding: %s %s: %T is not a message of this codec (want %s)", e.Codec, e.Operation, e.Value, e.Want)
+}
+
 func wrongType(codec, operation string, m any) error {
-	return fmt.Errorf("encoding: %s %s: %T is not a message of this codec (want a proto.Message or an encoding.RawMessage)", codec, operation, m)
+	return &TypeError{codec, operation, m, "a proto.Message or an encoding.RawMessage"}
+}
+
+// nameOf returns the name a message has in its .proto file, after a space, and "" if it has none.
+func nameOf(m any) string {
+	if p, ok := m.(proto.Message); ok {
+		return " " + string(p.ProtoReflect().Descriptor().FullName())
+	}
+	return ""
 }
 
 // Proto returns the codec "proto": the binary format of protocol buffers. Messages that offer
@@ -165,7 +187,7 @@ func (c *protoCodec) Unmarshal(src []byte, m any) error {
 		if strings.Contains(err.Error(), "recursion depth") { // the module has no other sign of it
 			return depthError("proto", c.depth, "ProtoDepth")
 		}
-		return fmt.Errorf("encoding: proto unmarshal %T: %w", m, err)
+		return fmt.Errorf("encoding: proto unmarshal%s: %w", nameOf(m), err)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (c jsonCodec) Unmarshal(src []byte, m any) error {
 		return err
 	}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: c.depth}).Unmarshal(src, message); err != nil {
-		return fmt.Errorf("encoding: json unmarshal %T: %w", m, err)
+		return fmt.Errorf("encoding: json unmarshal%s: %w", nameOf(m), err)
 	}
 	return nil
 }

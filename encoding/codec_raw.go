@@ -1,7 +1,5 @@
 package encoding
 
-import "fmt"
-
 // Raw returns the codec "raw": messages are bytes, given as []byte, *[]byte, RawMessage or
 // *RawMessage and received into one of the pointers. To pass on messages of another
 // subtype without decoding them, use that subtype's codec with a RawMessage.
@@ -31,7 +29,7 @@ func (c rawCodec) Size(m any) int {
 func (c rawCodec) Append(dst []byte, m any, _ int) ([]byte, error) {
 	b, ok := c.bytes(m)
 	if !ok {
-		return dst, fmt.Errorf("encoding: raw marshal: %T is not a message of this codec (want []byte or encoding.RawMessage)", m)
+		return dst, &TypeError{"raw", "marshal", m, "[]byte or encoding.RawMessage"}
 	}
 	return append(dst, b...), nil
 }
@@ -44,5 +42,5 @@ func (rawCodec) Unmarshal(src []byte, m any) error {
 	if setRaw(src, m) {
 		return nil
 	}
-	return fmt.Errorf("encoding: raw unmarshal: %T is not a message of this codec (want *[]byte or *encoding.RawMessage)", m)
+	return &TypeError{"raw", "unmarshal", m, "*[]byte or *encoding.RawMessage"}
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/brief"
+	"github.com/naru-rpc/naru/internal/logs"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -47,14 +49,14 @@ type Channel struct {
 	done     bool // Close ran
 
 	failures failureLog
-	pace     paceLog
+	logs     logs.Limiter
 	trying   trying
 }
 
 // New returns a channel in state IDLE. It does no I/O; errors are mistakes in the configuration.
 func New(cfg Config) (*Channel, error) {
 	if err := cfg.complete(); err != nil {
-		return nil, fmt.Errorf("client for %q: %w", brief(cfg.Target, maxBrief), err)
+		return nil, fmt.Errorf("client for %q: %w", brief.Text(cfg.Target, maxBrief), err)
 	}
 	target, builder, err := cfg.Resolvers.Parse(cfg.Target, cfg.DefaultScheme)
 	if err != nil {
@@ -62,7 +64,7 @@ func New(cfg Config) (*Channel, error) {
 	}
 	proxy, builder, err := nameProxy(&cfg, target, builder)
 	if err != nil {
-		return nil, fmt.Errorf("client for %q: proxy: %w", brief(cfg.Target, maxBrief), err)
+		return nil, fmt.Errorf("client for %q: proxy: %w", brief.Text(cfg.Target, maxBrief), err)
 	}
 	res, err := builder.Build(target, resolver.Options{
 		ParseServiceConfig: cfg.ParseServiceConfig,
@@ -73,7 +75,8 @@ func New(cfg Config) (*Channel, error) {
 	}
 	c := &Channel{
 		cfg:       cfg,
-		name:      brief(cfg.Target, maxBrief),
+		name:      brief.Text(cfg.Target, maxBrief),
+		logs:      logs.Limiter{Burst: logBurst},
 		target:    target,
 		res:       res,
 		proxy:     proxy,

@@ -19,6 +19,8 @@ var rooms = []room{
 	{"internal/memnet", 0},
 	{"internal/wellknown", 0},
 	{"internal/reason", 0},
+	{"internal/brief", 0},
+	{"internal/logs", 0},
 	{"internal/layers", 0},
 
 	{"codes", 1},

@@ -2,9 +2,11 @@ package serve
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call/server"
@@ -137,6 +139,48 @@ func TestLimitOfTheServersHandlers(t *testing.T) {
 		synctest.Wait()
 		if n := s.OpenCalls(); n != 0 {
 			t.Errorf("%d calls open at the end", n)
+		}
+	})
+}
+
+// A call that waits because its connection does not fetch its responses ends at its deadline, and is none then.
+func TestParkedCallsEndAtTheirDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		close(release)
+		change, begun := stuckHandlers(release)
+		s := testServer(t, change)
+		conn := mustDial(t, s)
+		defer conn.Close(nil)
+		var c *connection
+		for c = range s.conns {
+		}
+		c.Backlog(true)
+		calls := map[string]*rawCall{"10m": newRawCall(), "20m": newRawCall(), "1H": newRawCall()}
+		began := time.Now()
+		for timeout, r := range calls {
+			if _, err := conn.Open(post("/t.S/unary", "grpc-timeout", timeout), bufOf(frame(timeout)), true, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, timeout := range []string{"10m", "20m"} {
+			<-calls[timeout].done
+			got := calls[timeout].String()
+			if !strings.Contains(got, "grpc-status 4: the deadline passed while the call waited for its turn") {
+				t.Errorf("%s: %s", timeout, got)
+			}
+		}
+		if d := time.Since(began); d != 20*time.Millisecond {
+			t.Errorf("ended after %v", d)
+		}
+		if n := s.OpenCalls(); n != 1 {
+			t.Errorf("%d calls are open, want the one that waits", n)
+		}
+		c.Backlog(false)
+		<-calls["1H"].done
+		synctest.Wait()
+		if got := begun(); !slices.Equal(got, []string{"1H"}) || s.OpenCalls() != 0 {
+			t.Errorf("handlers began for %v; %d calls are open", got, s.OpenCalls())
 		}
 	})
 }

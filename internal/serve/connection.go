@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -48,7 +49,25 @@ func (c *connection) limit() int64 { return int64(c.server.cfg.MaxHandlers) }
 func (c *connection) Dispatch(sc *server.Call) { c.begin(sc) }
 
 // Withdraw implements call.Dispatcher.
-func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) }
+func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) || c.unpark(sc) }
+
+// unpark takes back a call that waits for the end of the backlog.
+func (c *connection) unpark(sc *server.Call) bool {
+	if !c.backlog.Load() {
+		return false
+	}
+	c.mu.Lock()
+	i := slices.Index(c.parked, sc)
+	if i >= 0 {
+		c.parked = slices.Delete(c.parked, i, i+1)
+	}
+	c.mu.Unlock()
+	if i < 0 {
+		return false
+	}
+	c.finished()
+	return true
+}
 
 // Abandoned implements call.Dispatcher.
 func (c *connection) Abandoned(sc *server.Call) { c.orphan(sc.Method(), 1) }

@@ -1,10 +1,10 @@
 package serve
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/reason"
@@ -25,7 +25,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	if head.Method != "POST" {
 		c.refusing(s, "not_post")
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
-		return server.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %.200q", head.Method),
+		return server.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %s", brief.Quote(head.Method)),
 			transport.Field{Name: "allow", Value: "POST"})
 	}
 	m := c.server.cfg.Methods[head.Path]
@@ -53,11 +53,11 @@ func (s *Server) unknown(path string) *status.Status {
 	service, method, ok := splitPath(path)
 	switch {
 	case !ok:
-		return status.Newf(codes.Unimplemented, "malformed method name %q", shorten(path))
+		return status.Newf(codes.Unimplemented, "malformed method name %s", brief.Quote(path))
 	case s.cfg.Services[service]:
-		return status.Newf(codes.Unimplemented, "unknown method %s of service %s", shorten(method), service)
+		return status.Newf(codes.Unimplemented, "unknown method %s of service %s", brief.Text(method, brief.Most), service)
 	}
-	return status.Newf(codes.Unimplemented, "unknown service %s", shorten(service))
+	return status.Newf(codes.Unimplemented, "unknown service %s", brief.Text(service, brief.Most))
 }
 
 // splitPath takes "/service/method" apart.
@@ -71,15 +71,6 @@ func splitPath(path string) (service, method string, ok bool) {
 		return "", "", false
 	}
 	return rest[:i], rest[i+1:], true
-}
-
-// shorten keeps a peer's text from filling this side's trailers and logs.
-func shorten(s string) string {
-	const most = 200
-	if len(s) > most {
-		return fmt.Sprintf("%s... (%d bytes)", s[:most], len(s))
-	}
-	return s
 }
 
 // other serves what is not gRPC.

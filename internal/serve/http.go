@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -134,7 +136,8 @@ func (h *httpStream) Run() {
 		// http.ErrAbortHandler is the documented way to end a response without a word.
 		if r := recover(); r != nil {
 			if r != http.ErrAbortHandler {
-				h.conn.server.cfg.Logger.Error("naru: http handler panicked", "path", h.req.URL.Path, "panic", r, "stack", string(debug.Stack()))
+				h.conn.server.log(slog.LevelError, "http_panic", "naru: http handler panicked", "path", brief.Text(h.req.URL.Path, brief.Most),
+					"peer", h.stream.Conn().Peer(), "panic", r, "stack", string(debug.Stack()))
 			}
 		}
 		if !returned {

@@ -3,6 +3,7 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -34,8 +35,8 @@ const (
 	longPause  = 200 * time.Millisecond
 )
 
-// Serve accepts connections until the server stops, which returns ErrClosed, or lis is closed by
-// somebody else. It closes lis.
+// Serve accepts connections until the server stops, which returns nil, or lis is closed by somebody else. It closes
+// lis. A server that has stopped before returns ErrClosed.
 func (s *Server) Serve(lis net.Listener) error {
 	if !s.addListener(lis) {
 		_ = lis.Close() // as Serve promises; there is no one to tell
@@ -52,20 +53,20 @@ func (s *Server) Serve(lis net.Listener) error {
 		}
 		select {
 		case <-s.stopped:
-			return ErrClosed
+			return nil
 		default:
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("accept on %s: %w", lis.Addr(), err)
 		}
 		pause = min(max(firstPause, 2*pause), longPause)
-		s.cfg.Logger.Warn("naru: accept failed; trying again", "address", lis.Addr().String(), "pause", pause, "error", err)
+		s.log(slog.LevelWarn, "accept", "naru: accept failed; trying again", "address", lis.Addr().String(), "pause", pause, "error", err)
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
 		case <-s.stopped:
 			t.Stop()
-			return ErrClosed
+			return nil
 		}
 	}
 }

@@ -37,8 +37,8 @@ type Config struct {
 	MaxConns, MaxConnsPerAddress int
 }
 
-// ErrClosed is returned by Serve after Shutdown or Close was called.
-var ErrClosed = errors.New("the server was shut down")
+// ErrClosed is returned by Serve and InProcess if Shutdown or Close was called before.
+var ErrClosed = errors.New("naru: the server was closed (Shutdown or Close)")
 
 // conn is what the server needs of a transport's server connection.
 type conn interface {

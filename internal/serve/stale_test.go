@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/naru-rpc/naru/internal/logs"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -61,13 +62,13 @@ func TestEndsAreLoggedOnceInAWhile(t *testing.T) {
 			end("reset_flood")
 			end("preface")
 		}
-		<-time.After(logPeriod)
+		<-time.After(logs.Period)
 		end("reset_flood")
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		if len(lines) != 3 || len(log.String()) > 2000 {
 			t.Fatalf("%d lines, %d bytes, want 3 short ones", len(lines), log.Len())
 		}
-		for i, want := range []string{"reason=reset_flood peer=10.1.2.3:99", "reason=preface peer=10.1.2.3:99", "unlogged=999"} {
+		for i, want := range []string{"reason=reset_flood peer=10.1.2.3:99", "reason=preface peer=10.1.2.3:99", "suppressed=999"} {
 			if !strings.Contains(lines[i], want) {
 				t.Errorf("line %d is %.300s, want %s", i, lines[i], want)
 			}

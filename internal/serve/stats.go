@@ -1,12 +1,14 @@
 package serve
 
 import (
+	"context"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -14,32 +16,6 @@ import (
 type stats struct {
 	mu    sync.Mutex // a leaf lock
 	ended map[string]uint64
-	// logged is when a line of a reason was last logged, and what had been counted of it then.
-	logged map[string]logged
-}
-
-type logged struct {
-	at    time.Time
-	count uint64
-}
-
-// logPeriod is the time between two lines of a reason: peers cause them, tens of thousands a second if they like.
-const logPeriod = 10 * time.Second
-
-// mayLog reports whether a line of a reason may be logged now, and how many were not since the last one.
-func (s *stats) mayLog(token string) (ok bool, missed uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last, seen := s.logged[token]
-	if seen && time.Since(last.at) < logPeriod {
-		return false, 0
-	}
-	if s.logged == nil {
-		s.logged = make(map[string]logged)
-	}
-	n := s.ended[token]
-	s.logged[token] = logged{time.Now(), n}
-	return true, max(n, last.count+1) - last.count - 1
 }
 
 func (s *stats) add(token string) {
@@ -58,16 +34,21 @@ func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 		return
 	}
 	// A rule of this side decided: someone who looks for a lost connection wants to read which.
-	if ok, missed := s.stats.mayLog(err.Token); ok {
-		s.cfg.Logger.Info("naru: connection ended", "reason", err.Token, "peer", peerText(info), "error", shorten(err.Error()), "unlogged", missed)
-	}
+	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", err.Token, "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 }
 
-func peerText(info *transport.ConnInfo) string {
-	if info.Remote == nil {
-		return ""
+// log logs a line that peers can cause, unless too many of the reason were logged lately.
+func (s *Server) log(level slog.Level, reason, text string, attrs ...any) {
+	l := s.cfg.Logger
+	if !l.Enabled(context.Background(), level) {
+		return
 	}
-	return info.Remote.String()
+	if suppressed, ok := s.cfg.Env.Logs.Allow(reason); ok {
+		if suppressed > 0 {
+			attrs = append(attrs, "suppressed", suppressed)
+		}
+		l.Log(context.Background(), level, text, attrs...)
+	}
 }
 
 // Ended returns how often each reason ended a connection or, on this side, a stream.
@@ -130,6 +111,7 @@ func (s *Server) admitAgain(c *connection, nc net.Conn) bool {
 		return true
 	}
 	s.stats.add(token)
+	s.log(slog.LevelInfo, token, "naru: connection refused", "reason", token, "peer", nc.RemoteAddr().String())
 	return false
 }
 

@@ -173,6 +173,14 @@ type ConnInfo struct {
 	Draining <-chan struct{}
 }
 
+// Peer is the remote address as text, "" if there is none.
+func (i *ConnInfo) Peer() string {
+	if i == nil || i.Remote == nil {
+		return ""
+	}
+	return i.Remote.String()
+}
+
 // ClientConn is a connection a channel can open streams on. Safe for concurrent use.
 type ClientConn interface {
 	// Open starts a stream: head, then body if not nil (ownership passes in any case), then a

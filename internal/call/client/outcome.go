@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
@@ -24,9 +25,25 @@ func (a *attempt) headError(subtype string) *status.Status {
 		return a.notGRPC(ct)
 	}
 	if got != subtype && (orProto(got) != orProto(subtype)) {
-		return status.Newf(codes.Internal, "response has content-type %q to a request of content-type %q", ct, wire.ContentType(subtype))
+		return status.Newf(codes.Internal, "response has content-type %s to a request of content-type %q", brief.Quote(ct), wire.ContentType(subtype))
+	}
+	if key := malformed(a.head); key != "" {
+		return status.Newf(codes.Internal, "response header: malformed %s: not base64", key)
 	}
 	return nil
+}
+
+// malformed returns the name of the first field whose binary value is not base64, "" if there is none. A program must
+// not take metadata that could not be read for metadata that was not sent.
+func malformed(fields []transport.Field) (key string) {
+	for i := range fields {
+		if f := &fields[i]; metadata.IsBinary(f.Name) {
+			if _, err := metadata.AppendDecoded(nil, f.Name, f.Value); err != nil {
+				return brief.Text(f.Name, brief.Most)
+			}
+		}
+	}
+	return ""
 }
 
 func orProto(subtype string) string {
@@ -43,7 +60,7 @@ func (a *attempt) notGRPC(contentType string) *status.Status {
 	if t := http.StatusText(a.status); t != "" {
 		text += " (" + t + ")"
 	}
-	text += fmt.Sprintf(", content-type %q", contentType)
+	text += ", content-type " + brief.Quote(contentType)
 	if s := strings.TrimSpace(strings.ToValidUTF8(string(a.snippet), "")); s != "" {
 		text += fmt.Sprintf(", body begins %q", s)
 	}
@@ -80,7 +97,7 @@ func (a *attempt) outcome(subtype string) *status.Status {
 // then. OK does not: metadata is missing that the program may rely on.
 func (a *attempt) limited(fields []transport.Field) *status.Status {
 	if a.over == nil {
-		return statusOf(fields)
+		return a.readable(fields)
 	}
 	if code := wire.FieldValue(fields, wire.FieldStatus); code != "" && code != "0" {
 		if s := statusOf(fields); s != nil {
@@ -88,6 +105,20 @@ func (a *attempt) limited(fields []transport.Field) *status.Status {
 		}
 	}
 	return status.New(codes.ResourceExhausted, "response trailer: "+a.over.Error()).WithCause(a.over)
+}
+
+// readable is the status in fields that came whole. Binary metadata that is not base64 is the server's fault: INTERNAL as
+// in grpc-go, except that an error remains what it is.
+func (a *attempt) readable(fields []transport.Field) *status.Status {
+	s := statusOf(fields)
+	key := malformed(fields)
+	switch {
+	case key == "":
+		return s
+	case s == nil:
+		return status.Newf(codes.Internal, "response trailer: malformed %s: not base64", key)
+	}
+	return s.WithMessage(s.Message() + " [response trailer: malformed " + key + ": not base64]")
 }
 
 // statusOf reads a status from trailers. "grpc-status" missing is the server's fault: UNKNOWN.
@@ -107,11 +138,11 @@ func statusOf(fields []transport.Field) *status.Status {
 	case "0":
 		return nil
 	case "":
-		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %q", status.DecodeMessage(message))
+		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %s", brief.Quote(status.DecodeMessage(message)))
 	}
 	n, err := strconv.ParseUint(code, 10, 32)
 	if err != nil {
-		return status.Newf(codes.Unknown, "response has a malformed grpc-status %q; grpc-message is %q", code, status.DecodeMessage(message))
+		return status.Newf(codes.Unknown, "response has a malformed grpc-status %s; grpc-message is %s", brief.Quote(code), brief.Quote(status.DecodeMessage(message)))
 	}
 	if n > 16 {
 		n = uint64(codes.Unknown)
@@ -150,7 +181,7 @@ func (a *attempt) prepareInbound(ctx context.Context, env *Env, out *wire.Encode
 	if name != "" && name != "identity" {
 		if a.in.Decompressor = env.Registry.Compressor(name); a.in.Decompressor == nil {
 			// compression.md: "... the client ... will result in an INTERNAL error status"
-			return status.Newf(codes.Internal, "response has grpc-encoding %q, which was not offered", name)
+			return status.Newf(codes.Internal, "response has grpc-encoding %s, which was not offered", brief.Quote(name))
 		}
 		a.in.Expansion, a.in.ConnID, a.in.Ctx = &env.expansion, a.peer.ID, ctx
 	}

@@ -53,7 +53,10 @@ func TestResponses(t *testing.T) {
 		{"reset", answer{0, nil, "", nil, true}, codes.Internal, "inproc: stream reset by the other side: broken"},
 		{"reset after the head", answer{200, grpcHead, str("yes"), nil, true}, codes.Internal, "inproc: stream reset by the other side: broken"},
 		{"contradiction", answer{200, grpcHead, "", []string{"grpc-status", "3", "grpc-status-details-bin", "CAc"}, false}, codes.Internal, `peer contradicts itself: grpc-status is INVALID_ARGUMENT (""), grpc-status-details-bin says PERMISSION_DENIED`},
-		{"malformed details", answer{200, grpcHead, "", []string{"grpc-status", "3", "grpc-message", "m", "grpc-status-details-bin", "!!"}, false}, codes.InvalidArgument, "m"},
+		{"malformed details", answer{200, grpcHead, "", []string{"grpc-status", "3", "grpc-message", "m", "grpc-status-details-bin", "!!"}, false}, codes.InvalidArgument, "m [response trailer: malformed grpc-status-details-bin: not base64]"},
+		{"malformed header", answer{200, append(grpcHead[:2:2], "id-bin", "!!"), str("yes"), ok, false}, codes.Internal, "response header: malformed id-bin: not base64"},
+		{"malformed trailer", answer{200, grpcHead, str("yes"), append(ok[:2:2], "id-bin", "a"), false}, codes.Internal, "response trailer: malformed id-bin: not base64"},
+		{"malformed trailer of an error", answer{200, grpcHead, "", []string{"grpc-status", "5", "grpc-message", "m", "id-bin", "%"}, false}, codes.NotFound, "m [response trailer: malformed id-bin: not base64]"},
 	} {
 		check := func(t *testing.T, got string, err error) {
 			t.Helper()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/logs"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -27,12 +28,15 @@ type Env struct {
 	Notices *slog.Logger
 	// HandlePanic is told of what a handler panicked with; nil: it is logged.
 	HandlePanic func(c *Call, value any, stack []byte)
+	// ErrorText sends the text of errors without a status to clients.
+	ErrorText bool
 	// Draining is closed when the server shuts down.
 	Draining <-chan struct{}
+	// Logs limits the lines that peers can cause.
+	Logs logs.Limiter
 
-	fields      fieldLists
-	expansion   wire.Expansion
-	largeLogged logGate
+	fields    fieldLists
+	expansion wire.Expansion
 }
 
 func (env *Env) receiveLimit() wire.Limit {

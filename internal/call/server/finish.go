@@ -2,8 +2,8 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"math"
-	"time"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
@@ -46,7 +46,7 @@ func (c *Call) finishLocked(err error) {
 		return
 	}
 	reply.Free()
-	c.sendStatus(handlerStatus(err))
+	c.sendStatus(c.handlerStatus(err))
 }
 
 func (c *Call) sendOK(reply *mem.Buf) {
@@ -65,7 +65,7 @@ func (c *Call) sendOK(reply *mem.Buf) {
 	if large, ok := errors.AsType[*transport.HeaderListError](err); ok {
 		// Not OK without it: the program at the other end may rely on what it does not get.
 		c.unsent, c.header, c.trailer = large, nil, nil
-		c.sendStatus(handlerStatus(tooLargeToSend(large)))
+		c.sendStatus(status.Convert(tooLargeToSend(large)))
 	}
 	// Any other error: the stream is over, and nobody waits for its end.
 }
@@ -90,8 +90,8 @@ func tooLargeToSend(large *transport.HeaderListError) error {
 // reportLarge counts a response the client did not accept as it was, and logs it now and then.
 func (c *Call) reportLarge(large *transport.HeaderListError) {
 	c.runner.Problem(reason.PeerHeaderList)
-	if c.env.Notices != nil && c.env.largeLogged.allow(time.Now()) {
-		c.env.Notices.Warn("naru: a response's header section was larger than its client accepts", "method", c.path,
+	if c.env.Notices != nil {
+		c.log(c.env.Notices, slog.LevelWarn, reason.PeerHeaderList, "naru: a response's header section was larger than its client accepts",
 			"section", string(large.Section), "bytes", large.Size, "limit", large.Limit)
 	}
 }

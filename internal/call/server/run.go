@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -90,7 +92,8 @@ func (c *Call) panicked(value any) error {
 	if c.env.HandlePanic != nil {
 		c.env.HandlePanic(c, value, stack)
 	} else {
-		c.env.Logger.Error("naru: handler panicked", "method", c.path, "panic", fmt.Sprint(value), "stack", string(stack))
+		// A reason for each method: the panics of one must not hide those of another.
+		c.Log(slog.LevelError, "panic "+c.method.FullMethod, "naru: handler panicked", "panic", fmt.Sprint(value), "stack", string(stack))
 	}
 	return status.Error(codes.Internal, "the handler panicked")
 }
@@ -103,10 +106,10 @@ func (c *Call) prepare() error {
 	codec := c.codecFor()
 	if codec == nil {
 		c.earlyHTTP = 415
-		return status.Errorf(codes.Unimplemented, "unknown content subtype %q", c.subtype)
+		return status.Errorf(codes.Unimplemented, "unknown content subtype %s", brief.Quote(c.subtype))
 	}
-	c.in = wire.Decoder{Codec: codec, Limit: c.env.receiveLimit()}
-	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.sendLimit()}
+	c.in = wire.Decoder{Codec: codec, Limit: c.env.receiveLimit(), Remote: true}
+	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.sendLimit(), Remote: true}
 	accept := ""
 	for i := range c.fields {
 		switch f := &c.fields[i]; f.Name {
@@ -141,7 +144,7 @@ func (c *Call) refuseEncoding(name string) error {
 	c.sendMu.Lock()
 	c.extra = append(c.extra, wire.Field(wire.FieldAcceptEncoding, accepted))
 	c.sendMu.Unlock()
-	return status.Errorf(codes.Unimplemented, "grpc-encoding %q is not supported; accepted are: identity,%s", name, accepted)
+	return status.Errorf(codes.Unimplemented, "grpc-encoding %s is not supported; accepted are: identity,%s", brief.Quote(name), accepted)
 }
 
 // chooseEncoding picks the encoding of responses: the server's own choice if the client accepts

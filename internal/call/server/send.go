@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
@@ -60,7 +61,7 @@ func (c *Call) AddTrailer(md metadata.MD) error {
 // logged and left out.
 func (c *Call) SetTrailer(md metadata.MD) {
 	if err := c.AddTrailer(md); err != nil {
-		c.env.Logger.Warn("naru: trailer left out", "method", c.path, "error", err)
+		c.Log(slog.LevelWarn, "trailer", "naru: trailer left out", "error", err)
 	}
 }
 

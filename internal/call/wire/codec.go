@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/status"
 )
@@ -18,6 +19,8 @@ type Encoder struct {
 	MinBytes   int                 // smaller messages are sent as they are
 	Limit      Limit               // of a message before compression
 	Hooks      *Hooks              // nil: nobody asks
+	// Remote is set if a peer is told of errors. The text of a codec's, about a message of this side, is not for it.
+	Remote bool
 }
 
 // Encode returns m as a length-prefixed message in a buffer the caller owns.
@@ -59,7 +62,7 @@ func (o *Encoder) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
 	out, err := o.Codec.Append(buf.B[:prefixLen], m, size)
 	if err != nil {
 		buf.Free()
-		return nil, status.New(codes.Internal, "marshal message: "+err.Error()).WithCause(err).Err()
+		return nil, o.marshalError(err)
 	}
 	buf.B = out
 	n := len(out) - prefixLen
@@ -77,6 +80,13 @@ func (o *Encoder) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
 	}
 	putPrefix(buf.B, 0)
 	return buf, nil
+}
+
+func (o *Encoder) marshalError(err error) error {
+	if o.Remote {
+		return status.New(codes.Internal, "the server could not marshal its message; the reason is in its log").WithCause(&LocalError{err}).Err()
+	}
+	return status.New(codes.Internal, "marshal message: "+err.Error()).WithCause(err).Err()
 }
 
 // compress replaces buf by a compressed one if that is smaller. It takes buf over.
@@ -112,6 +122,7 @@ type Decoder struct {
 	Decompressor encoding.Compressor // nil: encoding is identity
 	Limit        Limit               // of a message after decompression
 	Hooks        *Hooks              // nil: nobody asks
+	Remote       bool                // as in Encoder
 	// Expansion says when a message of the connection ConnID may be decompressed, Ctx until when it is wanted. Set with Decompressor.
 	Expansion *Expansion
 	ConnID    uint64
@@ -140,6 +151,9 @@ func (i *Decoder) Decode(f Frame, m any) error {
 func (i *Decoder) unmarshal(body []byte, m any) error {
 	if err := i.Codec.Unmarshal(body, m); err != nil {
 		i.Fault = "message_malformed"
+		if wrong, ok := errors.AsType[*encoding.TypeError](err); ok && i.Remote {
+			return status.New(codes.Internal, "unmarshal message: the server receives into a value that is not a message; see its log").WithCause(&LocalError{wrong}).Err()
+		}
 		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
 	}
 	return nil
@@ -149,7 +163,7 @@ func (i *Decoder) unmarshal(body []byte, m any) error {
 func (i *Decoder) expand(body []byte, m any) (int, error) {
 	if i.Decompressor == nil {
 		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
-		return 0, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %q", i.Encoding)
+		return 0, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %s", brief.Quote(i.Encoding))
 	}
 	room := i.roomFor(body)
 	x, err := i.Expansion.begin(i.Ctx, i.ConnID, room)

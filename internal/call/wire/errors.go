@@ -25,3 +25,13 @@ func ContextStatus(ctx context.Context, doing string) error {
 	}
 	return s.WithMessage(text).WithCause(cause).Err()
 }
+
+// A LocalError is the cause of a status whose text leaves something out that peers must not read, such as names of Go
+// types: Err is for this process's log.
+type LocalError struct{ Err error }
+
+// Error implements error.
+func (e *LocalError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *LocalError) Unwrap() error { return e.Err }
