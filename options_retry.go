@@ -64,9 +64,10 @@ func WithoutRetry() CallOption {
 	return callOption(func(c *callConfig) { c.Retry = client.RetryChoice{Never: true} })
 }
 
-// WithMaxRetryDelay bounds how long a server may ask a call to wait before its next attempt (grpc-retry-pushback-ms,
-// google.rpc.RetryInfo). A server that asks for more gets no other attempt: the call ends with the status at hand.
-// Attempts under a hedging policy are bounded in the same way. 0 means one minute; a negative value is an error.
+// WithMaxRetryDelay bounds how long servers may ask a call to wait before further attempts (grpc-retry-pushback-ms,
+// google.rpc.RetryInfo), all pauses of the call together. A server that asks for more gets no other attempt: the call ends
+// with the status at hand. Attempts under a hedging policy are bounded in the same way. 0 means 10 seconds; a negative
+// value is an error.
 func WithMaxRetryDelay(d time.Duration) CallOption {
 	return callOption(func(c *callConfig) {
 		if d < 0 {

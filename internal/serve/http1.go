@@ -25,7 +25,10 @@ func newHTTP1(s *Server, h http.Handler, logger *slog.Logger) *http1Server {
 	return &http1Server{
 		owner: s,
 		server: &http.Server{
-			Handler: h,
+			Handler: admitted{h},
+			ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+				return context.WithValue(ctx, http1Key{}, nc.(*countedConn).of)
+			},
 			// A peer that has begun and does not go on is not waited for.
 			ReadHeaderTimeout: limits.HeaderTimeout,
 			MaxHeaderBytes:    int(limits.HeaderListHard),
@@ -35,6 +38,35 @@ func newHTTP1(s *Server, h http.Handler, logger *slog.Logger) *http1Server {
 		conns: &handOver{conns: make(chan net.Conn), closed: make(chan struct{})},
 	}
 }
+
+// http1Key finds the connection of a request in its context.
+type http1Key struct{}
+
+// admitted runs a handler when the server's limit of handlers allows, as for requests of HTTP/2.
+type admitted struct{ http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := r.Context().Value(http1Key{}).(*connection)
+	t := &http1Task{turn: make(chan struct{})}
+	c.begin(t)
+	select {
+	case <-t.turn:
+	case <-r.Context().Done():
+		if c.withdraw(t) {
+			return // nobody waits for the response
+		}
+		<-t.turn // it is on its way
+	}
+	defer c.finished()
+	a.Handler.ServeHTTP(w, r)
+}
+
+// An http1Task is the turn of a request whose goroutine is net/http's.
+type http1Task struct{ turn chan struct{} } // closed when it has come
+
+// Run implements Task.
+func (t *http1Task) Run() { close(t.turn) }
 
 // serve takes a connection over.
 func (s *http1Server) serve(nc net.Conn) {

@@ -2,11 +2,13 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -241,4 +243,73 @@ func TestHTTPHandlersAreLimited(t *testing.T) {
 			t.Errorf("got %s with %d at a time, want %s with 2", s, most.Load(), want)
 		}
 	})
+}
+
+// Requests of HTTP/1.1 count among the handlers that run on the server, and wait their turn.
+func TestHTTP1CountsAmongHandlers(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, release := make(chan string, 10), make(chan struct{})
+	s := testServer(t, withHTTP(func(_ http.ResponseWriter, r *http.Request) {
+		begun <- r.URL.Path
+		<-release
+	}), func(c *Config) { c.Logger, c.MaxRunning = slog.New(slog.DiscardHandler), 1 })
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(lis) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	done := make(chan error, 10) // capacity: one for each request
+	get := func(ctx context.Context, path string) {
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://"+lis.Addr().String()+path, nil)
+		if err == nil {
+			var res *http.Response
+			if res, err = client.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}
+		done <- err
+	}
+	go get(t.Context(), "/first")
+	if got := <-begun; got != "/first" {
+		t.Fatalf("%s began", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go get(ctx, "/leaves")
+	waitFor(t, "the second waits", func() bool { return s.admission.waiting.Load() == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the request that was given up: %v", err)
+	}
+	waitFor(t, "it has left", func() bool { return s.admission.waiting.Load() == 0 })
+	go get(t.Context(), "/second")
+	waitFor(t, "the third waits", func() bool { return s.admission.waiting.Load() == 1 })
+	if len(begun) > 0 {
+		t.Errorf("%s began beside the first", <-begun)
+	}
+	close(release)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := <-begun; got != "/second" {
+		t.Errorf("%s began, want /second", got)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil || s.OpenCalls() != 0 {
+		t.Errorf("Serve: %v; %d open", err, s.OpenCalls())
+	}
+}
+
+// waitFor waits for what happens on a real network.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !done(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not in 10 s", what)
+		}
+	}
 }

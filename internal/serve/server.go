@@ -178,8 +178,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.drain("the server is shutting down")
 	}
 	if s.http1 != nil {
-		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well.
-		defer s.http1.shutdown(ctx)
+		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well. It runs beside ours, as
+		// its requests count among the handlers that are waited for.
+		ended := make(chan struct{}) // closed when it has returned
+		go func() {
+			defer close(ended)
+			s.http1.shutdown(ctx)
+		}()
+		defer func() { <-ended }()
 	}
 	err := s.await(ctx)
 	if err != nil {

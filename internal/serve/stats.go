@@ -30,6 +30,10 @@ func (s *stats) add(token string) {
 // count is told of ends by the transport.
 func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 	s.stats.add(err.Token)
+	if err.Token == "server_memory" || err.Token == "connection_memory" {
+		s.log(slog.LevelWarn, err.Token, "naru: call ended to free memory", "reason", err.Token, "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
+		return
+	}
 	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal {
 		return
 	}

@@ -109,6 +109,9 @@ func (a *attempt) Head(h *transport.ResponseHead, end bool) {
 	a.foreign = !isGRPC(h.Fields)
 	if h.Oversize != nil {
 		a.foreign = false
+	}
+	// A response that is only trailers is judged by what came of them, see limited.
+	if h.Oversize != nil && !(end && wire.FieldValue(h.Fields, wire.FieldStatus) != "") {
 		a.problem = &wire.Problem{Code: codes.ResourceExhausted, Text: "response header: " + h.Oversize.Error()}
 		a.wakeLocked()
 	}

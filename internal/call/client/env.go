@@ -68,7 +68,7 @@ type Settings struct {
 	Metadata         []string
 	Credentials      []credentials.PerRPC
 	Authority        string        // "": the client's
-	MaxRetryDelay    time.Duration // the longest pause a server may ask for before a retry; 0: one minute
+	MaxRetryDelay    time.Duration // how long servers may make the call wait before retries, in all; 0: 10 s
 
 	Hooks *wire.Hooks // nil: nobody asks
 	Retry RetryChoice
@@ -78,7 +78,8 @@ type Settings struct {
 	// OnAttempt is told when an attempt was sent and when it ended, by several goroutines at once under a
 	// hedging policy; nil: nobody asks.
 	OnAttempt func(AttemptInfo)
-	// OnPeer is told the connection of each attempt and how many there were so far; nil: nobody asks.
+	// OnPeer is told the connection of each attempt and how many there were so far; nil: nobody asks. It is not the
+	// program's code: it may be called with the runner's lock held, stores what it is told, and calls nothing.
 	OnPeer func(info *transport.ConnInfo, attempts int)
 }
 

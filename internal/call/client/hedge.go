@@ -71,8 +71,10 @@ func (r *runner) hedgeLocked(a *attempt, err error) verdict {
 	h.failed++
 	h.lastErr = err
 	push, pushed, stop := pushback(a.lastFields())
-	if stop || push > r.maxRetryDelay() {
+	if stop || push > r.maxRetryDelay()-r.retry.asked {
 		h.stopped = true
+	} else {
+		r.retry.asked += push
 	}
 	if !r.hedging.NonFatal.Has(status.Code(err)) && !a.unprocessed() {
 		r.retry.seen = h.failed

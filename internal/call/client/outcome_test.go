@@ -32,6 +32,9 @@ func TestTrailersOverTheLimit(t *testing.T) {
 			if !only {
 				a.TrailersOver(rawFields(tt.fields...), over)
 			}
+			if a.problem != nil && tt.fields[0] == wire.FieldStatus {
+				t.Errorf("%v, trailers only: %t: a stream would end with %v", tt.fields, only, a.problem.Status())
+			}
 			s := a.outcome("")
 			if s.Code() != tt.code || !strings.Contains(s.Message(), "WithMaxHeaderListSize") || !strings.HasPrefix(s.Message(), tt.text) {
 				if only && tt.fields[0] == "a" {

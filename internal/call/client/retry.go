@@ -16,11 +16,12 @@ import (
 
 // retrying is what a call knows of its attempts (gRFC A6).
 type retrying struct {
-	policy  *RetryPolicy // nil: transparent retries only
-	seen    int          // attempts that a server may have acted on
-	step    int          // failures since the beginning or the last pushback: the backoff's exponent
-	refused int          // attempts a server's library refused without looking at them
-	lost    string       // why the attempt before failed; "": it did not
+	policy  *RetryPolicy  // nil: transparent retries only
+	seen    int           // attempts that a server may have acted on
+	step    int           // failures since the beginning or the last pushback: the backoff's exponent
+	refused int           // attempts a server's library refused without looking at them
+	asked   time.Duration // what servers have asked to wait, all pauses together
+	lost    string        // why the attempt before failed; "": it did not
 }
 
 // remember keeps why an attempt failed for the status of the call, should the next one fail as well.
@@ -83,9 +84,10 @@ func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause ti
 		return 0, false
 	}
 	asked := max(push, retryDelay(err))
-	if asked > c.maxRetryDelay() {
+	if asked > c.maxRetryDelay()-c.retry.asked {
 		return 0, false // to come back earlier than asked would only add to the load
 	}
+	c.retry.asked += asked
 	if pushed {
 		c.retry.step = 0
 		pause = push
@@ -102,8 +104,9 @@ func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause ti
 	return pause, true
 }
 
-// defaultMaxRetryDelay is how long a server may make a call wait before its next attempt, see Settings.
-const defaultMaxRetryDelay = time.Minute
+// defaultMaxRetryDelay is how long servers may make a call wait in all, see Settings. A call that has no deadline, and
+// whose author does not know that it is repeated, must not be held for minutes.
+const defaultMaxRetryDelay = 10 * time.Second
 
 func (c *call) maxRetryDelay() time.Duration {
 	if c.set.MaxRetryDelay > 0 {

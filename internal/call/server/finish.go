@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -72,6 +73,9 @@ func (c *Call) sendOK(reply *mem.Buf) {
 
 // sendStatus ends the stream with a status that is not OK.
 func (c *Call) sendStatus(s *status.Status) {
+	if push := c.pushback(); push != nil && s.Code() == codes.ResourceExhausted {
+		c.trailer = metadata.Join(c.trailer, push)
+	}
 	f := final{status: s, header: c.header, trailer: c.trailer, headSent: c.headSent, excess: c.unsent, deadline: c.deadline}
 	if !c.headSent {
 		f.head = c.bareHead(false, 0)

@@ -1,10 +1,31 @@
 package server
 
 import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
 )
+
+// shedDelay is when the client of a call that was ended for want of memory may come back: in one to two seconds, so that
+// those that were ended together do not return together.
+func shedDelay() time.Duration {
+	return time.Second + time.Duration(rand.Int64N(int64(time.Second/time.Millisecond)))*time.Millisecond
+}
+
+// pushback is the trailer that says the same to clients that read no RetryInfo, nil if nothing is to be said (gRFC A6).
+func (c *Call) pushback() metadata.MD {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.problem == nil || c.problem.RetryAfter == 0 {
+		return nil
+	}
+	return metadata.Pairs(wire.FieldPushback, strconv.FormatInt(c.problem.RetryAfter.Milliseconds(), 10))
+}
 
 var _ transport.Shedder = (*Call)(nil)
 
@@ -17,7 +38,7 @@ func (c *Call) Shed(err *transport.Error) {
 		return
 	}
 	if c.problem == nil {
-		c.problem = &wire.Problem{Code: codes.ResourceExhausted, Text: err.Reason}
+		c.problem = &wire.Problem{Code: codes.ResourceExhausted, Text: err.Reason, RetryAfter: shedDelay()}
 	}
 	n := c.messages.Drop()
 	c.progressLocked()

@@ -4,10 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // PROTOCOL-HTTP2.md:
@@ -64,12 +67,32 @@ type Reassembler struct {
 
 // A Problem is what is wrong with what the peer sent.
 type Problem struct {
-	Code codes.Code
-	Text string
+	RetryAfter time.Duration // when the peer may try again, 0: nothing is said
+	Code       codes.Code
+	Text       string
 }
 
 // Status is the status of a call that has the problem.
-func (p *Problem) Status() *status.Status { return status.New(p.Code, p.Text) }
+func (p *Problem) Status() *status.Status {
+	s := status.New(p.Code, p.Text)
+	if p.RetryAfter > 0 {
+		if told, err := s.WithDetails(retryInfo(p.RetryAfter)); err == nil { // it is marshalled already
+			return told
+		}
+	}
+	return s
+}
+
+// retryInfo is a google.rpc.RetryInfo, built from its bytes since nothing here links its type:
+// retry_delay (1) is a google.protobuf.Duration.
+func retryInfo(d time.Duration) *anypb.Any {
+	delay := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(d/time.Second))
+	delay = protowire.AppendVarint(protowire.AppendTag(delay, 2, protowire.VarintType), uint64(d%time.Second))
+	return &anypb.Any{
+		TypeUrl: "type.googleapis.com/google.rpc.RetryInfo",
+		Value:   protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), delay),
+	}
+}
 
 // Add takes over the bytes of one Data call. It returns a problem when they break the framing; the
 // stream must be ended then.
