@@ -169,7 +169,7 @@ func (s *noStream) Send(out *transport.Out) error {
 func (s *noStream) ID() uint32                      { return 1 }
 func (s *noStream) AwaitSend(<-chan struct{}) error { return nil }
 func (s *noStream) Consumed(int)                    {}
-func (s *noStream) Want(int)                        {}
+func (s *noStream) Want(int64, int64)               {}
 func (s *noStream) Reset(uint32, string)            {}
 func (s *noStream) Release()                        {}
 func (s *noStream) Conn() *transport.ConnInfo       { return s.info }

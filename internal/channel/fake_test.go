@@ -77,7 +77,7 @@ func (s *fakeStream) Send(body *mem.Buf, _ bool) error { body.Free(); return nil
 func (s *fakeStream) ID() uint32                       { return 1 }
 func (s *fakeStream) AwaitSend(<-chan struct{}) error  { return nil }
 func (s *fakeStream) Consumed(int)                     {}
-func (s *fakeStream) Want(int)                         {}
+func (s *fakeStream) Want(int64, int64)                {}
 func (s *fakeStream) Reset(uint32, string)             { s.reset.Store(true) }
 func (s *fakeStream) Release()                         {}
 func (s *fakeStream) Conn() *transport.ConnInfo        { return s.conn.Info() }

@@ -120,8 +120,9 @@ func apply(c *Conn, ev *Event) error {
 			s = c.Stream(ev.StreamID)
 		}
 		if s != nil {
+			begin := s.Received() // or so
 			c.Delivered(s, len(ev.Data))
-			c.Want(s, int64(ev.FlowLen)) // it may, or may not, come
+			c.Want(s, begin, begin+int64(ev.FlowLen)) // it may, or may not, come
 			c.Consumed(s, int64(len(ev.Data)))
 		}
 		if s != nil && ev.End {

@@ -148,7 +148,7 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 		return nil, s.lengthError()
 	}
 	if dataLen < flowLen {
-		c.recv.Padding(&s.recv, c.Now)
+		c.recv.Padding(&s.recv, int64(flowLen-dataLen), c.Now)
 	}
 	return s, nil
 }

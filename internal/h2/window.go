@@ -11,8 +11,8 @@ import (
 // to Consumed once, also after the stream has ended.
 func (c *Conn) Delivered(s *Stream, n int) { c.recv.Delivered(&s.recv, int64(n), c.Now) }
 
-// Want notes that a message is being received on s that lacks n bytes.
-func (c *Conn) Want(s *Stream, n int64) { c.recv.Want(&s.recv, n, c.Now) }
+// Want notes where in the data of s the message lies that is being received.
+func (c *Conn) Want(s *Stream, begin, end int64) { c.recv.Want(&s.recv, begin, end, c.Now) }
 
 // Consumed notes that the program has taken n bytes of s.
 func (c *Conn) Consumed(s *Stream, n int64) { c.recv.Consumed(&s.recv, n, c.Now) }

@@ -91,9 +91,10 @@ type StreamControl interface {
 	// Consumed returns receive credit: n bytes handed to Sink.Data are no longer held.
 	// Every byte must be returned once, also after the stream ended.
 	Consumed(n int)
-	// Want tells that a message of n more bytes is accepted and awaited, so that the
-	// peer is given a stream window large enough for it.
-	Want(n int)
+	// Want tells that a message is accepted and awaited, so that the peer is given a stream
+	// window large enough for it. It lies from offset begin to end of all bytes that the
+	// stream's Sink is handed. Data may be called meanwhile, with more of it or with the rest.
+	Want(begin, end int64)
 	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
 	// a call already on its way may still arrive. No-op on a finished stream.
 	Reset(code uint32, token string)

@@ -88,8 +88,8 @@ func (a *attempt) reset(limit wire.Limit) {
 func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, number int, at time.Time) {
 	a.mu.Lock()
 	a.stream, a.peer, a.number, a.sent = s, peer, number, at
-	if n := a.messages.Want(); n > 0 {
-		s.Want(n)
+	if begin, end, ok := a.messages.Want(); ok {
+		s.Want(begin, end) // the transport may have received more of it, which waits for mu
 	}
 	a.mu.Unlock()
 }
@@ -174,8 +174,8 @@ func (a *attempt) addLocked(p []byte) {
 		return
 	}
 	if a.stream != nil {
-		if n := a.messages.Want(); n > 0 {
-			a.stream.Want(n)
+		if begin, end, ok := a.messages.Want(); ok {
+			a.stream.Want(begin, end)
 		}
 	}
 	if !a.single && a.messages.Ready() {

@@ -130,10 +130,10 @@ func (c *Call) Data(p []byte, end bool) {
 	c.delivered = end // nothing below touches the stream without mu
 	c.got += len(p)
 	c.fail(c.messages.Add(p))
-	if n := c.messages.Want(); n > 0 && c.problem == nil {
+	if begin, end, ok := c.messages.Want(); ok && c.problem == nil {
 		// RFC 9113 §6.9.1 lets a sender wait for ever: a message larger than the window never
 		// becomes complete unless the window grows with it.
-		c.stream.Want(n)
+		c.stream.Want(begin, end)
 	}
 	if end {
 		c.endLocked()

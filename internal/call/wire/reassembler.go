@@ -55,9 +55,10 @@ type Reassembler struct {
 	need  int        // bytes missing of the last message in cur
 	npre  int        // bytes of pre that have arrived
 	pre   [prefixLen]byte
-	count int // messages completed since the stream began
-	asked int // count when Want last told of the message that followed
-	ahead int // taken from mem.Ahead for cur
+	total int64 // bytes that have arrived since the stream began
+	count int   // messages completed since then
+	asked int   // count when Want last told of the message that followed
+	ahead int   // taken from mem.Ahead for cur
 
 	// reader half
 	rd    *mem.Buf
@@ -97,6 +98,7 @@ func retryInfo(d time.Duration) *anypb.Any {
 // Add takes over the bytes of one Data call. It returns a problem when they break the framing; the
 // stream must be ended then.
 func (in *Reassembler) Add(p []byte) *Problem {
+	in.total += int64(len(p))
 	for len(p) > 0 {
 		if in.need == 0 {
 			n := copy(in.pre[in.npre:], p)
@@ -197,13 +199,14 @@ func (in *Reassembler) settleAhead() {
 // Partial reports whether the stream, if it ended now, would end inside a message.
 func (in *Reassembler) Partial() bool { return in.need > 0 || in.npre > 0 }
 
-// Want returns how many bytes are missing of a message that has begun, once for each message.
-func (in *Reassembler) Want() int {
+// Want returns where in the stream's data a message lies that has begun and is not complete. ok is true once for
+// each message.
+func (in *Reassembler) Want() (begin, end int64, ok bool) {
 	if in.need == 0 || in.asked == in.count+1 {
-		return 0
+		return 0, 0, false
 	}
 	in.asked = in.count + 1
-	return in.need
+	return in.total - int64(len(in.cur.B)-in.whole), in.total + int64(in.need), true
 }
 
 // Ready reports whether Take would return a buffer.

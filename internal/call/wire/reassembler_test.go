@@ -201,16 +201,19 @@ func FuzzInbox(f *testing.F) {
 func TestInboxWants(t *testing.T) {
 	in := Reassembler{Limit: Limit{Bytes: 1000}}
 	wire := framed(make([]byte, 100), make([]byte, 200), nil, make([]byte, 300))
-	for _, step := range []struct{ upTo, want int }{
-		{3, 0},     // half a prefix
-		{50, 55},   // 45 of 100 bytes
-		{80, 0},    // asked already
-		{150, 160}, // the first ends, 40 of the second are here
-		{309, 0},   // one byte is missing
-		{315, 0},   // the second and an empty one have ended
-		{318, 0},   // half a prefix
-		{321, 299}, // one of 300
-		{len(wire), 0},
+	for _, step := range []struct {
+		upTo       int
+		begin, end int64
+	}{
+		{3, 0, 0},       // half a prefix
+		{50, 0, 105},    // 45 of 100 bytes
+		{80, 0, 0},      // asked already
+		{150, 105, 310}, // the first ends, 40 of the second are here
+		{309, 0, 0},     // one byte is missing
+		{315, 0, 0},     // the second and an empty one have ended
+		{318, 0, 0},     // half a prefix
+		{321, 315, 620}, // one of 300
+		{len(wire), 0, 0},
 	} {
 		have := 0
 		if in.cur != nil {
@@ -223,8 +226,8 @@ func TestInboxWants(t *testing.T) {
 		if pr := in.Add(wire[have:step.upTo]); pr != nil {
 			t.Fatal(pr.Text)
 		}
-		if got := in.Want(); got != step.want {
-			t.Errorf("at byte %d: wants %d, want %d", step.upTo, got, step.want)
+		if begin, end, ok := in.Want(); begin != step.begin || end != step.end || ok != (end > 0) {
+			t.Errorf("at byte %d: wants %d to %d (%t), want %d to %d", step.upTo, begin, end, ok, step.begin, step.end)
 		}
 	}
 	in.Drop()

@@ -70,9 +70,15 @@ type Stream struct {
 	window int64 // what the peer may still send
 	target int64 // what window aims at while nothing is held
 	held   int64 // received, and not taken by the program
-	done   int64 // of held, at least this is in complete messages
-	need   int64 // missing of the message that is being received; 0: none is, or it has not said
+	coming int64 // of the DATA frame being received: charged to window, and neither held nor dropped yet
 	lent   int64 // what the window was extended by for messages that the program has not taken
+
+	// Offsets in the stream's data, so that it does not matter when the program says where a message lies: the program
+	// and the frames that follow run on different goroutines.
+	got      int64 // received
+	msgBegin int64 // of the message being received, as Want said last
+	msgEnd   int64 // got or less: it is complete, or the program has not said
+
 	unused int64 // of lent, what a slow peer was given and has not used; it counts when it comes
 	began  int64 // when held was last 0, or the program last took something
 	asked  int64 // need when the window was last extended
@@ -100,7 +106,7 @@ func (c *Conn) Open(s *Stream, id uint32) {
 
 // String describes s for logs.
 func (s *Stream) String() string {
-	return fmt.Sprintf("window %d of %d, held %d (%d complete), lacks %d, lent %d", s.window, s.target, s.held, s.done, s.need, s.lent)
+	return fmt.Sprintf("window %d of %d, held %d (%d complete), lacks %d, lent %d", s.window, s.target, s.held, s.done(), s.need(), s.lent)
 }
 
 // Window returns what the peer may still send on s.
@@ -137,6 +143,7 @@ func (c *Conn) ReceiveOn(s *Stream, n int64) bool {
 		return false
 	}
 	s.window -= n
+	s.coming = n
 	used := min(n, s.unused)
 	s.unused -= used
 	c.unused -= used
@@ -144,23 +151,24 @@ func (c *Conn) ReceiveOn(s *Stream, n int64) bool {
 }
 
 // Padding notes that n bytes of what was received on s were dropped.
-func (c *Conn) Padding(s *Stream, now int64) { c.settle(s, now) }
+func (c *Conn) Padding(s *Stream, n, now int64) {
+	s.coming -= n
+	c.settle(s, now)
+}
 
 // Delivered notes that n bytes on s go to the program, before they do.
 func (c *Conn) Delivered(s *Stream, n, now int64) {
 	if s.held == 0 {
 		s.began = now
 	}
-	if n >= s.need {
-		s.done = s.held + s.need // what comes after it may be the beginning of another message
-	}
+	s.coming -= n
+	s.got += n
 	s.held += n
 	c.held += n
-	if s.need -= n; s.need > 0 {
+	if s.need() > 0 {
 		c.ask(s, now)
 		return
 	}
-	s.need = 0
 	if s.phase != fits {
 		s.phase = fits
 		c.setUnused(s, 0)
@@ -168,13 +176,25 @@ func (c *Conn) Delivered(s *Stream, n, now int64) {
 	}
 }
 
-// Want notes that the message being received on s lacks n bytes.
-func (c *Conn) Want(s *Stream, n, now int64) {
-	if s.closed || n <= 0 {
+// Want notes that the message being received on s lies from offset begin to end of the stream's data. It may come
+// after more of the message, or all of it, was received.
+func (c *Conn) Want(s *Stream, begin, end, now int64) {
+	if s.closed || end <= max(s.got, s.msgEnd) {
 		return
 	}
-	s.need = n
+	s.msgBegin, s.msgEnd = begin, end
 	c.ask(s, now)
+}
+
+// need returns what is missing of the message being received; 0: none is, or the program has not said.
+func (s *Stream) need() int64 { return max(0, s.msgEnd-s.got) }
+
+// done returns how much of held is in complete messages.
+func (s *Stream) done() int64 {
+	if s.need() == 0 {
+		return s.held
+	}
+	return min(max(0, s.msgBegin-(s.got-s.held)), s.held)
 }
 
 // leftover is the part of Initial that must be open beyond a message. Window has to be left over when a message
@@ -184,7 +204,8 @@ const leftover = 8
 
 // isTight reports whether the message being received needs more than the window.
 func (c *Conn) isTight(s *Stream) bool {
-	return s.need > 0 && s.need+c.cfg.Initial/leftover > s.window
+	need := s.need()
+	return need > 0 && need+c.cfg.Initial/leftover > s.window
 }
 
 // ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
@@ -193,7 +214,7 @@ func (c *Conn) ask(s *Stream, now int64) {
 	if s.closed || s.phase == waiting || !c.isTight(s) {
 		return
 	}
-	if s.need+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done) {
+	if s.need()+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done()) {
 		c.settle(s, now)
 		return
 	}
@@ -208,11 +229,11 @@ func (c *Conn) ask(s *Stream, now int64) {
 
 // extend opens the window of s for the message it lacks and Initial beyond, if there is memory for it.
 func (c *Conn) extend(s *Stream, now int64) bool {
-	n := min(s.need+c.cfg.Initial, MaxWindow) - s.window
+	n := min(s.need()+c.cfg.Initial, MaxWindow) - s.window
 	if n > 0 && !c.fitsMemory(s, n) {
 		return false
 	}
-	s.phase, s.asked, s.lentAt = extended, s.need, now
+	s.phase, s.asked, s.lentAt = extended, s.need(), now
 	if n > 0 {
 		s.lent += n
 		c.lent += n
@@ -224,11 +245,12 @@ func (c *Conn) extend(s *Stream, now int64) bool {
 // fitsMemory reports whether n more bytes may be lent for s. When nothing is lent, one message may be larger than
 // the budget. Streams whose program leaves complete messages get no more than half of it, and with Max of them nothing.
 func (c *Conn) fitsMemory(s *Stream, n int64) bool {
-	if s.done > c.cfg.Max || c.cfg.Unlimited {
-		return s.done <= c.cfg.Max
+	done := s.done()
+	if done > c.cfg.Max || c.cfg.Unlimited {
+		return done <= c.cfg.Max
 	}
 	most := c.budget()
-	if s.done > s.target {
+	if done > s.target {
 		most /= 2
 	}
 	used := c.lent - c.unused
@@ -254,7 +276,7 @@ func (c *Conn) serve(now int64) {
 		case s.phase != waiting: // complete, or over
 		case stop || !c.extend(s, now):
 			left = append(left, s)
-			stop = stop || s.done <= s.target
+			stop = stop || s.done() <= s.target
 		}
 	}
 	clear(c.waiting[len(left):])
@@ -267,7 +289,6 @@ func (c *Conn) serve(now int64) {
 func (c *Conn) Consumed(s *Stream, n, now int64) {
 	c.held -= n
 	s.held -= n
-	s.done = max(0, s.done-n)
 	s.began = now
 	pay := min(n, s.lent)
 	s.lent -= pay
@@ -282,7 +303,7 @@ func (c *Conn) Consumed(s *Stream, n, now int64) {
 
 // settle announces what s may have again, if it is half of the window or the message needs it.
 func (c *Conn) settle(s *Stream, now int64) {
-	n := s.target + s.lent - s.held - s.window
+	n := s.target + s.lent - s.held - s.coming - s.window
 	if s.closed || n <= 0 || n < s.target/2 && !c.isTight(s) {
 		return
 	}
@@ -328,7 +349,7 @@ func (c *Conn) Close(s *Stream, now int64) {
 	if s.closed {
 		return
 	}
-	s.closed, s.need, s.done, s.phase = true, 0, s.held, fits
+	s.closed, s.msgEnd, s.phase = true, 0, fits
 	c.setUnused(s, 0)
 	c.grown -= s.target - c.cfg.Initial
 	c.lent -= max(0, s.lent-s.held)

@@ -47,7 +47,7 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 	var end []*Stream
 	first := c.waiting[0]
 	used := c.lent - c.unused
-	free := max(used-most/10*9, min(used, used+first.need+c.cfg.Initial-first.window-most))
+	free := max(used-most/10*9, min(used, used+first.need()+c.cfg.Initial-first.window-most))
 	for _, i := range Slowest(holders) {
 		if free <= 0 {
 			break
@@ -61,7 +61,7 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 // isSlow reports whether the message of s comes too slowly to keep others waiting.
 func (s *Stream) isSlow(now int64) bool {
 	elapsed := now - s.lentAt
-	return elapsed >= slowAfter && float64(s.asked-s.need) < slowRate*float64(elapsed)/1e9
+	return elapsed >= slowAfter && float64(s.asked-s.need()) < slowRate*float64(elapsed)/1e9
 }
 
 // A Holder is a stream that holds memory: of its peer's message, or of a response its peer does not take.

@@ -21,7 +21,8 @@ var update = flag.Bool("update", false, "write what happens into the traces")
 //	conn INITIAL MAX MEMORY [unlimited]   begins a connection
 //	open ID                               begins a stream
 //	recv ID N                             N bytes come and go to the program
-//	want ID N                             the message being received lacks N bytes
+//	want ID N                             the message that began in the last recv lacks N bytes
+//	late ID BEGIN END                     the program says only now that a message lies from BEGIN to END of the data
 //	take ID N                             the program takes N bytes
 //	close ID                              the peer sends no more
 //	gone ID                               the stream is over; what it holds is dropped
@@ -58,13 +59,14 @@ type trace struct {
 	c       Conn
 	streams map[uint32]*Stream
 	gone    map[uint32]*Stream
+	last    map[uint32]int64 // bytes of the last recv
 	now     int64
 	short   bool
 	out     []string
 }
 
 func newTrace(t *testing.T) *trace {
-	return &trace{t: t, streams: map[uint32]*Stream{}, gone: map[uint32]*Stream{}, now: 1e12}
+	return &trace{t: t, streams: map[uint32]*Stream{}, gone: map[uint32]*Stream{}, last: map[uint32]int64{}, now: 1e12}
 }
 
 func (tr *trace) run(script string) string {
@@ -146,9 +148,12 @@ func (tr *trace) streamCommand(name string, args []string) {
 			tr.note("above the window of %d", s.Window())
 		} else {
 			tr.c.Delivered(s, n, tr.now)
+			tr.last[id] = n
 		}
 	case "want":
-		tr.c.Want(s, n, tr.now)
+		tr.c.Want(s, max(s.msgEnd, s.got-tr.last[id]), s.got+n, tr.now)
+	case "late":
+		tr.c.Want(s, n, tr.number(args[2]), tr.now)
 	case "take":
 		tr.c.Consumed(s, n, tr.now)
 	case "close":

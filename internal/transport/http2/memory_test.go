@@ -83,7 +83,7 @@ func (w *wanter) Data(p []byte, end bool) {
 	first := w.got == 0
 	w.got += len(p)
 	if first && w.got < w.size {
-		w.stream.Want(w.size - w.got)
+		w.stream.Want(0, int64(w.size))
 	}
 	if end {
 		w.stream.Consumed(w.got)

@@ -129,15 +129,16 @@ func (s *stream) Consumed(n int) {
 	before := len(c.h.Out)
 	c.h.Consumed(&s.Stream, int64(n))
 	c.tellHeldLocked()
+	c.watchFlowLocked()
 	c.flushIfLocked(len(c.h.Out) > before)
 }
 
 // Want implements transport.StreamControl.
-func (s *stream) Want(n int) {
+func (s *stream) Want(begin, end int64) {
 	c := s.c
 	c.lock()
 	before := len(c.h.Out)
-	c.h.Want(&s.Stream, int64(n))
+	c.h.Want(&s.Stream, begin, end)
 	c.watchFlowLocked()
 	c.flushIfLocked(len(c.h.Out) > before)
 }

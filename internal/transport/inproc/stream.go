@@ -126,8 +126,8 @@ func (e clientEnd) AwaitSend(done <-chan struct{}) error { return e.s.up.await(d
 func (e serverEnd) AwaitSend(done <-chan struct{}) error { return e.s.down.await(done) }
 func (e clientEnd) Consumed(n int)                       { e.s.down.consumed(n) }
 func (e serverEnd) Consumed(n int)                       { e.s.up.consumed(n) }
-func (e clientEnd) Want(int)                             {} // bytes are never held back here
-func (e serverEnd) Want(int)                             {}
+func (e clientEnd) Want(int64, int64)                    {} // bytes are never held back here
+func (e serverEnd) Want(int64, int64)                    {}
 func (e clientEnd) Release()                             {}
 func (e serverEnd) Release()                             {}
 func (e clientEnd) Conn() *transport.ConnInfo            { return &e.s.conn.clientInfo }
