@@ -15,6 +15,9 @@ func (c *Conn) Check(streams iter.Seq[*Stream]) error {
 		if over := s.window + s.held + s.coming - s.target - s.lent; over > 0 && !s.closed {
 			return fmt.Errorf("stream %d: %v: %d more than was given", s.id, s, over)
 		}
+		if s.phase == waiting && s.lent > s.done() {
+			return fmt.Errorf("stream %d: %v: it waits, and keeps what others wait for", s.id, s)
+		}
 		if s.phase != waiting && !s.closed && c.isTight(s) && s.need()+c.cfg.Initial/leftover > s.target+s.lent-s.held+s.done() && s.need() < MaxWindow/2 {
 			return fmt.Errorf("stream %d: %v: its message cannot come whole, and it does not wait", s.id, s)
 		}

@@ -205,7 +205,7 @@ const leftover = 8
 // isTight reports whether the message being received needs more than the window.
 func (c *Conn) isTight(s *Stream) bool {
 	need := s.need()
-	return need > 0 && need+c.cfg.Initial/leftover > s.window
+	return need > 0 && need-s.coming+c.cfg.Initial/leftover > s.window
 }
 
 // ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
@@ -227,20 +227,24 @@ func (c *Conn) ask(s *Stream, now int64) {
 	c.serve(now)
 }
 
-// extend opens the window of s for the message it lacks and Initial beyond, if there is memory for it.
+// extend opens the window of s for the message it lacks and Initial beyond, if there is memory for it. What was due
+// and had not been announced is not lent: all that is comes back when the program has taken the message, and while s
+// waits for its next one it keeps nothing that others wait for.
 func (c *Conn) extend(s *Stream, now int64) bool {
-	n := min(s.need()+c.cfg.Initial, MaxWindow) - s.window
-	if n > 0 && !c.fitsMemory(s, n) {
+	n := min(s.need()-s.coming+c.cfg.Initial, MaxWindow) - s.window
+	lend := max(0, n-s.due())
+	if lend > 0 && !c.fitsMemory(s, lend) {
 		return false
 	}
 	s.phase, s.asked, s.lentAt = extended, s.need(), now
-	if n > 0 {
-		s.lent += n
-		c.lent += n
-		c.announce(s, n)
-	}
+	s.lent += lend
+	c.lent += lend
+	c.announce(s, n)
 	return true
 }
+
+// due returns what may be announced again.
+func (s *Stream) due() int64 { return s.target + s.lent - s.held - s.coming - s.window }
 
 // fitsMemory reports whether n more bytes may be lent for s. When nothing is lent, one message may be larger than
 // the budget. Streams whose program leaves complete messages get no more than half of it, and with Max of them nothing.
@@ -303,7 +307,7 @@ func (c *Conn) Consumed(s *Stream, n, now int64) {
 
 // settle announces what s may have again, if it is half of the window or the message needs it.
 func (c *Conn) settle(s *Stream, now int64) {
-	n := s.target + s.lent - s.held - s.coming - s.window
+	n := s.due()
 	if s.closed || n <= 0 || n < s.target/2 && !c.isTight(s) {
 		return
 	}
