@@ -2,7 +2,6 @@ package channel
 
 import (
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -30,6 +29,7 @@ func (s *subConn) watchHealth() {
 		s.health.stop()
 		s.health = nil
 	}
+	s.gate.restart()
 	if service == nil {
 		s.tellHealth(connectivity.Ready, nil)
 		return
@@ -56,7 +56,7 @@ func (s *subConn) healthHeard(service string, msg []byte) {
 		s.unhealthy(fmt.Sprintf("health check: the backend says that service %q is %s", service, name), nil)
 		return
 	}
-	s.tellHealth(connectivity.Ready, nil)
+	s.reportHealth(healthReport{state: connectivity.Ready})
 }
 
 // healthEnded: "If the Watch call fails with status UNIMPLEMENTED, the client will act as if health checking is
@@ -66,7 +66,7 @@ func (s *subConn) healthEnded(err error) (again bool) {
 	if unimplemented(err) {
 		s.ch.cfg.Logger.Error("health checking is configured, and the backend does not offer it: taken for healthy",
 			"target", s.ch.name, "address", s.addr.String())
-		s.tellHealth(connectivity.Ready, nil)
+		s.reportHealth(healthReport{state: connectivity.Ready})
 		return false
 	}
 	s.unhealthy("health check: watching ended", err)
@@ -74,11 +74,7 @@ func (s *subConn) healthEnded(err error) (again bool) {
 }
 
 func (s *subConn) unhealthy(text string, err error) {
-	f := &connectivity.Failure{
-		Reason: connectivity.Health, Address: s.addr.String(), Time: time.Now(), Text: text, Err: err,
-	}
-	s.ch.failures.add(f)
-	s.tellHealth(connectivity.TransientFailure, f)
+	s.reportHealth(healthReport{state: connectivity.TransientFailure, text: text, err: err})
 }
 
 func (s *subConn) tellHealth(st connectivity.State, err error) {

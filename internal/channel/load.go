@@ -70,6 +70,9 @@ func (s *subConn) tendSides() {
 	if list := s.list(); len(list) > 0 && !s.stopped {
 		c = list[0]
 	}
+	if c == nil {
+		s.gate.restart() // health is of a connection
+	}
 	if s.health != nil {
 		s.health.tend(c)
 	}

@@ -37,6 +37,7 @@ type subConn struct {
 	lastErr     error              // of the last attempt or connection that failed
 	stopTrim    func()             // the timer that closes additional connections, nil if none
 	health      *side              // nil: health is not watched
+	gate        healthGate         // bounds the changes of health that are told
 	load        *side              // nil: load reports are not wanted
 
 	slots slots
