@@ -36,7 +36,8 @@ type fakeConn struct {
 	why   string // given to Drain
 	slot  chan struct{}
 
-	streams []*fakeStream // opened
+	streams []*fakeStream     // opened
+	opened  func(*fakeStream) // nil: nobody is told
 }
 
 func newFakeConn(addr string, n int) *fakeConn {
@@ -59,6 +60,9 @@ func (c *fakeConn) Open(head *transport.RequestHead, body *mem.Buf, _ bool, sink
 	default:
 	}
 	c.streams = append(c.streams, s)
+	if c.opened != nil {
+		c.opened(s)
+	}
 	return s, nil
 }
 
@@ -69,8 +73,9 @@ type fakeStream struct {
 	body string // of the request, with its prefix
 	sink transport.ClientSink
 
-	begun bool
-	reset atomic.Bool
+	saying sync.Mutex // for those who answer from several goroutines
+	begun  bool
+	reset  atomic.Bool
 }
 
 func (s *fakeStream) Send(body *mem.Buf, _ bool) error { body.Free(); return nil }
@@ -84,12 +89,16 @@ func (s *fakeStream) Conn() *transport.ConnInfo        { return s.conn.Info() }
 
 // answer sends a message.
 func (s *fakeStream) answer(msg string) {
+	s.say(msg)
+	synctest.Wait()
+}
+
+func (s *fakeStream) say(msg string) {
 	if !s.begun {
 		s.begun = true
 		s.sink.Head(&transport.ResponseHead{Status: 200, Fields: []transport.Field{{Name: "content-type", Value: "application/grpc"}}}, false)
 	}
 	s.sink.Data([]byte("\x00\x00\x00\x00"+string(rune(len(msg)))+msg), false)
-	synctest.Wait()
 }
 
 // end ends the call with a status.
@@ -213,6 +222,10 @@ type fakeNet struct {
 	limit uint32            // of streams, for new connections; 0: none
 	dials []string          // "address at time"
 	conns []*fakeConn
+	// opened is told of streams, if it is set; watches are those that report health, and sick the hosts that are not well.
+	opened  func(*fakeStream)
+	watches []*fakeStream
+	sick    map[string]bool
 }
 
 func newFakeNet(t testing.TB) *fakeNet {
@@ -244,6 +257,7 @@ func (n *fakeNet) Dial(ctx context.Context, addr Destination) (transport.ClientC
 	if n.limit > 0 {
 		c.limit = n.limit
 	}
+	c.opened = n.opened
 	n.conns = append(n.conns, c)
 	return c, nil
 }
