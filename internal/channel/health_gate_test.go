@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 )
 
 // flips makes a backend report n changes of its health, pause apart, the last one "serving" if n is even, and returns how
@@ -96,8 +96,8 @@ func TestHealthOfALostConnectionIsForgotten(t *testing.T) {
 		n.stream(1, 0).answer(serving)
 		after(10 * healthInterval)
 		wantState(t, c, connectivity.Ready, "the second connection is healthy, whatever the first one said last")
-		conn, done := mustPick(t, c, call.PickInfo{})
-		done(call.DoneInfo{})
+		conn, done := mustPick(t, c, client.PickInfo{})
+		done(client.DoneInfo{})
 		if conn != n.conn(1) {
 			t.Errorf("picked %v, want the second connection", conn)
 		}
@@ -114,7 +114,7 @@ func TestHealthAfterFlipsIsInTheError(t *testing.T) {
 		flips(c, watch, 100, 0)
 		watch.answer("\x08\x03")
 		after(2 * healthInterval)
-		_, _, err := c.Pick(context.Background(), &call.PickInfo{})
+		_, _, err := c.Pick(context.Background(), &client.PickInfo{})
 		var f *connectivity.Failure
 		if !errors.As(err, &f) || f.Reason != connectivity.Health || !strings.Contains(f.Text, "SERVICE_UNKNOWN") {
 			t.Errorf("Pick: got %v, want SERVICE_UNKNOWN named", err)

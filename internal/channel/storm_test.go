@@ -16,7 +16,7 @@ import (
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
-	"github.com/naru-rpc/naru/internal/call"
+	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -247,7 +247,7 @@ func (s *storm) relimit() {
 
 // pick makes a call: a pick, some time on the connection, the end. Where a host is steady, it must be served.
 func (s *storm) pick(must bool) {
-	info := &call.PickInfo{FullMethod: "/s/m", Attempt: 1 + s.rng.IntN(2), WaitForReady: s.rng.IntN(3) == 0}
+	info := &client.PickInfo{FullMethod: "/s/m", Attempt: 1 + s.rng.IntN(2), WaitForReady: s.rng.IntN(3) == 0}
 	hold := time.Duration(s.rng.IntN(300)) * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	canceled := !must && s.rng.IntN(4) == 0
@@ -274,7 +274,7 @@ func (s *storm) pick(must bool) {
 			after(hold)
 			fc.closeStream()
 		}
-		end := call.DoneInfo{Sent: open, Received: open}
+		end := client.DoneInfo{Sent: open, Received: open}
 		if !open {
 			end.Err = status.Error(codes.Unavailable, "the connection was lost")
 		}
@@ -283,7 +283,7 @@ func (s *storm) pick(must bool) {
 }
 
 // judge checks the error of a pick against what the storm did to it.
-func (s *storm) judge(err error, must, canceled bool, info *call.PickInfo, start time.Time) {
+func (s *storm) judge(err error, must, canceled bool, info *client.PickInfo, start time.Time) {
 	s.failed.Add(1)
 	code := status.Code(err)
 	switch {
@@ -319,7 +319,7 @@ func (s *storm) calm() {
 	after(time.Minute) // longest backoff, ejections, health, watch of health after its backoff
 	for range 3 * len(stormHosts) {
 		conn, done := s.mustServe(hosts)
-		done(call.DoneInfo{Sent: true, Received: true})
+		done(client.DoneInfo{Sent: true, Received: true})
 		if !slices.Contains(hosts, conn.addr) {
 			s.Errorf("when it was calm a call went to %v, which is none of %v", conn, hosts)
 		}
@@ -342,8 +342,8 @@ func (s *storm) wantBounded() {
 	}
 }
 
-func (s *storm) mustServe(hosts []string) (*fakeConn, func(call.DoneInfo)) {
-	conn, done, err := s.c.Pick(context.Background(), &call.PickInfo{
+func (s *storm) mustServe(hosts []string) (*fakeConn, func(client.DoneInfo)) {
+	conn, done, err := s.c.Pick(context.Background(), &client.PickInfo{
 		FullMethod: "/s/m", Attempt: 2, Deadline: time.Now().Add(stormPatience),
 	})
 	if err != nil {
@@ -387,7 +387,7 @@ func (s *storm) end() {
 	if live := s.net.live(); len(live) > 0 {
 		s.Errorf("after Close, connections are left: %v", live)
 	}
-	if _, _, err := s.c.Pick(context.Background(), &call.PickInfo{}); status.Code(err) != codes.Canceled {
+	if _, _, err := s.c.Pick(context.Background(), &client.PickInfo{}); status.Code(err) != codes.Canceled {
 		s.Errorf("call of a closed channel: got %v, want CANCELED", err)
 	}
 	if got := s.c.trying.String(); got != "" {
