@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/channel"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 	"github.com/naru-rpc/naru/status"
@@ -64,7 +65,7 @@ type closer struct{ conn transport.ClientConn }
 
 func (c closer) Close() error {
 	c.conn.Close(&transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "client_closed", Reason: "the client was closed",
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: reason.ClientClosed, Reason: "the client was closed",
 	})
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/handler"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/status"
@@ -89,7 +90,7 @@ func (s *Server) authError(sc *server.Call, err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
-	sc.Log(slog.LevelWarn, "authentication", "naru: authentication failed", "error", err)
+	sc.Log(slog.LevelWarn, reason.Authentication, "naru: authentication failed", "error", err)
 	return status.New(codes.Unauthenticated, "authentication failed").WithCause(err).Err()
 }
 

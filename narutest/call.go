@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
@@ -125,7 +126,7 @@ func (c *Call) Trailer() metadata.MD { return c.call.Trailer() }
 // Cancel ends the call as a client does that cancels it: the context is canceled.
 func (c *Call) Cancel() {
 	c.call.Closed(&transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginPeer, Code: 8, Token: "canceled", Reason: "the client canceled the call",
+		Scope: transport.ScopeStream, Origin: transport.OriginPeer, Code: 8, Token: reason.Canceled, Reason: "the client canceled the call",
 	})
 }
 
@@ -139,7 +140,7 @@ type runner struct {
 }
 
 func (runner) Postpone(*server.Call) bool       { return false }
-func (runner) Problem(string)                   {}
+func (runner) Problem(reason.Code)              {}
 func (runner) Withdraw(*server.Call) bool       { return false } // Run is called at once
 func (runner) Abandoned(*server.Call)           {}
 func (r runner) Dispatch(c *server.Call)        { go c.Run() }
@@ -170,7 +171,7 @@ func (s *noStream) ID() uint32                      { return 1 }
 func (s *noStream) AwaitSend(<-chan struct{}) error { return nil }
 func (s *noStream) Consumed(int)                    {}
 func (s *noStream) Want(int64, int64)               {}
-func (s *noStream) Reset(uint32, string)            {}
+func (s *noStream) Reset(uint32, reason.Code)       {}
 func (s *noStream) Release()                        {}
 func (s *noStream) Conn() *transport.ConnInfo       { return s.info }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/logs"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -172,7 +173,7 @@ func (c *Channel) shutdown() {
 	c.publish(&snapshot{state: connectivity.Shutdown, picker: closedPicker, failure: errClosed})
 	err := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginUser,
-		Token: "client_closed", Reason: "the client was closed",
+		Token: reason.ClientClosed, Reason: "the client was closed",
 	}
 	for s := range maps.Clone(c.subs) {
 		s.shutdown()

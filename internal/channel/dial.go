@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -100,14 +101,14 @@ func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity
 	}
 	var te *transport.Error
 	if errors.As(err, &te) {
-		f.Code, f.Token = te.Code, te.Token
+		f.Code, f.Token = te.Code, string(te.Token)
 		switch te.Token {
-		case "goaway":
+		case reason.GoAway:
 			f.Reason, f.Text = connectivity.GoAway, "the peer ended the connection at once"
-		case "http1":
+		case reason.HTTP1:
 			f.Text, f.Err = "the peer speaks HTTP/1, not HTTP/2: "+te.Reason, te.Cause
 			return f
-		case "tls_alert":
+		case reason.TLSAlert:
 			f.Text, f.Err = "the peer speaks TLS, and this client plaintext (WithPlaintext): "+te.Reason, te.Cause
 			return f
 		}

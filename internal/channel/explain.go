@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -40,33 +41,17 @@ func (c *Channel) FailureCounts() map[connectivity.Reason]uint64 {
 
 // EndLog counts, by token, the connections that have ended and the streams that a rule of this side ended. The zero value is
 // ready. Safe for concurrent use.
-type EndLog struct {
-	mu     sync.Mutex // a leaf lock
-	counts map[string]uint64
-}
+type EndLog struct{ ends reason.Counter }
 
 // Add counts an end. Tokens are this project's own words, so that there are few.
-func (l *EndLog) Add(e *transport.Error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.counts == nil {
-		l.counts = map[string]uint64{}
-	}
-	l.counts[e.Token]++
-}
+func (l *EndLog) Add(e *transport.Error) { l.ends.Add(e.Token) }
 
 // EndCounts returns how often each token ended a connection or, on this side, a stream; never nil.
 func (c *Channel) EndCounts() map[string]uint64 {
-	l := c.cfg.Ends
-	if l == nil {
+	if c.cfg.Ends == nil {
 		return map[string]uint64{}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m := maps.Clone(l.counts); m != nil {
-		return m
-	}
-	return map[string]uint64{}
+	return c.cfg.Ends.ends.Counts()
 }
 
 // asFailure makes a failure of a dial function's error.

@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/resolver"
 )
@@ -83,7 +84,7 @@ func (s *fakeStream) ID() uint32                       { return 1 }
 func (s *fakeStream) AwaitSend(<-chan struct{}) error  { return nil }
 func (s *fakeStream) Consumed(int)                     {}
 func (s *fakeStream) Want(int64, int64)                {}
-func (s *fakeStream) Reset(uint32, string)             { s.reset.Store(true) }
+func (s *fakeStream) Reset(uint32, reason.Code)        { s.reset.Store(true) }
 func (s *fakeStream) Release()                         {}
 func (s *fakeStream) Conn() *transport.ConnInfo        { return s.conn.Info() }
 

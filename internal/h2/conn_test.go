@@ -46,7 +46,7 @@ func wantOut(t *testing.T, c *Conn, why, want string) {
 func wantError(t *testing.T, why string, err error, stream uint32, code frame.ErrCode, token string) {
 	t.Helper()
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.StreamID != stream || e.Code != code || e.Token != token {
+	if !ok || e.StreamID != stream || e.Code != code || string(e.Token) != token {
 		t.Errorf("%s: got %v, want an error of stream %d, %v, %s", why, err, stream, code, token)
 	}
 }

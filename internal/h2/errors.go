@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 )
 
 // An Error is a fault of the peer's that ends a stream or the connection.
@@ -12,7 +13,7 @@ type Error struct {
 	StreamID uint32
 	Code     frame.ErrCode
 	// Token names the rule that fired: short, stable, unique to its detection site.
-	Token  string
+	Token  reason.Code
 	Reason string
 }
 
@@ -23,12 +24,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("stream %d error %v: %s", e.StreamID, e.Code, e.Reason)
 }
 
-func connError(code frame.ErrCode, token, format string, args ...any) *Error {
+func connError(code frame.ErrCode, token reason.Code, format string, args ...any) *Error {
 	return &Error{Code: code, Token: token, Reason: fmt.Sprintf(format, args...)}
 }
 
-func streamError(id uint32, code frame.ErrCode, token, reason string) *Error {
-	return &Error{StreamID: id, Code: code, Token: token, Reason: reason}
+func streamError(id uint32, code frame.ErrCode, token reason.Code, text string) *Error {
+	return &Error{StreamID: id, Code: code, Token: token, Reason: text}
 }
 
 // fromFrame is a frame's fault on the stream it came on.

@@ -112,12 +112,12 @@ func (c *connection) Postpone(sc *server.Call) bool {
 
 // refusing counts a call that is refused on the read loop, and charges it to the peer. Calls with long header lists
 // were counted by the transport, and weigh more.
-func (c *connection) refusing(s transport.ServerStream, token string) {
+func (c *connection) refusing(s transport.ServerStream, token reason.Code) {
 	weight := 1
 	if token == reason.HeaderList {
 		weight = abuse.LongHead
 	} else {
-		c.server.stats.add(token)
+		c.server.ends.Add(token)
 	}
 	if r, ok := s.(transport.Refuser); ok {
 		r.Refused(weight)
@@ -128,7 +128,7 @@ func (c *connection) refusing(s transport.ServerStream, token string) {
 func (c *connection) Unfinished() *server.Unfinished { return &c.unfinished }
 
 // Problem implements call.Dispatcher.
-func (c *connection) Problem(token string) { c.server.stats.add(token) }
+func (c *connection) Problem(token reason.Code) { c.server.ends.Add(token) }
 
 // ConnDone is called by the transport when the connection is gone.
 func (c *connection) ConnDone() {
@@ -136,10 +136,10 @@ func (c *connection) ConnDone() {
 	c.server.remove(c)
 }
 
-func (c *connection) drain(reason string) { c.transport.Drain(reason) }
+func (c *connection) drain(text string) { c.transport.Drain(text) }
 
-func (c *connection) close(reason string) {
+func (c *connection) close(text string) {
 	c.transport.Close(&transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "server_closed", Reason: reason,
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: reason.ServerClosed, Reason: text,
 	})
 }

@@ -23,7 +23,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 		return server.RefuseForGood(c, s, subtype, status.New(codes.ResourceExhausted, "request header: "+head.Oversize.Error()))
 	}
 	if head.Method != "POST" {
-		c.refusing(s, "not_post")
+		c.refusing(s, reason.NotPost)
 		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
 		return server.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %s", brief.Quote(head.Method)),
 			transport.Field{Name: "allow", Value: "POST"})
@@ -31,7 +31,7 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	m := c.server.cfg.Methods[head.Path]
 	if m == nil {
 		if m = c.server.cfg.Unknown; m == nil {
-			c.refusing(s, "unknown_method")
+			c.refusing(s, reason.UnknownMethod)
 			return server.Refuse(c, s, subtype, 200, c.server.unknown(head.Path))
 		}
 	}
@@ -76,7 +76,7 @@ func splitPath(path string) (service, method string, ok bool) {
 // other serves what is not gRPC.
 func (c *connection) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	if c.server.cfg.HTTP == nil {
-		c.refusing(stream, "not_grpc")
+		c.refusing(stream, reason.NotGRPC)
 		return refuseOther(stream, head, end)
 	}
 	return c.serveHTTP(stream, head, end)

@@ -136,12 +136,12 @@ func (h *httpStream) Run() {
 		// http.ErrAbortHandler is the documented way to end a response without a word.
 		if r := recover(); r != nil {
 			if r != http.ErrAbortHandler {
-				h.conn.server.log(slog.LevelError, "http_panic", "naru: http handler panicked", "path", brief.Text(h.req.URL.Path, brief.Most),
+				h.conn.server.log(slog.LevelError, reason.HTTPHandlerPanicked, "naru: http handler panicked", "path", brief.Text(h.req.URL.Path, brief.Most),
 					"peer", h.stream.Conn().Peer(), "panic", r, "stack", string(debug.Stack()))
 			}
 		}
 		if !returned {
-			h.stream.Reset(internalError, "http_handler_aborted")
+			h.stream.Reset(internalError, reason.HTTPHandlerAborted)
 		}
 		h.body.finish()
 		h.cancel(nil)

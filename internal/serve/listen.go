@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) Serve(lis net.Listener) error {
 			return fmt.Errorf("accept on %s: %w", lis.Addr(), err)
 		}
 		pause = min(max(firstPause, 2*pause), longPause)
-		s.log(slog.LevelWarn, "accept", "naru: accept failed; trying again", "address", lis.Addr().String(), "pause", pause, "error", err)
+		s.log(slog.LevelWarn, reason.Accept, "naru: accept failed; trying again", "address", lis.Addr().String(), "pause", pause, "error", err)
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:

@@ -86,7 +86,7 @@ func (r *rawCall) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed != nil {
-		return "closed: " + r.closed.Token
+		return "closed: " + string(r.closed.Token)
 	}
 	s := fmt.Sprintf("%d %s", r.status, r.head["content-type"])
 	if len(r.body) > 0 {

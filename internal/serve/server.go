@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
@@ -59,7 +60,7 @@ type Server struct {
 	accepted atomic.Uint64
 
 	admission admission // has a lock of its own
-	stats     stats     // has a lock of its own
+	ends      reason.Counter
 
 	// guarded by mu
 	mu         sync.Mutex

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/internal/logs"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -56,7 +57,7 @@ func TestEndsAreLoggedOnceInAWhile(t *testing.T) {
 		s := testServer(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		info := &transport.ConnInfo{Remote: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 99}}
 		end := func(token string) {
-			s.count(info, &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Token: token, Reason: strings.Repeat("x", 10_000)})
+			s.count(info, &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Token: reason.Code(token), Reason: strings.Repeat("x", 10_000)})
 		}
 		for range 1000 {
 			end("reset_flood")

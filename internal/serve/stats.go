@@ -3,51 +3,35 @@ package serve
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
-	"sync"
 
 	"github.com/naru-rpc/naru/internal/brief"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// stats counts what ended, by reason. Reasons are this project's own tokens, so that the map stays small.
-type stats struct {
-	mu    sync.Mutex // a leaf lock
-	ended map[string]uint64
-}
-
-func (s *stats) add(token string) {
-	s.mu.Lock()
-	if s.ended == nil {
-		s.ended = make(map[string]uint64)
-	}
-	s.ended[token]++
-	s.mu.Unlock()
-}
-
 // count is told of ends by the transport.
 func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
-	s.stats.add(err.Token)
-	if err.Token == "server_memory" || err.Token == "connection_memory" {
-		s.log(slog.LevelWarn, err.Token, "naru: call ended to free memory", "reason", err.Token, "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
+	s.ends.Add(err.Token)
+	if err.Token == reason.ServerMemory || err.Token == reason.ConnectionMemory {
+		s.log(slog.LevelWarn, err.Token, "naru: call ended to free memory", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 		return
 	}
 	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal {
 		return
 	}
 	// A rule of this side decided: someone who looks for a lost connection wants to read which.
-	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", err.Token, "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
+	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 }
 
 // log logs a line that peers can cause, unless too many of the reason were logged lately.
-func (s *Server) log(level slog.Level, reason, text string, attrs ...any) {
+func (s *Server) log(level slog.Level, code reason.Code, text string, attrs ...any) {
 	l := s.cfg.Logger
 	if !l.Enabled(context.Background(), level) {
 		return
 	}
-	if suppressed, ok := s.cfg.Env.Logs.Allow(reason); ok {
+	if suppressed, ok := s.cfg.Env.Logs.Allow(string(code)); ok {
 		if suppressed > 0 {
 			attrs = append(attrs, "suppressed", suppressed)
 		}
@@ -56,15 +40,7 @@ func (s *Server) log(level slog.Level, reason, text string, attrs ...any) {
 }
 
 // Ended returns how often each reason ended a connection or, on this side, a stream.
-func (s *Server) Ended() map[string]uint64 {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	m := maps.Clone(s.stats.ended)
-	if m == nil {
-		m = map[string]uint64{}
-	}
-	return m
-}
+func (s *Server) Ended() map[string]uint64 { return s.ends.Counts() }
 
 // Accepted returns how many connections were accepted.
 func (s *Server) Accepted() uint64 { return s.accepted.Load() }
@@ -100,12 +76,12 @@ func (s *Server) admitAgain(c *connection, nc net.Conn) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	token := ""
+	var token reason.Code
 	switch addr := peerAddr(nc); {
 	case most > 0 && s.admitted >= most:
-		token = "connections_over_limit"
+		token = reason.ConnectionsOverLimit
 	case perAddr > 0 && s.byAddr[addr] >= perAddr:
-		token = "connections_per_address_over_limit"
+		token = reason.ConnectionsPerAddressOverLimit
 	default:
 		s.admitted++
 		if perAddr > 0 {
@@ -114,8 +90,8 @@ func (s *Server) admitAgain(c *connection, nc net.Conn) bool {
 		c.admitted, c.addr = true, addr
 		return true
 	}
-	s.stats.add(token)
-	s.log(slog.LevelInfo, token, "naru: connection refused", "reason", token, "peer", nc.RemoteAddr().String())
+	s.ends.Add(token)
+	s.log(slog.LevelInfo, token, "naru: connection refused", "reason", string(token), "peer", nc.RemoteAddr().String())
 	return false
 }
 

@@ -34,7 +34,7 @@ type Error struct {
 	Code   uint32 // HTTP/2 error code, RFC 9113 §7
 	// Token names the detection site: short, stable, for tests and metrics ("goaway",
 	// "keepalive_timeout", "continuation_flood").
-	Token string
+	Token reason.Code
 	// Reason is a sentence fragment for people. Limits name their option here.
 	Reason string
 	// Unprocessed: the peer is known not to have acted on the request (RFC 9113 §8.7),
@@ -46,7 +46,7 @@ type Error struct {
 func (e *Error) Error() string {
 	s := e.Reason
 	if s == "" {
-		s = e.Token
+		s = string(e.Token)
 	}
 	if e.Cause != nil {
 		return fmt.Sprintf("%s: %v", s, e.Cause)

@@ -4,24 +4,25 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/reason"
 )
 
 // Failure is the error of a connection to address as users are told of it.
 func (e *Error) Failure(address string) *connectivity.Failure {
 	return &connectivity.Failure{
 		Reason: e.reason(), Address: address, Time: time.Now(),
-		Code: e.Code, Token: e.Token, Text: e.Reason, Err: e.Cause,
+		Code: e.Code, Token: string(e.Token), Text: e.Reason, Err: e.Cause,
 	}
 }
 
 // reason: by token where one says it all, else by who ended the connection.
 func (e *Error) reason() connectivity.Reason {
 	switch e.Token {
-	case "goaway":
+	case reason.GoAway:
 		return connectivity.GoAway
-	case "keepalive_timeout":
+	case reason.KeepaliveTimeout:
 		return connectivity.Keepalive
-	case "preface_timeout", "preface":
+	case reason.Preface:
 		return connectivity.Preface
 	}
 	switch e.Origin {

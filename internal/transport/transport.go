@@ -17,6 +17,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 )
 
 // Field is one header field.
@@ -97,7 +98,7 @@ type StreamControl interface {
 	Want(begin, end int64)
 	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
 	// a call already on its way may still arrive. No-op on a finished stream.
-	Reset(code uint32, token string)
+	Reset(code uint32, token reason.Code)
 	// Release tells that the caller will not touch the stream again, and that its Sink has been told
 	// the end of the peer's half, with what followed the head. It may then be another call's.
 	Release()

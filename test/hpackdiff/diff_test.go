@@ -172,7 +172,7 @@ func compare(t *testing.T, bs ...[]byte) {
 		got, _, err := ours.Decode(nil, b, &ample)
 		want, xerr := theirs.DecodeFull(b)
 		if err != nil && xerr == nil {
-			if stricter[err.Token] == "" {
+			if stricter[string(err.Token)] == "" {
 				t.Fatalf("block %d %x: we refuse it (%s), they read %+v", i, b, err.Token, want)
 			}
 			return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -279,7 +280,7 @@ func (a *attempt) release() {
 
 // cancel resets the stream if it has not ended, and freezes what is known of the response:
 // callbacks on their way change nothing any more.
-func (a *attempt) cancel(token string) {
+func (a *attempt) cancel(token reason.Code) {
 	a.mu.Lock()
 	stream, ended := a.stream, a.ended
 	a.dropped = true

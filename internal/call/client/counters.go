@@ -3,13 +3,12 @@ package client
 import (
 	"context"
 	"errors"
-	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -24,9 +23,7 @@ type Counters struct {
 	Hedges             atomic.Uint64 // attempts made while others were under way
 	Throttled          atomic.Uint64 // attempts the retry budget did not allow
 
-	// guarded by mu, a leaf lock
-	mu      sync.Mutex
-	reasons map[string]uint64
+	reasons reason.Counter
 }
 
 // ByCode returns how many calls ended with each code but OK.
@@ -41,15 +38,7 @@ func (k *Counters) ByCode() map[codes.Code]uint64 {
 }
 
 // ByReason returns how many calls failed for each reason.
-func (k *Counters) ByReason() map[string]uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	m := maps.Clone(k.reasons)
-	if m == nil {
-		m = map[string]uint64{}
-	}
-	return m
-}
+func (k *Counters) ByReason() map[string]uint64 { return k.reasons.Counts() }
 
 // failed counts a call that has ended with err, a status error; a is its last attempt, which has ended or
 // was cancelled, nil if there was none. timed: the call had a deadline.
@@ -58,31 +47,25 @@ func (k *Counters) failed(err error, a *attempt, timed bool) {
 	if c := s.Code(); int(c) < len(k.codes) {
 		k.codes[c].Add(1)
 	}
-	reason := reasonOf(s, a, timed)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.reasons == nil {
-		k.reasons = make(map[string]uint64)
-	}
-	k.reasons[reason]++
+	k.reasons.Add(reasonOf(s, a, timed))
 }
 
 // reasonOf says in one stable word who or what ended a call. The words are this project's own, whatever a
 // peer sends, so that there are few.
-func reasonOf(s *status.Status, a *attempt, timed bool) string {
+func reasonOf(s *status.Status, a *attempt, timed bool) reason.Code {
 	err := s.Err()
 	var te *transport.Error
 	report, reported := status.Local[*connectivity.Report](err)
 	switch {
 	case s.Code() == codes.Canceled && (reported || errors.Is(err, context.Canceled)):
-		return "canceled"
+		return reason.Canceled
 	case s.Code() == codes.DeadlineExceeded && (timed || reported || errors.Is(err, context.DeadlineExceeded)):
 		// A server has the same deadline, and may notice first.
-		return "deadline"
+		return reason.Deadline
 	case reported && report.Target != "" && report.Last != nil:
-		return string(report.Last.Reason)
+		return reason.Code(report.Last.Reason)
 	case reported && report.Target != "":
-		return "no_connection"
+		return reason.NoConnection
 	case errors.As(err, &te):
 		return te.Token
 	}
@@ -90,19 +73,19 @@ func reasonOf(s *status.Status, a *attempt, timed bool) string {
 }
 
 // reason is the part of reasonOf that only the response can tell.
-func (a *attempt) reason() string {
+func (a *attempt) reason() reason.Code {
 	if a == nil {
-		return "request"
+		return reason.Request
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch v := wire.FieldValue(a.lastFields(), wire.FieldStatus); {
 	case a.expired:
-		return "attempt_timeout"
+		return reason.AttemptTimeout
 	case v != "" && v != "0":
-		return "status"
+		return reason.Status
 	case a.stream == nil:
-		return "request"
+		return reason.Request
 	}
-	return "response"
+	return reason.Response
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -249,7 +250,7 @@ func (a *attempt) expire(text string) {
 	a.wakeLocked()
 	a.mu.Unlock()
 	if stream != nil {
-		stream.Reset(wire.CodeCancel, "attempt_timeout")
+		stream.Reset(wire.CodeCancel, reason.AttemptTimeout)
 	}
 	a.tell()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -254,7 +255,7 @@ func (r *runner) judge(a *attempt, err error) {
 	sent := err == nil
 	if sent {
 		if !a.free() {
-			a.cancel("response_wrong")
+			a.cancel(reason.ResponseWrong)
 		}
 		if s := a.outcome(r.set.Subtype); s != nil {
 			err = r.snapshot().explain(a, s).Err()
@@ -363,7 +364,7 @@ func (r *runner) dismissLocked(others []*attempt) {
 
 // finish ends an attempt that is not the call's.
 func (r *runner) finish(a *attempt, err error) {
-	a.cancel("attempt_lost")
+	a.cancel(reason.AttemptLost)
 	a.release()
 	r.attemptEnded(a, err)
 	a.report(err)
@@ -399,7 +400,7 @@ func (r *runner) end(err error, reset bool) {
 	}
 	r.stop()
 	if a != nil && reset {
-		a.cancel("canceled")
+		a.cancel(reason.Canceled)
 	}
 	if err != nil && !r.unary {
 		r.env.Counters.failed(err, a, !r.deadline.IsZero())

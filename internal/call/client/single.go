@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -31,7 +32,7 @@ func (s SingleConn) Pick(ctx context.Context, info *PickInfo) (transport.ClientC
 	}
 	if err := s.Conn.Err(); err != nil {
 		code := codes.Unavailable
-		if err.Origin == transport.OriginUser && err.Token == "client_closed" {
+		if err.Origin == transport.OriginUser && err.Token == reason.ClientClosed {
 			code = codes.Canceled
 		}
 		return nil, nil, status.New(code, err.Error()).WithCause(err).Err()

@@ -41,7 +41,7 @@ func TestStreamLimitWaits(t *testing.T) {
 func TestCloseEndsAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var token string
-		conn := inproc.New(&rawServer{serve: func(s *rawStream) { token = (<-s.closed).Token }}, 0, nil)
+		conn := inproc.New(&rawServer{serve: func(s *rawStream) { token = string((<-s.closed).Token) }}, 0, nil)
 		defer conn.Close(nil)
 		s, err := NewStream(t.Context(), testEnv(t, conn), rawBidi, testSettings())
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -35,7 +36,7 @@ func (c *call) awaitLocked(a *attempt) error {
 		}
 		if over {
 			err := c.timeUp(a.where())
-			a.cancel("canceled")
+			a.cancel(reason.Canceled)
 			a.mu.Lock()
 			if clock != nil {
 				c.timer.Stop()

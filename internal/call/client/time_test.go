@@ -42,7 +42,7 @@ func TestDeadlines(t *testing.T) {
 					var token string
 					conn := inproc.New(&rawServer{serve: func(s *rawStream) {
 						tt.answer(s)
-						token = (<-s.closed).Token
+						token = string((<-s.closed).Token)
 					}}, 0, nil)
 					defer conn.Close(nil)
 					ctx := t.Context()

@@ -7,6 +7,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -137,7 +138,7 @@ func (u *unary) finish(a *attempt) error {
 	a.mu.Unlock()
 	if err == nil {
 		if !ended {
-			a.cancel("response_wrong")
+			a.cancel(reason.ResponseWrong)
 		}
 		err = u.result(a)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 )
@@ -149,11 +150,11 @@ func (c *Call) fail(p *wire.Problem) {
 	c.problem = p
 	switch p.Code {
 	case codes.ResourceExhausted:
-		c.runner.Problem("message_too_large")
+		c.runner.Problem(reason.MessageTooLarge)
 	case codes.Unimplemented:
-		c.runner.Problem("message_count")
+		c.runner.Problem(reason.MessageCount)
 	default:
-		c.runner.Problem("message_malformed")
+		c.runner.Problem(reason.MessageMalformed)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/logs"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -63,7 +64,7 @@ type Dispatcher interface {
 	Postpone(c *Call) bool
 	// Problem is told of what was wrong with a request's messages: "message_too_large", also when decompressed,
 	// "message_malformed", "message_count". It does not block.
-	Problem(token string)
+	Problem(token reason.Code)
 	// Unfinished has the connection's calls that wait to begin.
 	Unfinished() *Unfinished
 	// Withdraw takes a call back whose stream has gone. It returns false if Run was called, or will be; after true, neither

@@ -8,6 +8,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -53,9 +54,9 @@ const (
 	localError         = "the server has failed at its own code; the reason is in its log"
 )
 
-// logError logs what a client is not told. Each method has its own limit: one that fails a lot must not hide others.
+// logError logs what a client is not told.
 func (c *Call) logError(err error) {
-	c.Log(slog.LevelWarn, "handler_error "+c.method.FullMethod, "naru: handler failed", "error", brief.Text(err.Error(), maxLoggedError))
+	c.Log(slog.LevelWarn, reason.HandlerError, "naru: handler failed", "error", brief.Text(err.Error(), maxLoggedError))
 }
 
 // maxLoggedError bounds what is logged of an error.

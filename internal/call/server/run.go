@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -92,8 +93,7 @@ func (c *Call) panicked(value any) error {
 	if c.env.HandlePanic != nil {
 		c.env.HandlePanic(c, value, stack)
 	} else {
-		// A reason for each method: the panics of one must not hide those of another.
-		c.Log(slog.LevelError, "panic "+c.method.FullMethod, "naru: handler panicked", "panic", fmt.Sprint(value), "stack", string(stack))
+		c.Log(slog.LevelError, reason.HandlerPanicked, "naru: handler panicked", "panic", fmt.Sprint(value), "stack", string(stack))
 	}
 	return status.Error(codes.Internal, "the handler panicked")
 }

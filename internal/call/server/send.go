@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -61,7 +62,7 @@ func (c *Call) AddTrailer(md metadata.MD) error {
 // logged and left out.
 func (c *Call) SetTrailer(md metadata.MD) {
 	if err := c.AddTrailer(md); err != nil {
-		c.Log(slog.LevelWarn, "trailer", "naru: trailer left out", "error", err)
+		c.Log(slog.LevelWarn, reason.Trailer, "naru: trailer left out", "error", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -127,7 +128,7 @@ type Decoder struct {
 	Expansion *Expansion
 	ConnID    uint64
 	Ctx       context.Context
-	Fault     string // what was wrong with a message, for those who count; see Dispatcher.Problem
+	Fault     reason.Code // what was wrong with a message, for those who count; see Dispatcher.Problem
 }
 
 // Decode makes *m what f holds.
@@ -150,7 +151,7 @@ func (i *Decoder) Decode(f Frame, m any) error {
 
 func (i *Decoder) unmarshal(body []byte, m any) error {
 	if err := i.Codec.Unmarshal(body, m); err != nil {
-		i.Fault = "message_malformed"
+		i.Fault = reason.MessageMalformed
 		if wrong, ok := errors.AsType[*encoding.TypeError](err); ok && i.Remote {
 			return status.New(codes.Internal, "unmarshal message: the server receives into a value that is not a message; see its log").WithCause(&LocalError{wrong}).Err()
 		}
@@ -204,10 +205,10 @@ func (i *Decoder) decompress(body []byte, room int) (*mem.Buf, error) {
 	out, err := i.Decompressor.Decompress(buf.B, body, i.Limit.Bytes)
 	if err != nil {
 		buf.Free()
-		i.Fault = "message_malformed"
+		i.Fault = reason.MessageMalformed
 		var tooBig *encoding.LimitError
 		if errors.As(err, &tooBig) {
-			i.Fault = "message_too_large"
+			i.Fault = reason.MessageTooLarge
 			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (%s)", len(body), i.Limit.Bytes, i.Limit.By)
 		}
 		return nil, status.New(codes.Internal, "decompress message: "+err.Error()).WithCause(err).Err()

@@ -1,5 +1,7 @@
 package abuse
 
+import "github.com/naru-rpc/naru/internal/reason"
+
 const (
 	// largeContinuation is the size from which a CONTINUATION frame counts as large: half of the
 	// smallest SETTINGS_MAX_FRAME_SIZE, so that whoever fills frames is never taken for a flood.
@@ -68,7 +70,7 @@ const (
 	oddContinuation
 )
 
-var oddTokens = [...]string{
+var oddTokens = [...]reason.Code{
 	OddUnknownType:  "unknown_frame_flood",
 	OddPriority:     "priority_flood",
 	OddClosedStream: "closed_stream_flood",

@@ -24,7 +24,7 @@ func newBudget(t testing.TB, cfg Config) *Budget {
 // wantFault checks a fault's token and limit, wantNone that there is none.
 func wantFault(t *testing.T, why string, f *Fault, token, limit string) {
 	t.Helper()
-	if f == nil || f.Token != token || f.Limit != limit || f.Code != frame.EnhanceYourCalm {
+	if f == nil || string(f.Token) != token || f.Limit != limit || f.Code != frame.EnhanceYourCalm {
 		t.Errorf("%s: fault %+v, want %s by %s with ENHANCE_YOUR_CALM", why, f, token, limit)
 	}
 }

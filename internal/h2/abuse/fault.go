@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 )
 
 // Names of the limits: fields of Config, for messages.
@@ -27,7 +28,7 @@ type Fault struct {
 	// Code is the error code of the GOAWAY frame to send before closing.
 	Code frame.ErrCode
 	// Token names the detection site: short, stable, unique in this package.
-	Token string
+	Token reason.Code
 	// Limit is the field of [Config] that decided, Allowed its value in words.
 	Limit   string
 	Allowed string
@@ -43,15 +44,17 @@ func (f *Fault) Error() string {
 }
 
 // fault makes a fault. It is the last thing a connection does, so it may allocate.
-func fault(token, limit, allowed string) *Fault {
-	return &Fault{Code: frame.EnhanceYourCalm, Token: token, Limit: limit, Allowed: allowed, Debug: token}
+func fault(token reason.Code, limit, allowed string) *Fault {
+	return &Fault{Code: frame.EnhanceYourCalm, Token: token, Limit: limit, Allowed: allowed, Debug: string(token)}
 }
 
-func rateFault(token, limit string, r Rate) *Fault {
+func rateFault(token reason.Code, limit string, r Rate) *Fault {
 	return fault(token, limit, fmt.Sprintf("%d and %d/s", r.Burst, r.PerSecond))
 }
 
-func countFault(token, limit string, n int) *Fault { return fault(token, limit, fmt.Sprint(n)) }
+func countFault(token reason.Code, limit string, n int) *Fault {
+	return fault(token, limit, fmt.Sprint(n))
+}
 
 func pingFault(f *Fault) *Fault {
 	f.Debug = "too_many_pings"

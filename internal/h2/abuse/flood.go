@@ -1,6 +1,10 @@
 package abuse
 
-import "time"
+import (
+	"time"
+
+	"github.com/naru-rpc/naru/internal/reason"
+)
 
 // Calls that are given up or refused, and how a flood of them is told from the ordinary.
 //
@@ -77,7 +81,7 @@ func (b *Budget) earn(finished uint64) {
 }
 
 // flood charges a bucket. The first debt beyond the rate's grace drains the connection, twice as much ends it.
-func (b *Budget) flood(k *bucket, now int64, r rate, token, limit string, allowed Rate) *Fault {
+func (b *Budget) flood(k *bucket, now int64, r rate, token reason.Code, limit string, allowed Rate) *Fault {
 	debt := k.charge(b.clock(now), r)
 	if debt <= r.grace || debt <= 2*r.grace && b.draining {
 		return nil

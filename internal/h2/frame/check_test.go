@@ -151,16 +151,16 @@ func TestErrors_ScopesAndTokens(t *testing.T) {
 		if s, ok := scopes[e]; ok {
 			scope = s
 		}
-		if sizes[e] || strings.HasSuffix(e.Token, "_length") {
+		if sizes[e] || strings.HasSuffix(string(e.Token), "_length") {
 			code = FrameSizeError
 		}
 		if e.Scope != scope || e.Code != code {
 			t.Errorf("%s: %v error %v, want %v error %v", e.Token, e.Scope, e.Code, scope, code)
 		}
-		if other, ok := tokens[e.Token]; ok && other != e {
+		if other, ok := tokens[string(e.Token)]; ok && other != e {
 			t.Errorf("token %s names two rules", e.Token)
 		}
-		tokens[e.Token] = e
+		tokens[string(e.Token)] = e
 	}
 	for _, tt := range badFrames {
 		check(tt.want)

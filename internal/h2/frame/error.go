@@ -1,5 +1,7 @@
 package frame
 
+import "github.com/naru-rpc/naru/internal/reason"
+
 // Scope tells what a faulty frame ends.
 type Scope uint8
 
@@ -23,7 +25,7 @@ type Error struct {
 	Scope Scope
 	Code  ErrCode
 	// Token names the rule: short, stable, unique in this package, for tests and metrics.
-	Token string
+	Token reason.Code
 	// Reason says it for people.
 	Reason string
 }
@@ -32,10 +34,10 @@ func (e *Error) Error() string {
 	return "http2 frame: " + e.Reason + " (" + e.Scope.String() + " error " + e.Code.String() + ")"
 }
 
-func connError(code ErrCode, token, reason string) *Error {
-	return &Error{Scope: ScopeConn, Code: code, Token: token, Reason: reason}
+func connError(code ErrCode, token reason.Code, text string) *Error {
+	return &Error{Scope: ScopeConn, Code: code, Token: token, Reason: text}
 }
 
-func streamError(code ErrCode, token, reason string) *Error {
-	return &Error{Scope: ScopeStream, Code: code, Token: token, Reason: reason}
+func streamError(code ErrCode, token reason.Code, text string) *Error {
+	return &Error{Scope: ScopeStream, Code: code, Token: token, Reason: text}
 }

@@ -1,12 +1,16 @@
 package header
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/naru-rpc/naru/internal/reason"
+)
 
 // An Error says what is malformed in a field section. The stream ends with PROTOCOL_ERROR, the
 // connection goes on.
 type Error struct {
 	// Token names the rule: short, stable, unique in this package.
-	Token string
+	Token reason.Code
 	// Reason says it for people.
 	Reason string
 	// Name is the field's name as received, "" if the rule is about a field that is missing.
@@ -25,7 +29,10 @@ func (e *Error) Error() string {
 }
 
 // A rule is a detection site.
-type rule struct{ token, reason string }
+type rule struct {
+	token reason.Code
+	text  string
+}
 
 var (
 	ruleNameEmpty     = rule{"header_name_empty", "field with an empty name"}
@@ -57,4 +64,4 @@ var (
 	ruleStatusSwitch  = rule{"header_status_101", ":status of 101, which HTTP/2 does not have"}
 )
 
-func (r rule) on(name string) *Error { return &Error{Token: r.token, Reason: r.reason, Name: name} }
+func (r rule) on(name string) *Error { return &Error{Token: r.token, Reason: r.text, Name: name} }

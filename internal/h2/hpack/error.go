@@ -1,5 +1,7 @@
 package hpack
 
+import "github.com/naru-rpc/naru/internal/reason"
+
 // HTTP/2 error codes this package can ask for (RFC 9113 §7).
 const (
 	codeCompression     = 0x9
@@ -13,19 +15,19 @@ type Error struct {
 	// wrong, ENHANCE_YOUR_CALM for one that is larger than [Limits] allow.
 	Code uint32
 	// Token names the detection site: short, stable, unique in this package.
-	Token string
+	Token reason.Code
 	// Reason says it for people.
 	Reason string
 }
 
 func (e *Error) Error() string { return "hpack: " + e.Reason }
 
-func compressionError(token, reason string) *Error {
-	return &Error{Code: codeCompression, Token: "hpack_" + token, Reason: reason}
+func compressionError(token reason.Code, text string) *Error {
+	return &Error{Code: codeCompression, Token: "hpack_" + token, Reason: text}
 }
 
-func limitError(token, reason string) *Error {
-	return &Error{Code: codeEnhanceYourCalm, Token: "hpack_" + token, Reason: reason}
+func limitError(token reason.Code, text string) *Error {
+	return &Error{Code: codeEnhanceYourCalm, Token: "hpack_" + token, Reason: text}
 }
 
 // One value per detection site. They are shared and hold no details of the block, so that a

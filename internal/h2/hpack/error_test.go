@@ -71,10 +71,10 @@ func TestDecode_Errors(t *testing.T) {
 		if !covered[e] {
 			t.Errorf("no test makes %s fire", e.Token)
 		}
-		if tokens[e.Token] {
+		if tokens[string(e.Token)] {
 			t.Errorf("token %s names two sites", e.Token)
 		}
-		tokens[e.Token] = true
+		tokens[string(e.Token)] = true
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -39,7 +40,7 @@ func NewClientConn(ctx context.Context, nc net.Conn, cfg *ClientConfig) (*Client
 	go c.readLoop()
 	stop := context.AfterFunc(ctx, func() {
 		c.fail(&transport.Error{
-			Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: "connect_timeout",
+			Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: reason.ConnectTimeout,
 			Reason: "waiting for the server's SETTINGS ended", Cause: context.Cause(ctx), Unprocessed: true,
 		})
 	})
@@ -184,14 +185,14 @@ func (c *ClientConn) Load() (open, limit uint32) {
 }
 
 // Drain implements transport.ClientConn.
-func (c *ClientConn) Drain(reason string) {
+func (c *ClientConn) Drain(text string) {
 	c.lock()
 	if c.isDrained {
 		c.mu.Unlock()
 		return
 	}
 	c.drainErr = &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: "drained", Reason: reason, Unprocessed: true,
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: reason.Drained, Reason: text, Unprocessed: true,
 	}
 	c.drainDone = true
 	c.drainedLocked()

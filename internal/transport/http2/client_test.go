@@ -37,7 +37,7 @@ func (s *clientSink) wantEnd(t *testing.T, why, token string, unprocessed bool) 
 	<-s.done
 	got, safe := "", false
 	if s.err != nil {
-		got, safe = s.err.Token, s.err.Unprocessed
+		got, safe = string(s.err.Token), s.err.Unprocessed
 	}
 	if got != token || safe != unprocessed {
 		t.Errorf("%s: ended with %q, unprocessed %v, want %q, %v", why, got, safe, token, unprocessed)

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -257,6 +258,6 @@ func (c *conn) drainedErrLocked() *transport.Error {
 	}
 	return &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError),
-		Token: "ids_spent", Reason: "stream ids of the connection are nearly spent", Unprocessed: true,
+		Token: reason.IDsSpent, Reason: "stream ids of the connection are nearly spent", Unprocessed: true,
 	}
 }

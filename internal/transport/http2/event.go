@@ -7,6 +7,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -114,7 +115,7 @@ func overBudget(f *abuse.Fault) *transport.Error {
 	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(f.Code), Token: f.Token, Reason: f.Error() + " (WithLimits)",
 	}
-	if f.Debug != f.Token {
+	if f.Debug != string(f.Token) {
 		e.Reason = f.Debug // gRFC A8 prescribes the text
 	}
 	return e
@@ -233,7 +234,7 @@ func served(sink transport.Sink) bool {
 
 func resetError(code frame.ErrCode) *transport.Error {
 	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginPeer, Code: uint32(code), Token: "rst_stream",
+		Scope: transport.ScopeStream, Origin: transport.OriginPeer, Code: uint32(code), Token: reason.RSTStream,
 		Reason: "peer reset the stream with " + code.String(),
 		// RFC 9113 §8.7: REFUSED_STREAM guarantees that the request was not processed.
 		Unprocessed: code == frame.RefusedStream,
@@ -308,7 +309,7 @@ const tooManyPings = "too_many_pings"
 
 func goAwayError(code frame.ErrCode, debug string) *transport.Error {
 	e := &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginPeer, Code: uint32(code), Token: "goaway",
+		Scope: transport.ScopeConn, Origin: transport.OriginPeer, Code: uint32(code), Token: reason.GoAway,
 		Reason: "peer closed the connection with GOAWAY " + code.String(),
 	}
 	if debug != "" {

@@ -55,7 +55,7 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 
 // errStreamsOver counts streams beyond the limit that SETTINGS told the peer (RFC 9113 §5.1.2).
 var errStreamsOver = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "streams_over_limit",
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: reason.StreamsOverLimit,
 	Reason: "peer opened more streams than it may (WithMaxConcurrentStreams)",
 }
 
@@ -65,7 +65,7 @@ func (l *Limits) heads() int { return int(l.Streams) * int(l.HeaderList/2) }
 
 // errHeadsOver counts streams refused for the header lists of those that are open.
 var errHeadsOver = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: "head_memory",
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: reason.HeadMemory,
 	Reason: "header lists of the open streams are too large together (WithMaxHeaderListSize, WithMaxConcurrentStreams)",
 }
 

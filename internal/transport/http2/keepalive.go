@@ -5,6 +5,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -92,7 +93,7 @@ func left(d time.Duration, start, now int64) time.Duration {
 // keepaliveFailLocked ends the connection. It releases mu.
 func (c *conn) keepaliveFailLocked() {
 	c.failLocked(&transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: "keepalive_timeout",
+		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: reason.KeepaliveTimeout,
 		Reason: "no answer to a keepalive ping within " + c.keep.Timeout.String() + " (keepalive timeout)",
 	})
 	c.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -115,7 +116,7 @@ func (m *memory) shed() {
 		end[streams[i].c] = append(end[streams[i].c], streams[i].id)
 	}
 	err := &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "server_memory",
+		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ServerMemory,
 		Reason: "server holds its limit of " + strconv.FormatInt(m.limit, 10) +
 			" bytes of messages, and this call's came or went more slowly than others' (Limits.ServerMemory, WithLimits)",
 	}
@@ -262,7 +263,7 @@ func (c *conn) watchFlowLocked() {
 }
 
 var errConnMemory = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: "connection_memory",
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ConnectionMemory,
 	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
 		"(Limits.ReceiveMemory, WithLimits)",
 }

@@ -150,7 +150,7 @@ func TestServerMemory(t *testing.T) {
 			Count: func(_ *transport.ConnInfo, e *transport.Error) {
 				mu.Lock()
 				defer mu.Unlock()
-				counts = append(counts, e.Token)
+				counts = append(counts, string(e.Token))
 			},
 		}
 		slow := &sinkOf{wanter: wanter{size: 200_000, ended: make(chan struct{})}}

@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -104,7 +105,7 @@ func (c *conn) calm() {
 
 // errSlowed counts the pauses of peers that are slowed down.
 var errSlowed = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: "peer_slowed",
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: reason.PeerSlowed,
 	Reason: "peer gives calls up, or has them refused, faster than it may (WithLimits)",
 }
 
@@ -139,7 +140,7 @@ func (c *conn) asFault(err error) *transport.Error {
 	if e, ok := errors.AsType[*h2.Error](err); ok {
 		return protocolError(e)
 	}
-	return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.InternalError), Token: "internal", Cause: err}
+	return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.InternalError), Token: reason.Internal, Cause: err}
 }
 
 // keepRest moves an incomplete frame to the front of the buffer, or gives an empty one back, and
@@ -249,9 +250,9 @@ func (c *conn) otherProtocol(err *transport.Error) *transport.Error {
 	switch {
 	case bytes.HasPrefix(b, []byte("HTTP/1.")):
 		line, _, _ := bytes.Cut(b[:min(len(b), maxStatusLine)], []byte("\r\n"))
-		e.Token, e.Reason = "http1", "it answered the preface with "+strconv.Quote(string(line))
+		e.Token, e.Reason = reason.HTTP1, "it answered the preface with "+strconv.Quote(string(line))
 	case len(b) >= 2 && b[0] == tlsAlert && b[1] == tlsMajor:
-		e.Token, e.Reason = "tls_alert", "it answered the preface with a TLS alert"
+		e.Token, e.Reason = reason.TLSAlert, "it answered the preface with a TLS alert"
 	default:
 		return err
 	}
@@ -280,13 +281,13 @@ func (c *conn) readEnd(err error) *transport.Error {
 }
 
 func readError(err error) *transport.Error {
-	e := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.InternalError), Token: "read", Cause: err}
+	e := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.InternalError), Token: reason.Read, Cause: err}
 	switch {
 	case errors.Is(err, io.EOF):
-		e.Token, e.Reason, e.Cause = "eof", "peer closed the connection", nil
+		e.Token, e.Reason, e.Cause = reason.EOF, "peer closed the connection", nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// fail's wake-up also ends here; its reason stands already.
-		e.Origin, e.Token = transport.OriginLocal, "read_timeout"
+		e.Origin, e.Token = transport.OriginLocal, reason.ReadTimeout
 		e.Reason = "peer began a frame or its preface and did not complete it in time (Limits.HeaderTimeout and PrefaceTimeout, WithLimits)"
 		e.Cause = nil
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -42,14 +43,14 @@ func (c *ServerConn) serve() {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
 		if err := c.handshake(tc); err != nil {
-			c.refuse("tls_handshake", "TLS handshake failed", err)
+			c.refuse(reason.TLSHandshake, "TLS handshake failed", err)
 			return
 		}
 		c.nc.SetWriteDeadline(time.Time{})
 	}
 	first, err := c.readPreface()
 	if err != nil {
-		c.refuse("preface", "connection preface not received", err)
+		c.refuse(reason.Preface, "connection preface not received", err)
 		return
 	}
 	if first != nil {
@@ -77,10 +78,10 @@ func (c *ServerConn) handshake(tc *tls.Conn) error {
 }
 
 // refuse ends a connection that never spoke HTTP/2.
-func (c *ServerConn) refuse(token, reason string, err error) {
+func (c *ServerConn) refuse(token reason.Code, text string, err error) {
 	c.fail(&transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.ProtocolError),
-		Token: token, Reason: reason, Cause: err,
+		Token: token, Reason: text, Cause: err,
 	})
 	c.teardown()
 }
@@ -112,7 +113,7 @@ func (c *ServerConn) http1(first []byte) {
 		nc := c.nc
 		c.mu.Lock()
 		c.ended = true
-		c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: "http1", Reason: "connection speaks HTTP/1.1"}
+		c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: reason.HTTP1, Reason: "connection speaks HTTP/1.1"}
 		c.drainedLocked()
 		c.mu.Unlock()
 		c.h.TakeOut(nil)
@@ -129,7 +130,7 @@ func (c *ServerConn) http1(first []byte) {
 		_, _ = io.WriteString(c.nc, http1Answer)
 	}
 	c.linger()
-	c.refuse("bad_preface", "peer does not speak HTTP/2", nil)
+	c.refuse(reason.BadPreface, "peer does not speak HTTP/2", nil)
 }
 
 const http1Answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n" +
@@ -170,7 +171,7 @@ func (c *ServerConn) startAge() {
 	}
 	if d := c.cfg.MaxAge; d > 0 {
 		d += time.Duration((rand.Float64()*0.2 - 0.1) * float64(d))
-		c.timerLocked(d, func() { c.drain("max_age", "connection reached its maximum age", c.cfg.MaxAgeGrace) })
+		c.timerLocked(d, func() { c.drain(reason.MaxAge, "connection reached its maximum age", c.cfg.MaxAgeGrace) })
 	}
 	if c.cfg.MaxIdle > 0 {
 		c.idleSince = time.Now()
@@ -193,25 +194,25 @@ func (c *ServerConn) idleTick() {
 		return
 	}
 	c.mu.Unlock()
-	c.drain("max_idle", "connection was idle", 0)
+	c.drain(reason.MaxIdle, "connection was idle", 0)
 }
 
 // Drain ends the connection without losing a call (RFC 9113 §6.8): GOAWAY with the highest id
 // and a ping; when the answer shows that the client knows, GOAWAY with the last id that came;
 // and the close when the last stream has ended.
-func (c *ServerConn) Drain(reason string) { c.drain("drained", reason, 0) }
+func (c *ServerConn) Drain(text string) { c.drain(reason.Drained, text, 0) }
 
 // drainPatience is how long a client may take to answer the ping.
 const drainPatience = 5 * time.Second
 
-func (c *ServerConn) drain(token, reason string, grace time.Duration) {
+func (c *ServerConn) drain(token reason.Code, text string, grace time.Duration) {
 	c.lock()
 	if c.isDrained {
 		c.mu.Unlock()
 		return
 	}
 	c.drainErr = &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: token, Reason: reason,
+		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: token, Reason: text,
 	}
 	if !c.greeted {
 		c.failLocked(c.drainErr)
@@ -220,7 +221,7 @@ func (c *ServerConn) drain(token, reason string, grace time.Duration) {
 	}
 	c.drainPing = true
 	c.drainedLocked()
-	c.h.SendGoAway(true, frame.NoError, reason)
+	c.h.SendGoAway(true, frame.NoError, text)
 	c.h.Out = frame.AppendPing(c.h.Out, false, drainData)
 	c.timerLocked(drainPatience, func() {
 		c.mu.Lock()
@@ -255,7 +256,7 @@ func (c *conn) Close(err *transport.Error) {
 	if err == nil {
 		err = &transport.Error{
 			Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError),
-			Token: "closed", Reason: "connection closed by this side",
+			Token: reason.Closed, Reason: "connection closed by this side",
 		}
 	}
 	c.fail(err)

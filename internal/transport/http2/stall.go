@@ -5,6 +5,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -96,7 +97,7 @@ func (c *conn) stallTick() {
 			return
 		}
 		s.endErr = &transport.Error{
-			Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.FlowControlError), Token: "zero_window",
+			Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.FlowControlError), Token: reason.ZeroWindow,
 			Reason: "peer gave no window for a finished response for " + c.limits.ZeroWindow.String() + " (Limits.ZeroWindow, WithLimits)",
 		}
 		c.h.Reset(hs, frame.FlowControlError)
@@ -110,6 +111,6 @@ func (c *conn) stallTick() {
 // errAnswerLate ends a stream whose call's deadline has passed while its response waited for the peer's window.
 // The peer is not charged: a client on a slow network ends its call at the same time.
 var errAnswerLate = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.Cancel), Token: "response_deadline",
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.Cancel), Token: reason.ResponseDeadline,
 	Reason: "the call's deadline passed while its response waited for the peer's window",
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -45,7 +46,7 @@ func (s *stream) Conn() *transport.ConnInfo { return &s.c.info }
 
 var errStreamOver = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.StreamClosed),
-	Token: "stream_over", Reason: "stream has ended",
+	Token: reason.StreamOver, Reason: "stream has ended",
 }
 
 // overLocked returns why nothing more can be sent, nil if it can.
@@ -144,7 +145,7 @@ func (s *stream) Want(begin, end int64) {
 }
 
 // Reset implements transport.StreamControl.
-func (s *stream) Reset(code uint32, token string) {
+func (s *stream) Reset(code uint32, token reason.Code) {
 	c := s.c
 	c.lock()
 	if s.Closed || c.ended {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -246,10 +247,10 @@ func (c *conn) writeFailed(err error) {
 	c.mu.Lock()
 	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.InternalError),
-		Token: "write", Reason: "writing to the peer failed", Cause: err,
+		Token: reason.Write, Reason: "writing to the peer failed", Cause: err,
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		e.Origin, e.Token = transport.OriginLocal, "write_stall"
+		e.Origin, e.Token = transport.OriginLocal, reason.WriteStall
 		e.Reason = "peer did not read for " + c.limits.WriteStall.String() + " (Limits.WriteStall, WithLimits)"
 	}
 	c.failLocked(e)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -122,7 +123,7 @@ func (c *Conn) refusalLocked() error {
 	case c.err != nil:
 		return &transport.Error{Scope: transport.ScopeConn, Origin: c.err.Origin, Token: c.err.Token, Reason: c.err.Reason, Unprocessed: true, Cause: c.err.Cause}
 	case c.drained:
-		return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: "draining", Reason: "the connection takes no new streams: " + c.reason, Unprocessed: true}
+		return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: reason.Draining, Reason: "the connection takes no new streams: " + c.reason, Unprocessed: true}
 	case uint32(len(c.streams)) >= c.limit:
 		return transport.ErrStreamLimit
 	}
@@ -157,7 +158,7 @@ func (c *Conn) forget(s *stream) {
 	delete(c.streams, s)
 	c.wakeLocked()
 	if c.drained && len(c.streams) == 0 {
-		c.endLocked(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "drained", Reason: "the connection was drained: " + c.reason})
+		c.endLocked(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: reason.Drained, Reason: "the connection was drained: " + c.reason})
 	}
 }
 
@@ -189,12 +190,12 @@ func (c *Conn) Err() *transport.Error {
 }
 
 // Drain implements transport.ClientConn; both sides may call it.
-func (c *Conn) Drain(reason string) {
+func (c *Conn) Drain(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drainLocked(reason)
+	c.drainLocked(text)
 	if len(c.streams) == 0 {
-		c.endLocked(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "drained", Reason: "the connection was drained: " + reason})
+		c.endLocked(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: reason.Drained, Reason: "the connection was drained: " + text})
 	}
 }
 
@@ -226,7 +227,7 @@ func (c *Conn) tellDoneLocked() {
 // Close implements transport.ClientConn; both sides may call it.
 func (c *Conn) Close(err *transport.Error) {
 	if err == nil {
-		err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: "closed", Reason: "connection closed by this side"}
+		err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginUser, Token: reason.Closed, Reason: "connection closed by this side"}
 	}
 	c.mu.Lock()
 	if c.err != nil {

@@ -32,7 +32,7 @@ func TestHeaderLimits(t *testing.T) {
 			if te.Scope != transport.ScopeStream || te.Unprocessed {
 				t.Errorf("%v has scope %v", te, te.Scope)
 			}
-			return te.Token
+			return string(te.Token)
 		}
 		h := new(many)
 		c := New(h, 0, nil)

@@ -4,10 +4,11 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/internal/mem"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-var errOver = &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: "stream_over", Reason: "the stream has ended"}
+var errOver = &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: reason.StreamOver, Reason: "the stream has ended"}
 
 // stream is both ends of one stream.
 type stream struct {
@@ -96,25 +97,25 @@ func (e serverEnd) Send(out *transport.Out) error {
 	return nil
 }
 
-func (s *stream) reset(from transport.Origin, in, out *half, code uint32, token string) {
+func (s *stream) reset(from transport.Origin, in, out *half, code uint32, token reason.Code) {
 	if !s.over() {
 		return
 	}
 	in.mute()
 	out.send(step{closed: &transport.Error{
-		Scope: transport.ScopeStream, Origin: from, Code: code, Token: token, Reason: "stream reset by the other side: " + token,
+		Scope: transport.ScopeStream, Origin: from, Code: code, Token: token, Reason: "stream reset by the other side: " + string(token),
 		Unprocessed: code == codeRefusedStream,
 	}})
 	s.conn.forget(s)
 }
 
 // Reset implements transport.StreamControl.
-func (e clientEnd) Reset(code uint32, token string) {
+func (e clientEnd) Reset(code uint32, token reason.Code) {
 	e.s.reset(transport.OriginPeer, &e.s.down, &e.s.up, code, token)
 }
 
 // Reset implements transport.StreamControl.
-func (e serverEnd) Reset(code uint32, token string) {
+func (e serverEnd) Reset(code uint32, token reason.Code) {
 	e.s.reset(transport.OriginPeer, &e.s.up, &e.s.down, code, token)
 }
 
