@@ -62,6 +62,31 @@ func (o callOption) applyCall(c *callConfig)       { o(c) }
 func (o option) applyServer(c *serverConfig)       { o.shared(&c.sharedConfig) }
 func (o option) applyClient(c *clientConfig)       { o.shared(&c.sharedConfig) }
 
+// JoinOptions returns an option that applies opts in order: for packages that offer several options as one.
+func JoinOptions(opts ...Option) Option { return joinedOptions(opts) }
+
+type joinedOptions []Option
+
+func (j joinedOptions) applyServer(c *serverConfig) {
+	for i, o := range j {
+		if o == nil {
+			c.bad("JoinOptions: option %d is nil", i)
+			continue
+		}
+		o.applyServer(c)
+	}
+}
+
+func (j joinedOptions) applyClient(c *clientConfig) {
+	for i, o := range j {
+		if o == nil {
+			c.bad("JoinOptions: option %d is nil", i)
+			continue
+		}
+		o.applyClient(c)
+	}
+}
+
 // Defaults of both ends.
 const (
 	// DefaultMaxReceiveMessageSize is how large a received message may be, in bytes, unless
@@ -85,6 +110,7 @@ type sharedConfig struct {
 	codecs       []encoding.Codec
 	compressors  []encoding.Compressor
 	compressMin  int
+	codecLookup  func(subtype string) encoding.Codec
 	registry     *encoding.Registry
 	limits       http2.Limits
 	budgets      abuse.Config
@@ -119,7 +145,9 @@ func (c *sharedConfig) finish(server bool) {
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
-	c.registry = registry
+	if c.registry = registry; registry != nil && c.codecLookup != nil {
+		c.registry = registry.WithLookup(c.codecLookup)
+	}
 	c.finishLimits(server)
 }
 
@@ -196,6 +224,14 @@ func WithCodecs(codecs ...encoding.Codec) Option {
 			c.codecs = replaceOrAdd(c.codecs, codec, encoding.Codec.Name)
 		}
 	}}
+}
+
+// WithCodecLookup asks lookup for the codecs of content subtypes that no codec of the server or client is for:
+// where the set of codecs is not known when it is made. lookup returns nil for subtypes it has none for, with which
+// calls end with UNIMPLEMENTED on a server and with INTERNAL on a client. See encoding.Registry.WithLookup. nil:
+// none, the default.
+func WithCodecLookup(lookup func(subtype string) encoding.Codec) Option {
+	return option{func(c *sharedConfig) { c.codecLookup = lookup }}
 }
 
 // WithCompressors sets the compressors that messages may be received in and sent with, in the order

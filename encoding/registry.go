@@ -12,6 +12,7 @@ type Registry struct {
 	codecs      map[string]Codec
 	compressors map[string]Compressor
 	accept      string
+	lookup      func(subtype string) Codec // nil: none
 }
 
 // NewRegistry returns a registry of these. The order of compressors is the one they are
@@ -75,7 +76,19 @@ func (r *Registry) Codec(subtype string) Codec {
 	if subtype == "" {
 		subtype = "proto"
 	}
-	return r.codecs[subtype]
+	if c := r.codecs[subtype]; c != nil || r.lookup == nil {
+		return c
+	}
+	return r.lookup(subtype)
+}
+
+// WithLookup returns a registry that asks lookup for the codecs of content subtypes it has none for; lookup returns
+// nil for those it has none for either. It is called with subtypes as peers sent them, in lower case, for each
+// call that has one, by several goroutines at a time, and must not block.
+func (r *Registry) WithLookup(lookup func(subtype string) Codec) *Registry {
+	c := *r
+	c.lookup = lookup
+	return &c
 }
 
 // Compressor returns the compressor of a name, nil if there is none, as for "identity" and "".

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/brief"
@@ -188,6 +189,32 @@ func (c *Call) SetCompression(name string) error {
 
 // Context returns the handler's context.
 func (c *Call) Context() context.Context { return c.ctx }
+
+// Subtype returns the content subtype as the client sent it, "" once the call is over.
+func (c *Call) Subtype() string {
+	c.sendMu.Lock()
+	defer c.sendMu.Unlock()
+	if c.finished {
+		return "" // the exchange may be another call's
+	}
+	return c.subtype
+}
+
+// AcceptedEncodings returns the names in the request's grpc-accept-encoding, in order.
+func (c *Call) AcceptedEncodings() []string {
+	var names []string
+	for i := range c.fields {
+		if c.fields[i].Name != wire.FieldAcceptEncoding {
+			continue
+		}
+		for name := range strings.SplitSeq(c.fields[i].Value, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
 
 // SetContext makes ctx the handler's context. Only before the handler runs.
 func (c *Call) SetContext(ctx context.Context) { c.ctx = ctx }

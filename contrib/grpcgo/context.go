@@ -1,0 +1,108 @@
+package grpcgo
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/naru-rpc/naru"
+	narumd "github.com/naru-rpc/naru/metadata"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// A serverCall is the context of a handler, and the grpc.ServerTransportStream in it. It makes what grpc-go's
+// functions look for in contexts when they ask. Its methods are safe for concurrent use.
+type serverCall struct {
+	context.Context // naru's, of the call
+
+	// immutable
+	stream  naru.ServerStream
+	subtype string
+
+	// atomic
+	incoming atomic.Pointer[metadata.MD]
+	peer     atomic.Pointer[peer.Peer]
+}
+
+func newServerCall(ctx context.Context, s naru.ServerStream) *serverCall {
+	return &serverCall{Context: ctx, stream: s, subtype: naru.ContentSubtype(ctx)}
+}
+
+// Value implements context.Context.
+func (c *serverCall) Value(key any) any {
+	switch key {
+	case streamKey:
+		return c
+	case incomingKey:
+		return c.incomingMD()
+	case peerKey:
+		return c.peerOf()
+	}
+	return c.Context.Value(key)
+}
+
+// AfterFunc lets the standard library wait for the end of the call without a goroutine.
+func (c *serverCall) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(c.Context, f) }
+
+// String is what %v prints of a context.
+func (c *serverCall) String() string { return "grpcgo.call(" + c.Method() + ")" }
+
+// incomingMD is the request's metadata, with the fields of the protocol that grpc-go shows to handlers. grpc-go's
+// functions copy it.
+func (c *serverCall) incomingMD() metadata.MD {
+	if md := c.incoming.Load(); md != nil {
+		return *md
+	}
+	got, _ := narumd.FromIncomingContext(c.Context)
+	md := metadata.MD(got)
+	contentType := "application/grpc"
+	if c.subtype != "" {
+		contentType += "+" + c.subtype
+	}
+	md["content-type"] = []string{contentType}
+	if accept := naru.AcceptedCompressors(c.Context); len(accept) > 0 {
+		md["grpc-accept-encoding"] = []string{joined(accept)}
+	}
+	c.incoming.CompareAndSwap(nil, &md)
+	return *c.incoming.Load()
+}
+
+func (c *serverCall) peerOf() *peer.Peer {
+	if p := c.peer.Load(); p != nil {
+		return p
+	}
+	p, ok := naru.PeerFromContext(c.Context)
+	if !ok {
+		return nil
+	}
+	q := peerOf(p)
+	if p.TLS == nil {
+		q.AuthInfo = nil // as on a server of grpc-go without the option Creds
+	}
+	c.peer.CompareAndSwap(nil, q)
+	return c.peer.Load()
+}
+
+// Method implements grpc.ServerTransportStream.
+func (c *serverCall) Method() string { return naru.FullMethod(c.Context) }
+
+// SetHeader implements grpc.ServerTransportStream.
+func (c *serverCall) SetHeader(md metadata.MD) error {
+	if len(md) == 0 {
+		return nil
+	}
+	return FromNaru(c.stream.SetHeader(sendable(md)))
+}
+
+// SendHeader implements grpc.ServerTransportStream.
+func (c *serverCall) SendHeader(md metadata.MD) error {
+	return FromNaru(c.stream.SendHeader(sendable(md)))
+}
+
+// SetTrailer implements grpc.ServerTransportStream.
+func (c *serverCall) SetTrailer(md metadata.MD) error {
+	if len(md) == 0 {
+		return nil
+	}
+	return FromNaru(naru.SetTrailer(c.Context, sendable(md)))
+}
