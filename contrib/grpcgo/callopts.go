@@ -65,19 +65,19 @@ func (s *callSettings) readOne(o grpc.CallOption) error {
 	switch o := o.(type) {
 	case grpc.HeaderCallOption:
 		s.header = o.HeaderAddr
-		s.add(naru.WithHeader((*narumd.MD)(o.HeaderAddr)))
+		s.add(naru.CaptureHeader((*narumd.MD)(o.HeaderAddr)))
 	case grpc.TrailerCallOption:
 		s.trailer = o.TrailerAddr
-		s.add(naru.WithTrailer((*narumd.MD)(o.TrailerAddr)))
+		s.add(naru.CaptureTrailer((*narumd.MD)(o.TrailerAddr)))
 	case grpc.PeerCallOption:
 		s.peer = o.PeerAddr
-		s.add(naru.WithPeer(&s.reached))
+		s.add(naru.CapturePeer(&s.reached))
 	case grpc.FailFastCallOption:
 		s.add(naru.WaitForReady(!o.FailFast))
 	case grpc.MaxRecvMsgSizeCallOption:
-		s.add(naru.WithCallMaxReceiveMessageSize(atLeastOne(o.MaxRecvMsgSize)))
+		s.add(naru.WithMaxReceiveMessageSize(atLeastOne(o.MaxRecvMsgSize)))
 	case grpc.MaxSendMsgSizeCallOption:
-		s.add(naru.WithCallMaxSendMessageSize(atLeastOne(o.MaxSendMsgSize)))
+		s.add(naru.WithMaxSendMessageSize(atLeastOne(o.MaxSendMsgSize)))
 	case grpc.CompressorCallOption:
 		if n := o.CompressorType; n != "" && n != grpcenc.Identity && grpcenc.GetCompressor(n) == nil && !builtinCompressor(n) {
 			return grpcstatus.Errorf(codes.Internal, "grpc: Compressor is not installed for requested grpc-encoding %q", n)
@@ -86,7 +86,7 @@ func (s *callSettings) readOne(o grpc.CallOption) error {
 	case grpc.PerRPCCredsCallOption:
 		s.creds = o.Creds
 	case grpc.AuthorityOverrideCallOption:
-		s.add(naru.WithCallAuthority(o.Authority))
+		s.add(naru.WithAuthority(o.Authority))
 	case grpc.OnFinishCallOption:
 		s.onFinish = append(s.onFinish, o.OnFinish)
 	case grpc.MaxRetryRPCBufferSizeCallOption, grpc.StaticMethodCallOption, grpc.EmptyCallOption, *grpc.EmptyCallOption:

@@ -142,7 +142,7 @@ func (c *Conn) newStream(ctx context.Context, desc *grpc.StreamDesc, method stri
 	var cancel context.CancelFunc
 	s.ctx, cancel = context.WithCancel(ctx)
 	s.cancel = cancel
-	s.set.naru = append(s.set.naru, naru.WithPeer(&s.peer))
+	s.set.naru = append(s.set.naru, naru.CapturePeer(&s.peer))
 	inner, err := c.client.NewStream(s.ctx, c.method(method, s.kind), s.set.naru...)
 	if err != nil {
 		cancel()
