@@ -37,6 +37,9 @@ func NewServer(opts ...ServerOption) (*Server, error) {
 
 // RegisterService implements ServiceRegistrar. The descriptor must not be changed afterwards.
 func (s *Server) RegisterService(desc *ServiceDesc) {
+	if s == nil {
+		panic("naru: RegisterService: the server is nil; make it with naru.NewServer, and check the error that it returns")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -95,9 +95,9 @@ func (w *writer) writeUnimplemented(s *service) {
 func (w *writer) writeRegister(s *service) {
 	srv, registrar := w.locals.name("srv"), w.locals.name("s")
 	w.P("// ", s.registerName, " adds srv to a server. Mistakes, such as registering twice, are reported when")
-	w.P("// the server starts to serve.")
+	w.P("// the server starts to serve. It panics if one of them is nil.")
 	w.P("func ", s.registerName, "(", registrar, " ", w.naru("ServiceRegistrar"), ", ", srv, " ", s.serverName, ") {")
-	w.P(registrar, ".RegisterService(", s.descName, "(", srv, "))")
+	w.P(w.stub("Register"), "(", registrar, ", ", srv, ", ", s.descName, ")")
 	w.P("}")
 	w.P()
 	w.P("// ", s.descName, " describes service ", s.GoName, " with the methods of srv as its handlers.")

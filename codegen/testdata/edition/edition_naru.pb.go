@@ -39,9 +39,9 @@ func (UnimplementedEditionsServer) Talk(naru.BidiStreamingServer[M, M]) error {
 }
 
 // RegisterEditionsServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterEditionsServer(s naru.ServiceRegistrar, srv EditionsServer) {
-	s.RegisterService(Editions_ServiceDesc(srv))
+	stub.Register(s, srv, Editions_ServiceDesc)
 }
 
 // Editions_ServiceDesc describes service Editions with the methods of srv as its handlers.

@@ -73,9 +73,9 @@ func (UnimplementedFuncServer) Cc(context.Context, *Error) (*Error, error) {
 }
 
 // RegisterFuncServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterFuncServer(s naru.ServiceRegistrar, srv FuncServer) {
-	s.RegisterService(Func_ServiceDesc(srv))
+	stub.Register(s, srv, Func_ServiceDesc)
 }
 
 // Func_ServiceDesc describes service Func with the methods of srv as its handlers.
@@ -197,9 +197,9 @@ func (UnimplementedLocalsServer) InUp(naru.ClientStreamingServer[in.M, in.M]) er
 }
 
 // RegisterLocalsServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterLocalsServer(s naru.ServiceRegistrar, srv LocalsServer) {
-	s.RegisterService(Locals_ServiceDesc(srv))
+	stub.Register(s, srv, Locals_ServiceDesc)
 }
 
 // Locals_ServiceDesc describes service Locals with the methods of srv as its handlers.
@@ -274,9 +274,9 @@ type NothingServer interface {
 type UnimplementedNothingServer struct{}
 
 // RegisterNothingServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterNothingServer(s naru.ServiceRegistrar, srv NothingServer) {
-	s.RegisterService(Nothing_ServiceDesc(srv))
+	stub.Register(s, srv, Nothing_ServiceDesc)
 }
 
 // Nothing_ServiceDesc describes service Nothing with the methods of srv as its handlers.

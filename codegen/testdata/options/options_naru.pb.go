@@ -53,9 +53,9 @@ func (UnimplementedOldServer) Older(*M, naru.ServerStreamingServer[M]) error {
 }
 
 // RegisterOldServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterOldServer(s naru.ServiceRegistrar, srv OldServer) {
-	s.RegisterService(Old_ServiceDesc(srv))
+	stub.Register(s, srv, Old_ServiceDesc)
 }
 
 // Old_ServiceDesc describes service Old with the methods of srv as its handlers.

@@ -85,9 +85,9 @@ func (UnimplementedOrderManagementServer) ProcessOrders(naru.BidiStreamingServer
 }
 
 // RegisterOrderManagementServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterOrderManagementServer(s naru.ServiceRegistrar, srv OrderManagementServer) {
-	s.RegisterService(OrderManagement_ServiceDesc(srv))
+	stub.Register(s, srv, OrderManagement_ServiceDesc)
 }
 
 // OrderManagement_ServiceDesc describes service OrderManagement with the methods of srv as its handlers.

@@ -55,9 +55,9 @@ func (UnimplementedProductInfoServer) GetProduct(context.Context, *ProductID) (*
 }
 
 // RegisterProductInfoServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterProductInfoServer(s naru.ServiceRegistrar, srv ProductInfoServer) {
-	s.RegisterService(ProductInfo_ServiceDesc(srv))
+	stub.Register(s, srv, ProductInfo_ServiceDesc)
 }
 
 // ProductInfo_ServiceDesc describes service ProductInfo with the methods of srv as its handlers.

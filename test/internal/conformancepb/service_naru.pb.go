@@ -201,9 +201,9 @@ func (UnimplementedConformanceServiceServer) IdempotentUnary(context.Context, *I
 }
 
 // RegisterConformanceServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterConformanceServiceServer(s naru.ServiceRegistrar, srv ConformanceServiceServer) {
-	s.RegisterService(ConformanceService_ServiceDesc(srv))
+	stub.Register(s, srv, ConformanceService_ServiceDesc)
 }
 
 // ConformanceService_ServiceDesc describes service ConformanceService with the methods of srv as its handlers.

@@ -95,9 +95,9 @@ func (UnimplementedTestServiceServer) UnimplementedCall(context.Context, *grpc_t
 }
 
 // RegisterTestServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterTestServiceServer(s naru.ServiceRegistrar, srv TestServiceServer) {
-	s.RegisterService(TestService_ServiceDesc(srv))
+	stub.Register(s, srv, TestService_ServiceDesc)
 }
 
 // TestService_ServiceDesc describes service TestService with the methods of srv as its handlers.
@@ -225,9 +225,9 @@ func (UnimplementedUnimplementedServiceServer) UnimplementedCall(context.Context
 }
 
 // RegisterUnimplementedServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterUnimplementedServiceServer(s naru.ServiceRegistrar, srv UnimplementedServiceServer) {
-	s.RegisterService(UnimplementedService_ServiceDesc(srv))
+	stub.Register(s, srv, UnimplementedService_ServiceDesc)
 }
 
 // UnimplementedService_ServiceDesc describes service UnimplementedService with the methods of srv as its handlers.
@@ -297,9 +297,9 @@ func (UnimplementedReconnectServiceServer) Stop(context.Context, *grpc_testing.E
 }
 
 // RegisterReconnectServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterReconnectServiceServer(s naru.ServiceRegistrar, srv ReconnectServiceServer) {
-	s.RegisterService(ReconnectService_ServiceDesc(srv))
+	stub.Register(s, srv, ReconnectService_ServiceDesc)
 }
 
 // ReconnectService_ServiceDesc describes service ReconnectService with the methods of srv as its handlers.
@@ -379,9 +379,9 @@ func (UnimplementedLoadBalancerStatsServiceServer) GetClientAccumulatedStats(con
 }
 
 // RegisterLoadBalancerStatsServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterLoadBalancerStatsServiceServer(s naru.ServiceRegistrar, srv LoadBalancerStatsServiceServer) {
-	s.RegisterService(LoadBalancerStatsService_ServiceDesc(srv))
+	stub.Register(s, srv, LoadBalancerStatsService_ServiceDesc)
 }
 
 // LoadBalancerStatsService_ServiceDesc describes service LoadBalancerStatsService with the methods of srv as its handlers.
@@ -469,9 +469,9 @@ func (UnimplementedHookServiceServer) ClearReturnStatus(context.Context, *grpc_t
 }
 
 // RegisterHookServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterHookServiceServer(s naru.ServiceRegistrar, srv HookServiceServer) {
-	s.RegisterService(HookService_ServiceDesc(srv))
+	stub.Register(s, srv, HookService_ServiceDesc)
 }
 
 // HookService_ServiceDesc describes service HookService with the methods of srv as its handlers.
@@ -569,9 +569,9 @@ func (UnimplementedXdsUpdateHealthServiceServer) SendHookRequest(context.Context
 }
 
 // RegisterXdsUpdateHealthServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterXdsUpdateHealthServiceServer(s naru.ServiceRegistrar, srv XdsUpdateHealthServiceServer) {
-	s.RegisterService(XdsUpdateHealthService_ServiceDesc(srv))
+	stub.Register(s, srv, XdsUpdateHealthService_ServiceDesc)
 }
 
 // XdsUpdateHealthService_ServiceDesc describes service XdsUpdateHealthService with the methods of srv as its handlers.
@@ -653,9 +653,9 @@ func (UnimplementedXdsUpdateClientConfigureServiceServer) Configure(context.Cont
 }
 
 // RegisterXdsUpdateClientConfigureServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterXdsUpdateClientConfigureServiceServer(s naru.ServiceRegistrar, srv XdsUpdateClientConfigureServiceServer) {
-	s.RegisterService(XdsUpdateClientConfigureService_ServiceDesc(srv))
+	stub.Register(s, srv, XdsUpdateClientConfigureService_ServiceDesc)
 }
 
 // XdsUpdateClientConfigureService_ServiceDesc describes service XdsUpdateClientConfigureService with the methods of srv as its handlers.

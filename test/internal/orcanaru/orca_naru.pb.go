@@ -40,9 +40,9 @@ func (UnimplementedOpenRcaServiceServer) StreamCoreMetrics(*v3.OrcaLoadReportReq
 }
 
 // RegisterOpenRcaServiceServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterOpenRcaServiceServer(s naru.ServiceRegistrar, srv OpenRcaServiceServer) {
-	s.RegisterService(OpenRcaService_ServiceDesc(srv))
+	stub.Register(s, srv, OpenRcaService_ServiceDesc)
 }
 
 // OpenRcaService_ServiceDesc describes service OpenRcaService with the methods of srv as its handlers.

@@ -58,9 +58,9 @@ func (UnimplementedProductInfoServer) GetProduct(context.Context, *shop.ProductI
 }
 
 // RegisterProductInfoServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterProductInfoServer(s naru.ServiceRegistrar, srv ProductInfoServer) {
-	s.RegisterService(ProductInfo_ServiceDesc(srv))
+	stub.Register(s, srv, ProductInfo_ServiceDesc)
 }
 
 // ProductInfo_ServiceDesc describes service ProductInfo with the methods of srv as its handlers.
@@ -167,9 +167,9 @@ func (UnimplementedOrderManagementServer) ProcessOrders(naru.BidiStreamingServer
 }
 
 // RegisterOrderManagementServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterOrderManagementServer(s naru.ServiceRegistrar, srv OrderManagementServer) {
-	s.RegisterService(OrderManagement_ServiceDesc(srv))
+	stub.Register(s, srv, OrderManagement_ServiceDesc)
 }
 
 // OrderManagement_ServiceDesc describes service OrderManagement with the methods of srv as its handlers.

@@ -40,9 +40,9 @@ func (UnimplementedGreeterServer) SayHello(context.Context, *HelloRequest) (*Hel
 }
 
 // RegisterGreeterServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterGreeterServer(s naru.ServiceRegistrar, srv GreeterServer) {
-	s.RegisterService(Greeter_ServiceDesc(srv))
+	stub.Register(s, srv, Greeter_ServiceDesc)
 }
 
 // Greeter_ServiceDesc describes service Greeter with the methods of srv as its handlers.

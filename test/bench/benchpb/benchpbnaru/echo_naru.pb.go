@@ -68,9 +68,9 @@ func (UnimplementedEchoServer) Bidi(naru.BidiStreamingServer[benchpb.Message, be
 }
 
 // RegisterEchoServer adds srv to a server. Mistakes, such as registering twice, are reported when
-// the server starts to serve.
+// the server starts to serve. It panics if one of them is nil.
 func RegisterEchoServer(s naru.ServiceRegistrar, srv EchoServer) {
-	s.RegisterService(Echo_ServiceDesc(srv))
+	stub.Register(s, srv, Echo_ServiceDesc)
 }
 
 // Echo_ServiceDesc describes service Echo with the methods of srv as its handlers.
