@@ -23,6 +23,21 @@ func (e *Error) Error() string {
 	return "service config: " + e.Path + ": " + e.Problem
 }
 
+// maxText bounds each part of an Error: a config may be of any size, and an error of it is logged and sent on.
+const maxText = 300
+
+func newError(path, problem string) *Error {
+	return &Error{Path: shorten(path), Problem: shorten(problem)}
+}
+
+// shorten cuts s before a character.
+func shorten(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(s[:maxText], ""), len(s))
+}
+
 // homes says where the keys of a service config belong, for those found elsewhere.
 var homes = map[string]string{
 	"loadBalancingConfig": "the top level", "loadBalancingPolicy": "the top level", "methodConfig": "the top level",

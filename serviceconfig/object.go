@@ -35,7 +35,7 @@ const maxErrors = 20
 
 func (p *parser) bad(path, format string, args ...any) {
 	if len(p.errs) < maxErrors {
-		p.errs = append(p.errs, &Error{Path: path, Problem: fmt.Sprintf(format, args...)})
+		p.errs = append(p.errs, newError(path, fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -93,7 +93,7 @@ func (o *Object) end() {
 		case i < 0:
 			o.p.bad(join(o.path, clip(k)), "%s", unknownKey(k, o.known))
 		case k != o.known[i] && o.m.values[o.known[i]] != nil:
-			o.p.bad(join(o.path, k), "the key is there twice, as %q too", o.known[i])
+			o.p.bad(join(o.path, clip(k)), "the key is there twice, as %q too", o.known[i])
 		}
 	}
 }

@@ -99,7 +99,7 @@ func located(d *json.Decoder, text string, err error) error {
 	if e, ok := err.(*Error); ok {
 		problem = e.Problem
 	}
-	return &Error{Problem: fmt.Sprintf("%s (line %d, column %d)", problem, line, col)}
+	return &Error{Problem: fmt.Sprintf("%s (line %d, column %d)", shorten(problem), line, col)}
 }
 
 func readNode(d *json.Decoder, path string, depth int) (node, error) {

@@ -39,7 +39,9 @@ type validator struct {
 }
 
 func (v *validator) bad(path, format string, args ...any) {
-	v.errs = append(v.errs, &Error{Path: path, Problem: fmt.Sprintf(format, args...)})
+	if len(v.errs) < maxErrors {
+		v.errs = append(v.errs, newError(path, fmt.Sprintf(format, args...)))
+	}
 }
 
 func (v *validator) method(path string, m *MethodConfig) {

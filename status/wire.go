@@ -161,7 +161,7 @@ func FromTrailer(code uint32, message string, details []byte) *Status {
 		return New(c, message)
 	}
 	if s.code != codes.OK && s.code.Canonical() != c {
-		return Newf(codes.Internal, "peer contradicts itself: grpc-status is %v (%q), grpc-status-details-bin says %v", c, message, s)
+		return Newf(codes.Internal, "peer contradicts itself: grpc-status is %v (%.200q), grpc-status-details-bin says %.200s", c, message, s)
 	}
 	s.code = c
 	if s.message == "" {

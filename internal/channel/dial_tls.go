@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/resolver"
 )
 
@@ -55,7 +56,7 @@ func noHTTP2(chosen string) string {
 	if chosen == "" {
 		return "the server does not take part in ALPN, which HTTP/2 over TLS needs: this client offered \"h2\", and the server selected nothing (does a proxy in front of it terminate TLS, does it speak HTTP/1.1 only, or does its tls.Config lack NextProtos?)"
 	}
-	return fmt.Sprintf("the server did not agree on HTTP/2 by ALPN: this client offered \"h2\", and the server selected %q", chosen)
+	return fmt.Sprintf("the server did not agree on HTTP/2 by ALPN: this client offered \"h2\", and the server selected %s", brief.Quote(chosen))
 }
 
 // hostOf returns an authority without its port.
@@ -129,7 +130,7 @@ func issuer(c *x509.Certificate) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (issuer %q)", c.Issuer)
+	return " (issuer " + brief.Quote(c.Issuer.String()) + ")"
 }
 
 // alertReason reads the alert a peer ended the handshake with; "" if there was none, or none of interest.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/brief"
 )
 
 // ProxyFunc tells which proxy leads to "host:port"; nil: none.
@@ -108,7 +109,7 @@ func connectThrough(ctx context.Context, nc net.Conn, proxy *url.URL, addr strin
 	}
 	// "Any 2xx (Successful) response indicates that the sender ... will switch to tunnel mode".
 	if res.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("it answered %s", res.Status)
+		return nil, fmt.Errorf("it answered %s", brief.Text(res.Status, brief.Most))
 	}
 	if !stop() {
 		return nil, ctx.Err()

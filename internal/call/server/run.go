@@ -121,7 +121,7 @@ func (c *Call) prepare() error {
 		default:
 			if metadata.IsBinary(f.Name) {
 				if _, err := metadata.AppendDecoded(nil, f.Name, f.Value); err != nil {
-					return status.New(codes.Internal, "malformed binary metadata: "+err.Error()).WithCause(err).Err()
+					return status.New(codes.Internal, "malformed binary metadata: "+brief.Text(err.Error(), brief.Most)).WithCause(err).Err()
 				}
 			}
 		}

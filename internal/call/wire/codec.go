@@ -155,10 +155,13 @@ func (i *Decoder) unmarshal(body []byte, m any) error {
 		if wrong, ok := errors.AsType[*encoding.TypeError](err); ok && i.Remote {
 			return status.New(codes.Internal, "unmarshal message: the server receives into a value that is not a message; see its log").WithCause(&LocalError{wrong}).Err()
 		}
-		return status.New(codes.Internal, "unmarshal message: "+err.Error()).WithCause(err).Err()
+		return status.New(codes.Internal, "unmarshal message: "+brief.Text(err.Error(), maxCodecError)).WithCause(err).Err()
 	}
 	return nil
 }
+
+// maxCodecError bounds what a status repeats of a codec's error, which may repeat the message.
+const maxCodecError = 1 << 10
 
 // expand decompresses and decodes a message and returns its size.
 func (i *Decoder) expand(body []byte, m any) (int, error) {
@@ -211,7 +214,7 @@ func (i *Decoder) decompress(body []byte, room int) (*mem.Buf, error) {
 			i.Fault = reason.MessageTooLarge
 			return nil, status.Errorf(codes.ResourceExhausted, "received message of %d compressed bytes expands to more than the limit of %d bytes (%s)", len(body), i.Limit.Bytes, i.Limit.By)
 		}
-		return nil, status.New(codes.Internal, "decompress message: "+err.Error()).WithCause(err).Err()
+		return nil, status.New(codes.Internal, "decompress message: "+brief.Text(err.Error(), maxCodecError)).WithCause(err).Err()
 	}
 	buf.B = out
 	return buf, nil
