@@ -45,7 +45,7 @@ type client struct {
 }
 
 const (
-	connectionAge = 700 * time.Millisecond // after that, servers of grpc-go drain their connections
+	connectionAge = 700 * time.Millisecond // after that, servers drain their connections
 	attempts      = 3                      // of calls with a policy
 )
 
@@ -59,6 +59,7 @@ func newWorld(t *testing.T) *world {
 	for _, s := range pair.Stacks {
 		for _, secure := range []bool{false, true} {
 			cfg := pair.ServerConfig{Handler: w.serve, Options: []any{
+				naru.WithMaxConnectionAge(connectionAge, time.Minute),
 				grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 			}}
 			if cfg.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {

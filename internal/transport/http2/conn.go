@@ -85,11 +85,12 @@ type conn struct {
 	orders     []order     // see memory.go
 	flowTimer  *time.Timer // runs while messages wait for memory of the connection
 	flowArmed  bool
-	heldTold   int64    // what the server was told that is held
-	owedResets int      // resets that other goroutines sent because of the peer: the read loop charges them
-	greeted    bool     // our preface is on its way
-	writeDead  bool     // a write has failed: nothing more can be said
-	rttData    pingData // of the ping that measures a round trip
+	heldTold   int64            // what the server was told that is held
+	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
+	greeted    bool             // our preface is on its way
+	writeDead  bool             // a write has failed: nothing more can be said
+	writeErr   *transport.Error // why, of a client that reads on; nil: it does not
+	rttData    pingData         // of the ping that measures a round trip
 	rttSent    int64
 	drainErr   *transport.Error // why this side drains
 	drainDone  bool             // the final GOAWAY is sent: close with the last stream
@@ -187,7 +188,7 @@ func (c *conn) failLocked(err *transport.Error) {
 func (c *conn) setReadDeadline(t time.Time) {
 	c.mu.Lock()
 	c.readBy = t
-	if c.err == nil && len(c.orders) == 0 {
+	if c.err == nil && c.writeErr == nil && len(c.orders) == 0 {
 		c.nc.SetReadDeadline(t)
 	}
 	c.mu.Unlock()

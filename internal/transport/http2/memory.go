@@ -24,6 +24,7 @@ import (
 type memory struct {
 	limit int64 // immutable; bytes
 
+	faults  faults // connections that linger
 	held    atomic.Int64
 	pending atomic.Int32 // connections that have been told to end streams and have not yet
 

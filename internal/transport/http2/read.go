@@ -265,13 +265,17 @@ const (
 	tlsMajor      = 3
 )
 
-// readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its reason.
+// readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its reason. A write that failed
+// before is a better reason than the end of what was read on.
 func (c *conn) readEnd(err error) *transport.Error {
 	e := readError(err)
-	if c.role == h2.Client && e.Origin == transport.OriginNetwork {
+	if c.role == h2.Client {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if code, debug, ok := c.h.PeerGoAway(); ok {
+		if c.writeErr != nil {
+			e = c.writeErr
+		}
+		if code, debug, ok := c.h.PeerGoAway(); ok && e.Origin == transport.OriginNetwork {
 			g := goAwayError(code, debug)
 			g.Cause = e.Cause
 			return g

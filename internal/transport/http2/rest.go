@@ -32,7 +32,7 @@ func (c *conn) restDue(err error) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err == nil
+	return c.err == nil && c.writeErr == nil
 }
 
 // rest hands the read loop over if nothing has come for Limits.Rest, and tells whether it has.

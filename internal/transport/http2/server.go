@@ -2,6 +2,7 @@ package http2
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -43,14 +44,15 @@ func (c *ServerConn) serve() {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
 		if err := c.handshake(tc); err != nil {
-			c.refuse(reason.TLSHandshake, "TLS handshake failed", err)
+			// Of an alert the peer learns why. It may have sent its preface already, which nobody reads.
+			c.refuse(reason.TLSHandshake, "TLS handshake failed", err, !errors.Is(err, io.EOF))
 			return
 		}
 		c.nc.SetWriteDeadline(time.Time{})
 	}
 	first, err := c.readPreface()
 	if err != nil {
-		c.refuse(reason.Preface, "connection preface not received", err)
+		c.refuse(reason.Preface, "connection preface not received", err, false)
 		return
 	}
 	if first != nil {
@@ -77,12 +79,16 @@ func (c *ServerConn) handshake(tc *tls.Conn) error {
 	return nil
 }
 
-// refuse ends a connection that never spoke HTTP/2.
-func (c *ServerConn) refuse(token reason.Code, text string, err error) {
-	c.fail(&transport.Error{
+// refuse ends a connection that never spoke HTTP/2. told: the peer was sent something that it should be able to read.
+func (c *ServerConn) refuse(token reason.Code, text string, err error, told bool) {
+	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.ProtocolError),
 		Token: token, Reason: text, Cause: err,
-	})
+	}
+	c.fail(e)
+	if told {
+		c.linger(e, 0)
+	}
 	c.teardown()
 }
 
@@ -129,8 +135,7 @@ func (c *ServerConn) http1(first []byte) {
 		c.nc.SetWriteDeadline(time.Now().Add(farewellTimeout))
 		_, _ = io.WriteString(c.nc, http1Answer)
 	}
-	c.linger()
-	c.refuse(reason.BadPreface, "peer does not speak HTTP/2", nil)
+	c.refuse(reason.BadPreface, "peer does not speak HTTP/2", nil, true)
 }
 
 const http1Answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n" +

@@ -1,8 +1,6 @@
 package http2
 
 import (
-	"io"
-	"net"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
@@ -10,14 +8,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-const (
-	// farewellTimeout bounds the write of a last GOAWAY.
-	farewellTimeout = time.Second
-	// lingerTimeout and lingerBytes bound how long we read on after it. A socket closed with
-	// unread bytes sends RST, which makes many peers lose the GOAWAY and with it the reason.
-	lingerTimeout = 250 * time.Millisecond
-	lingerBytes   = 1 << 20
-)
+// farewellTimeout bounds the write of a last GOAWAY.
+const farewellTimeout = time.Second
 
 // teardown ends what is left: streams first, so that no call waits for our farewell.
 func (c *conn) teardown() {
@@ -56,22 +48,24 @@ func (c *conn) teardown() {
 	if c.ready != nil && !c.settled {
 		close(c.ready)
 	}
+	c.rbuf.Free()
+	c.rbuf = nil
 	if farewell {
 		c.flushLast()
-		if frame.ErrCode(err.Code) != frame.NoError {
-			c.linger()
-		}
+		c.linger(err, len(open))
 	}
 	c.nc.Close()
 	c.waitWriter()
 	c.mu.Lock()
+	c.freeOutLocked()
+	c.mu.Unlock()
+	c.finished()
+}
+
+func (c *conn) freeOutLocked() {
 	c.h.TakeOut(nil)
 	c.outBuf.Free()
 	c.outBuf = nil
-	c.mu.Unlock()
-	c.rbuf.Free()
-	c.rbuf = nil
-	c.finished()
 }
 
 // finished is the last that happens on a connection.
@@ -145,18 +139,3 @@ func (c *conn) waitWriter() {
 	c.mu.Unlock()
 	<-idle
 }
-
-// linger says that nothing more will be sent and reads on for a moment.
-func (c *conn) linger() {
-	hc, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || hc.CloseWrite() != nil {
-		return
-	}
-	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.CopyN(io.Discard, onlyReader{c.nc}, lingerBytes)
-}
-
-// onlyReader hides ReadFrom and WriteTo, which would splice.
-type onlyReader struct{ nc net.Conn }
-
-func (r onlyReader) Read(p []byte) (int, error) { return r.nc.Read(p) }

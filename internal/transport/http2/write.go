@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/reason"
@@ -64,7 +65,7 @@ func (c *conn) flushIfLocked(appended bool) {
 // flushLocked gets what is queued onto the wire, by this goroutine or another. It releases mu.
 func (c *conn) flushLocked(mode flushMode) {
 	enough := c.h.Sent-c.sentTaken >= batchFrames
-	if c.ended || !c.pendingLocked() ||
+	if c.ended || c.writeDead || !c.pendingLocked() ||
 		c.flushing && !(c.yielding && enough) || mode == flushYield && c.inBatch && !enough {
 		c.mu.Unlock()
 		return
@@ -253,7 +254,11 @@ func (c *conn) writeFailed(err error) {
 		e.Origin, e.Token = transport.OriginLocal, reason.WriteStall
 		e.Reason = "peer did not read for " + c.limits.WriteStall.String() + " (Limits.WriteStall, WithLimits)"
 	}
-	c.failLocked(e)
+	if c.role == h2.Client && e.Origin == transport.OriginNetwork {
+		c.readOnLocked(e)
+	} else {
+		c.failLocked(e)
+	}
 	c.flushing = false
 	c.writeDead = true
 	if c.flushIdle != nil {
@@ -261,6 +266,20 @@ func (c *conn) writeFailed(err error) {
 		c.flushIdle = nil
 	}
 	c.mu.Unlock()
+}
+
+// readOnLocked lets the read loop come to the end of what the server has sent before it closed the connection: responses are
+// often among it, and a GOAWAY that says why. The connection ends when the last stream has, or with the next fault.
+func (c *conn) readOnLocked(err *transport.Error) {
+	if c.err != nil {
+		return
+	}
+	if c.drainErr == nil {
+		c.drainErr = err
+	}
+	c.writeErr, c.drainDone = err, true
+	c.drainedLocked()
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout)) // as in failLocked; setReadDeadline leaves it
 }
 
 // tryWrite writes what can be written without blocking.
