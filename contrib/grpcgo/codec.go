@@ -194,3 +194,15 @@ func (c codecV0) Marshal(m any) (mem.BufferSlice, error) {
 func (c codecV0) Unmarshal(data mem.BufferSlice, m any) error {
 	return c.codec.Unmarshal(data.Materialize(), m)
 }
+
+// unnamedCodec is a codec that grpc-go made of one without a name.
+type unnamedCodec interface {
+	Marshal(v any) (mem.BufferSlice, error)
+	Unmarshal(data mem.BufferSlice, v any) error
+}
+
+// anyCodec is a codec for every content subtype.
+type anyCodec struct{ unnamedCodec }
+
+// Name implements encoding.CodecV2.
+func (anyCodec) Name() string { return "proto" }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/stats"
 )
 
 // A Conn is a grpc.ClientConnInterface over a naru client: what the NewXClient functions of protoc-gen-go-grpc take.
@@ -23,9 +25,12 @@ type Conn struct {
 
 // connConfig is what options set for all calls.
 type connConfig struct {
-	unary  grpc.UnaryClientInterceptor  // nil: none
-	stream grpc.StreamClientInterceptor // nil: none
-	calls  []grpc.CallOption            // before those of a call
+	unary  grpc.UnaryClientInterceptor     // nil: none
+	stream grpc.StreamClientInterceptor    // nil: none
+	calls  []grpc.CallOption               // before those of a call
+	creds  []credentials.PerRPCCredentials // of all calls
+	naru   []naru.CallOption               // of all calls
+	stats  []stats.Handler
 	// self is what interceptors are given as *grpc.ClientConn, nil if there is none.
 	self *grpc.ClientConn
 }
@@ -89,22 +94,37 @@ func (c *Conn) invoker(ctx context.Context, method string, req, reply any, _ *gr
 }
 
 func (c *Conn) invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
+	if len(c.config.stats) > 0 {
+		count := beginClient(ctx, c.config.stats, method, naru.KindUnary, opts)
+		return count.unary(args, reply, func(ctx context.Context) error { return c.call(ctx, method, args, reply, opts) })
+	}
+	return c.call(ctx, method, args, reply, opts)
+}
+
+func (c *Conn) call(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
 	m := c.method(method, naru.KindUnary)
 	md := outgoing(ctx)
-	if len(opts) == 0 && md == nil {
+	if len(opts) == 0 && md == nil && len(c.config.creds) == 0 && len(c.config.naru) == 0 {
 		return FromNaru(c.client.Invoke(ctx, m, message(args), message(reply)))
 	}
-	set := callSettings{method: method}
+	set, err := c.settings(method, md, opts)
+	if err == nil {
+		err = FromNaru(c.client.Invoke(ctx, m, set.message(args), set.message(reply), set.naru...))
+	}
+	set.finish(err)
+	return err
+}
+
+// settings reads the options of a call.
+func (c *Conn) settings(method string, md naru.CallOption, opts []grpc.CallOption) (*callSettings, error) {
+	set := &callSettings{method: method, naru: c.config.naru[:len(c.config.naru):len(c.config.naru)]}
 	if md != nil {
 		set.add(md)
 	}
-	if err := set.read(opts); err != nil {
-		set.finish(err)
-		return err
+	for _, creds := range c.config.creds {
+		set.add(naru.WithCredentials(callCredentials{creds, method}))
 	}
-	err := FromNaru(c.client.Invoke(ctx, m, set.message(args), set.message(reply), set.naru...))
-	set.finish(err)
-	return err
+	return set, set.read(opts)
 }
 
 // joinCallOptions returns options of all calls followed by those of one. It keeps neither slice.
@@ -130,28 +150,42 @@ func (c *Conn) streamer(ctx context.Context, desc *grpc.StreamDesc, _ *grpc.Clie
 }
 
 func (c *Conn) newStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
-	set := callSettings{method: method}
-	if md := outgoing(ctx); md != nil {
-		set.add(md)
+	s := &clientStream{kind: kindOf(desc)}
+	if len(c.config.stats) > 0 {
+		s.stats = beginClient(ctx, c.config.stats, method, s.kind, opts)
+		ctx = s.stats.ctx
 	}
-	if err := set.read(opts); err != nil {
-		set.finish(err)
+	err := s.begin(ctx, c, method, opts)
+	if err != nil {
+		s.set.finish(err)
+		if s.stats != nil {
+			s.stats.end(nil, err)
+		}
 		return nil, err
 	}
-	s := &clientStream{set: set, kind: kindOf(desc)}
-	var cancel context.CancelFunc
-	s.ctx, cancel = context.WithCancel(ctx)
-	s.cancel = cancel
-	s.set.naru = append(s.set.naru, naru.CapturePeer(&s.peer))
+	return s, nil
+}
+
+// begin begins the stream. The error is a status error.
+func (s *clientStream) begin(ctx context.Context, c *Conn, method string, opts []grpc.CallOption) error {
+	set, err := c.settings(method, outgoing(ctx), opts)
+	s.set = set
+	if err != nil {
+		return err
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.set.add(naru.CapturePeer(&s.peer))
 	inner, err := c.client.NewStream(s.ctx, c.method(method, s.kind), s.set.naru...)
 	if err != nil {
-		cancel()
-		err = FromNaru(err)
-		s.set.finish(err)
-		return nil, err
+		s.cancel()
+		return FromNaru(err)
 	}
 	s.inner = inner
-	return s, nil
+	if len(s.set.onFinish) > 0 || s.stats != nil {
+		// A program that ends its context need not look at the stream again.
+		context.AfterFunc(s.ctx, func() { s.finish(contextError(s.ctx)) })
+	}
+	return nil
 }
 
 // chainUnaryClient makes one interceptor of several, nil of none.

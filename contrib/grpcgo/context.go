@@ -16,16 +16,17 @@ type serverCall struct {
 	context.Context // naru's, of the call
 
 	// immutable
-	stream  naru.ServerStream
-	subtype string
+	subtype  string
+	insecure bool       // a peer over plaintext has the AuthInfo of insecure credentials
+	stats    *statsCall // nil: nobody counts
 
 	// atomic
 	incoming atomic.Pointer[metadata.MD]
 	peer     atomic.Pointer[peer.Peer]
 }
 
-func newServerCall(ctx context.Context, s naru.ServerStream) *serverCall {
-	return &serverCall{Context: ctx, stream: s, subtype: naru.ContentSubtype(ctx)}
+func newServerCall(ctx context.Context) *serverCall {
+	return &serverCall{Context: ctx, subtype: naru.ContentSubtype(ctx)}
 }
 
 // Value implements context.Context.
@@ -76,7 +77,7 @@ func (c *serverCall) peerOf() *peer.Peer {
 		return nil
 	}
 	q := peerOf(p)
-	if p.TLS == nil {
+	if p.TLS == nil && !c.insecure {
 		q.AuthInfo = nil // as on a server of grpc-go without the option Creds
 	}
 	c.peer.CompareAndSwap(nil, q)
@@ -91,12 +92,16 @@ func (c *serverCall) SetHeader(md metadata.MD) error {
 	if len(md) == 0 {
 		return nil
 	}
-	return FromNaru(c.stream.SetHeader(sendable(md)))
+	return FromNaru(naru.SetHeader(c.Context, sendable(md)))
 }
 
 // SendHeader implements grpc.ServerTransportStream.
 func (c *serverCall) SendHeader(md metadata.MD) error {
-	return FromNaru(c.stream.SendHeader(sendable(md)))
+	err := naru.SendHeader(c.Context, sendable(md))
+	if err == nil && c.stats != nil {
+		c.stats.sentHeader()
+	}
+	return FromNaru(err)
 }
 
 // SetTrailer implements grpc.ServerTransportStream.

@@ -5,10 +5,10 @@ import (
 	"net"
 	"testing"
 
-	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/contrib/grpcgo"
 	"github.com/naru-rpc/naru/narutest"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 )
@@ -35,53 +35,74 @@ func pairs(t *testing.T, impl testpb.TestServiceServer, body func(t *testing.T, 
 	}
 }
 
+// server is what both libraries' servers have.
+type server interface {
+	grpc.ServiceRegistrar
+	GetServiceInfo() map[string]grpc.ServiceInfo
+	Serve(net.Listener) error
+	GracefulStop()
+	Stop()
+}
+
+// conn is what both libraries' connections have.
+type conn interface {
+	grpc.ClientConnInterface
+	Close() error
+	Connect()
+	GetState() connectivity.State
+	WaitForStateChange(context.Context, connectivity.State) bool
+	Target() string
+}
+
+func newServer(on stack, opts ...grpc.ServerOption) server {
+	if on == onGRPCGo {
+		return grpc.NewServer(opts...)
+	}
+	return grpcgo.NewServer(opts...)
+}
+
+func newClient(on stack, target string, opts ...grpc.DialOption) (conn, error) {
+	if on == onGRPCGo {
+		return grpc.NewClient(target, opts...)
+	}
+	return grpcgo.NewClient(target, opts...)
+}
+
 // serve starts a server on a port of its own and returns its address.
-func serve(t *testing.T, on stack, register func(grpc.ServiceRegistrar)) string {
+func serve(t *testing.T, on stack, register func(grpc.ServiceRegistrar), opts ...grpc.ServerOption) string {
+	t.Helper()
+	s := newServer(on, opts...)
+	register(s)
+	return listen(t, s)
+}
+
+// listen serves until the test ends.
+func listen(t *testing.T, s server) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	if on == onGRPCGo {
-		s := grpc.NewServer()
-		register(s)
-		go func() { served <- s.Serve(lis) }()
-		t.Cleanup(func() { s.Stop(); <-served })
-		return lis.Addr().String()
-	}
-	s, err := naru.NewServer(grpcgo.Encoding(), naru.WithLogger(narutest.Logger(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	register(grpcgo.NewRegistrar(s, grpcgo.Interceptors{}))
 	go func() { served <- s.Serve(lis) }()
 	t.Cleanup(func() {
-		s.Close()
+		s.Stop()
 		if err := <-served; err != nil {
-			t.Error(err)
+			t.Errorf("Serve returned %v after Stop, want nil", err)
 		}
 	})
 	return lis.Addr().String()
 }
 
-// dial returns a client of a server.
-func dial(t *testing.T, on stack, addr string) grpc.ClientConnInterface {
+// dial returns a client of a server, over plaintext unless options say otherwise.
+func dial(t *testing.T, on stack, addr string, opts ...grpc.DialOption) conn {
 	t.Helper()
-	if on == onGRPCGo {
-		cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cc.Close() })
-		return cc
-	}
-	c, err := naru.NewClient("passthrough:///"+addr, naru.WithPlaintext(), grpcgo.Encoding())
+	cc, err := newClient(on, "passthrough:///"+addr, append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	return grpcgo.NewConn(c, grpcgo.ClientInterceptors{})
+	t.Cleanup(func() { cc.Close() })
+	return cc
 }
 
 // service is a TestService whose methods are set by each test.

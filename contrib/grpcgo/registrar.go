@@ -28,10 +28,18 @@ type Registrar struct {
 	server *naru.Server
 	unary  grpc.UnaryServerInterceptor  // nil: none
 	stream grpc.StreamServerInterceptor // nil: none
+	serverTraits
 
 	// guarded by mu
 	mu       sync.Mutex
 	services map[string]grpc.ServiceInfo
+}
+
+// serverTraits is what options of a server mean for each call.
+type serverTraits struct {
+	insecure bool            // see serverCall
+	counted  bool            // there are stats handlers
+	handlers *sync.WaitGroup // of calls that run; nil: nobody waits for them
 }
 
 // NewRegistrar returns a registrar for s. Services of naru and of grpc-go may be mixed on s. A server that is to

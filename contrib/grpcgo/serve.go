@@ -11,20 +11,41 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 )
 
+// call begins a call of the registrar's.
+func (r *Registrar) call(s naru.ServerStream) *serverCall {
+	c := newServerCall(s.Context())
+	c.insecure = r.insecure
+	if r.counted {
+		c.stats, _ = c.Context.Value(statsKey{}).(*statsCall)
+	}
+	return c
+}
+
 // serveUnary runs the handler of a unary method of generated code.
 func (r *Registrar) serveUnary(s naru.ServerStream, handle grpc.MethodHandler, impl any) error {
-	c := newServerCall(s.Context(), s)
+	if r.handlers != nil {
+		r.handlers.Add(1)
+		defer r.handlers.Done()
+	}
+	c := r.call(s)
 	decode := func(m any) error { return FromNaru(s.RecvMsg(message(m))) }
 	reply, err := handle(impl, c, decode, r.unary)
 	if err != nil {
 		return ToNaru(err)
+	}
+	if c.stats != nil {
+		return c.stats.send(reply, func() error { return s.SendMsg(message(reply)) })
 	}
 	return s.SendMsg(message(reply))
 }
 
 // serveStream runs the handler of a stream of generated code.
 func (r *Registrar) serveStream(s naru.ServerStream, handle grpc.StreamHandler, impl any, info *grpc.StreamServerInfo) error {
-	ss := &serverStream{newServerCall(s.Context(), s)}
+	if r.handlers != nil {
+		r.handlers.Add(1)
+		defer r.handlers.Done()
+	}
+	ss := &serverStream{r.call(s), s}
 	if r.stream != nil {
 		return ToNaru(r.stream(impl, ss, info, handle))
 	}
@@ -32,7 +53,10 @@ func (r *Registrar) serveStream(s naru.ServerStream, handle grpc.StreamHandler, 
 }
 
 // serverStream is a grpc.ServerStream over one of naru.
-type serverStream struct{ call *serverCall }
+type serverStream struct {
+	call   *serverCall
+	stream naru.ServerStream
+}
 
 // Context implements grpc.ServerStream.
 func (s *serverStream) Context() context.Context { return s.call }
@@ -46,16 +70,21 @@ func (s *serverStream) SendHeader(md metadata.MD) error { return s.call.SendHead
 // SetTrailer implements grpc.ServerStream. What may not be sent is logged by the naru server and left out.
 func (s *serverStream) SetTrailer(md metadata.MD) {
 	if len(md) > 0 {
-		s.call.stream.SetTrailer(sendable(md))
+		s.stream.SetTrailer(sendable(md))
 	}
 }
 
 // SendMsg implements grpc.ServerStream.
-func (s *serverStream) SendMsg(m any) error { return FromNaru(s.call.stream.SendMsg(message(m))) }
+func (s *serverStream) SendMsg(m any) error {
+	if st := s.call.stats; st != nil {
+		return FromNaru(st.send(m, func() error { return s.stream.SendMsg(message(m)) }))
+	}
+	return FromNaru(s.stream.SendMsg(message(m)))
+}
 
 // RecvMsg implements grpc.ServerStream.
 func (s *serverStream) RecvMsg(m any) error {
-	err := s.call.stream.RecvMsg(message(m))
+	err := s.stream.RecvMsg(message(m))
 	if err == nil || err == io.EOF {
 		return err
 	}

@@ -15,10 +15,10 @@ type clientStream struct {
 	kind   naru.Kind
 	ctx    context.Context // ends when the stream does
 	cancel context.CancelFunc
-	stop   func() bool // stops waiting for the end of ctx
+	stats  *clientStats // nil: nobody counts
 
 	// guarded by ended: one goroutine gives them to the program
-	set   callSettings
+	set   *callSettings
 	ended once
 
 	// set by naru when an attempt has been sent
@@ -32,6 +32,9 @@ func (s *clientStream) Header() (metadata.MD, error) {
 	if err != nil {
 		s.finish(FromNaru(err))
 		return nil, nil
+	}
+	if s.stats != nil {
+		s.stats.gotHeader(metadata.MD(md))
 	}
 	return metadata.MD(md), nil
 }
@@ -52,6 +55,9 @@ func (s *clientStream) Context() context.Context { return streamContext{s.ctx, s
 // SendMsg implements grpc.ClientStream.
 func (s *clientStream) SendMsg(m any) error {
 	err := s.inner.SendMsg(s.set.message(m))
+	if s.stats != nil && err == nil {
+		s.stats.sent(m)
+	}
 	if err == nil || err == io.EOF {
 		return err
 	}
@@ -63,6 +69,12 @@ func (s *clientStream) SendMsg(m any) error {
 // RecvMsg implements grpc.ClientStream.
 func (s *clientStream) RecvMsg(m any) error {
 	err := s.inner.RecvMsg(s.set.message(m))
+	if s.stats != nil && err == nil {
+		if md, err := s.inner.Header(); err == nil {
+			s.stats.gotHeader(metadata.MD(md))
+		}
+		s.stats.received(m)
+	}
 	switch {
 	case err == nil && s.kind.ServerStreams():
 		return nil
@@ -78,7 +90,7 @@ func (s *clientStream) RecvMsg(m any) error {
 // finish gives the program what it asked for, and ends the context.
 func (s *clientStream) finish(err error) {
 	s.ended.do(func() {
-		if s.set.header != nil {
+		if s.set.header != nil && s.ctx.Err() == nil {
 			if md, err := s.inner.Header(); err == nil {
 				*s.set.header = metadata.MD(md)
 			}
@@ -86,8 +98,13 @@ func (s *clientStream) finish(err error) {
 		if s.set.trailer != nil {
 			*s.set.trailer = metadata.MD(s.inner.Trailer())
 		}
-		s.set.reached = s.peer
+		if s.set.peer != nil {
+			s.set.reached = s.peer
+		}
 		s.set.finish(err)
+		if s.stats != nil {
+			s.stats.end(metadata.MD(s.inner.Trailer()), err)
+		}
 		s.cancel()
 	})
 }
