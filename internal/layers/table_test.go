@@ -32,6 +32,7 @@ var rooms = []room{
 	{"balancer", 1},
 	{"connectivity", 1},
 	{"serviceconfig", 1},
+	{"stats", 1},
 	{"codegen", 1},
 
 	{"internal/h2", 2},
