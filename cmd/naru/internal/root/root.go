@@ -10,6 +10,7 @@ import (
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/call"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/cmd/naru/internal/decode"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
 	"github.com/naru-rpc/naru/cmd/naru/internal/describe"
 	"github.com/naru-rpc/naru/cmd/naru/internal/doctor"
@@ -27,6 +28,7 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	call.New,
 	health.New,
 	doctor.New,
+	decode.New,
 	gen.New,
 	demo.New,
 	version.New,
