@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/naru-rpc/naru"
@@ -22,7 +23,6 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
-	"github.com/naru-rpc/naru/stub"
 )
 
 func TestServiceConfigJSON(t *testing.T) {
@@ -257,40 +257,31 @@ func TestProxyOption(t *testing.T) {
 
 // A deadline that passes tells what the time went on, also when a connection was found in the end.
 func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	hangs := &echo{unary: func(context.Context, *text) (*text, error) {
-		<-release
-		return nil, status.Error(codes.Internal, "too late")
-	}, client: func(s naru.ClientStreamingServer[text, text]) error { return s.SendAndClose(str("x")) }}
-	srv := start(t, "http2", hangs)
-	var peer naru.Peer
-	if s, err := stub.NewClientStreamingClient[text, text](t.Context(), srv, methodClient, naru.CapturePeer(&peer)); err != nil {
-		t.Fatal(err)
-	} else if _, err := s.CloseAndRecv(); err != nil {
-		t.Fatal(err)
-	}
-	slow := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		select {
-		case <-time.After(30 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		cl := newCluster(t, "a:1").up()
+		cl.bs[0].does(func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return status.Error(codes.Internal, "too late")
+		})
+		slow := func(ctx context.Context, network, address string) (net.Conn, error) {
+			select {
+			case <-time.After(30 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			return cl.net.Dial(ctx, network, address)
 		}
-		return (&net.Dialer{}).DialContext(ctx, "tcp", peer.Addr.String())
-	}
-	c, err := naru.NewClient("passthrough:///x", naru.WithPlaintext(), naru.WithLogger(quiet), naru.WithDialer(slow))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, err = (&pair{Client: c}).unary(t.Context(), "x", naru.WithTimeout(80*time.Millisecond))
-	r, ok := status.Local[*connectivity.Report](err)
-	if status.Code(err) != codes.DeadlineExceeded || !ok || r.Connecting < 20*time.Millisecond || r.DeadlineBy != "WithTimeout" {
-		t.Errorf("got %v, report %+v, want DEADLINE_EXCEEDED by WithTimeout after 30 ms of connecting", err, r)
-	}
-	for _, want := range []string{"set by WithTimeout", "no response received", "before that: ", "connecting"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q does not tell %q", err, want)
+		c := cl.dial("passthrough:///a:1", naru.WithDialer(slow))
+		_, err := (&pair{Client: c}).unary(t.Context(), "x", naru.WithTimeout(80*time.Millisecond))
+		r, ok := status.Local[*connectivity.Report](err)
+		if status.Code(err) != codes.DeadlineExceeded || !ok || r.Connecting != 30*time.Millisecond || r.DeadlineBy != "WithTimeout" {
+			t.Errorf("got %v, report %+v, want DEADLINE_EXCEEDED by WithTimeout after 30 ms of connecting", err, r)
 		}
-	}
+		for _, want := range []string{"set by WithTimeout", "no response received", "before that: ", "connecting"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("error %q does not tell %q", err, want)
+			}
+		}
+		cl.end(c)
+	})
 }

@@ -26,6 +26,27 @@ type scripted struct {
 	dec *hpack.Decoder
 	in  []byte
 	got map[uint32]*response
+
+	pinged [][8]byte // PINGs that were not counted yet
+	last   [8]byte   // the last that was
+}
+
+// pings returns how many PINGs have come since the last time.
+func (s *scripted) pings() int {
+	s.t.Helper()
+	s.responses()
+	n := len(s.pinged)
+	if n > 0 {
+		s.last = s.pinged[n-1]
+	}
+	s.pinged = nil
+	return n
+}
+
+// pong answers the last PING that was counted.
+func (s *scripted) pong() {
+	s.t.Helper()
+	s.write(frame.AppendPing(nil, true, s.last))
 }
 
 // script serves e in memory and connects to it with these settings of the client's.
@@ -141,6 +162,9 @@ func (s *scripted) responses() map[uint32]*response {
 		p := s.in[frame.HeaderLen : frame.HeaderLen+int(h.Length)]
 		s.in = s.in[frame.HeaderLen+int(h.Length):]
 		if h.StreamID == 0 {
+			if h.Type == frame.TypePing && !h.Flags.Has(frame.FlagAck) {
+				s.pinged = append(s.pinged, [8]byte(p))
+			}
 			continue
 		}
 		r := all[h.StreamID]

@@ -49,7 +49,7 @@ func NewServer(t testing.TB, register func(*naru.Server), opts ...naru.ServerOpt
 		if err := srv.Shutdown(ctx); err != nil {
 			t.Errorf("narutest: calls were still running %v after the test: %v", drain, err)
 		}
-		if err := <-served; err != nil {
+		if err := <-served; err != nil && err != naru.ErrServerClosed { // a test may end before Serve begins
 			t.Errorf("narutest: serve: %v", err)
 		}
 	})
