@@ -67,7 +67,12 @@ type Limits struct {
 	// HeaderFields: fields of a header list (128). The call ends with RESOURCE_EXHAUSTED
 	// [header_list]. Of four times as many bytes as a header list may have, the connection ends [hpack_list_size].
 	HeaderFields int
-	// ReceiveMemory: bytes that the windows of a connection are opened by beyond the 80 KiB every stream starts with,
+	// StreamWindow: bytes of a stream that its peer may send before this side has said anything, 65535 to 2^30
+	// (80 KiB). Larger messages have the window extended when they begin, one round trip; what the streams of a
+	// connection may make this side hold is StreamWindow for each, and more for those. A server behind HAProxy
+	// needs one that its largest requests fit in (see docs/reliability.md). There is no way to say none.
+	StreamWindow int
+	// ReceiveMemory: bytes that the windows of a connection are opened by beyond the StreamWindow every stream starts with,
 	// at most 2^30 (16 MiB): as much for streams that fill their windows, and twice as much for messages that are
 	// larger than a window and have not been taken by the program; once while the server holds half of
 	// ServerMemory or more. Larger messages wait for those before them; when those come at less than 64 KiB/s
@@ -110,6 +115,12 @@ func WithLimits(l Limits) Option {
 			c.bad("WithLimits: ReceiveMemory %d: want 65536 to 1073741824, or 0 for the default", l.ReceiveMemory)
 			l.ReceiveMemory = 0
 		}
+		if l.StreamWindow != 0 && (l.StreamWindow < 65535 || l.StreamWindow > 1<<30) {
+			// RFC 9113 §6.9.2: a peer may use 65535 before it knows of less.
+			c.bad("WithLimits: StreamWindow %d: want 65535 to 1073741824, or 0 for the default", l.StreamWindow)
+			l.StreamWindow = 0
+		}
+		c.limits.StreamWindow = int32(l.StreamWindow)
 		if l.ServerMemory > 0 && l.ServerMemory < 64<<10 {
 			c.bad("WithLimits: ServerMemory %d: want at least 65536, 0 for the default, or negative for no limit", l.ServerMemory)
 		}

@@ -88,12 +88,12 @@ func TestLimitsOfConnections(t *testing.T) {
 }
 
 func TestLimitsAreChecked(t *testing.T) {
-	_, err := naru.NewServer(naru.WithLimits(naru.Limits{ReceiveMemory: 1000, Pings: naru.Rate{Burst: 1, PerSecond: -1}}),
+	_, err := naru.NewServer(naru.WithLimits(naru.Limits{ReceiveMemory: 1000, StreamWindow: 65534, Pings: naru.Rate{Burst: 1, PerSecond: -1}}),
 		naru.WithMaxConnections(-1), naru.WithMaxConnectionsPerAddress(-1))
 	if err == nil {
 		t.Fatal("NewServer took limits that are out of range")
 	}
-	for _, want := range []string{"ReceiveMemory 1000", "WithLimits: Pings", "WithMaxConnections(-1)", "WithMaxConnectionsPerAddress(-1)"} {
+	for _, want := range []string{"ReceiveMemory 1000", "StreamWindow 65534", "WithLimits: Pings", "WithMaxConnections(-1)", "WithMaxConnectionsPerAddress(-1)"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}
