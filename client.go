@@ -10,10 +10,12 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/client"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/channel"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -57,7 +59,7 @@ func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
 	if authority == "" {
 		authority = "inproc"
 	}
-	return newClient(cfg, client.SingleConn{Conn: conn}, authority, closer{conn}), nil
+	return newClient(cfg, client.SingleConn{Conn: conn}, "inproc", authority, closer{conn}), nil
 }
 
 // closer closes an in-process connection as a client's.
@@ -70,9 +72,10 @@ func (c closer) Close() error {
 	return nil
 }
 
-func newClient(cfg *clientConfig, ch client.Channel, authority string, closer io.Closer) *Client {
+func newClient(cfg *clientConfig, ch client.Channel, target, authority string, closer io.Closer) *Client {
 	return &Client{
-		env:          &client.Env{Channel: ch, Registry: cfg.registry, Authority: authority, UserAgent: cfg.userAgent},
+		env: &client.Env{Channel: ch, Registry: cfg.registry, Authority: authority, UserAgent: cfg.userAgent,
+			Observe: observe.NewSet(cfg.stats, stats.Client, target)},
 		defaults:     cfg.call,
 		interceptors: cfg.interceptors,
 		channel:      closer,

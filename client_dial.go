@@ -24,7 +24,7 @@ func NewClient(target string, opts ...ClientOption) (*Client, error) {
 		return nil, fmt.Errorf("naru: new client: %w", err)
 	}
 	ch, closer := lease.Channel, &clientChannel{lease: lease}
-	c := newClient(cfg, ch, ch.Authority(), closer)
+	c := newClient(cfg, ch, ch.Target(), ch.Authority(), closer)
 	c.target = ch
 	closer.watchDropped(c, cfg, target, callerOf(1))
 	return c, nil

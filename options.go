@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/stats"
 )
 
 // A ServerOption configures a Server, a ClientOption a Client, a CallOption one call. An Option is
@@ -102,6 +103,7 @@ type sharedConfig struct {
 	errs         []error
 	tls          tlsChoice
 	interceptors []scopedInterceptor
+	stats        []stats.Handler
 	logger       *slog.Logger
 	notices      *slog.Logger // the logger if one was set, for what is no fault of this side's
 	maxReceive   int          // bytes, < 0: no limit

@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/handler"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -47,6 +49,7 @@ func (s *Server) serveConfig() *serve.Config {
 			Logger:           c.logger,
 			Notices:          c.notices,
 			ErrorText:        c.errorText,
+			Observe:          observe.NewSet(c.stats, stats.Server, ""),
 		},
 		HTTP: c.http,
 		HTTP2: http2.ServerConfig{
@@ -69,7 +72,7 @@ func (s *Server) serveConfig() *serve.Config {
 	}
 	if auth := c.authenticate; auth != nil {
 		cfg.Env.Authenticate = func(sc *server.Call) (context.Context, error) {
-			ctx, err := auth(sc, s.callOf(sc))
+			ctx, err := auth(sc.Context(), s.callOf(sc))
 			return ctx, s.authError(sc, err)
 		}
 	}

@@ -107,7 +107,7 @@ type CallEnded struct {
 	// "deadline", "canceled" (by the client), "connection" (it was lost), "refused" (before work on
 	// the call began).
 	Reason string
-	// Sent and Received count the messages, on a client those of all attempts.
+	// Sent and Received count the messages, each once however many attempts there were.
 	Sent, Received Count
 	// Attempts is how many attempts there were; 0 on a server.
 	Attempts int
@@ -125,14 +125,6 @@ type CallEnded struct {
 type HeaderReceived struct {
 	// Number of the attempt.
 	Number int
-	// Header is the metadata in it; it must not be changed.
-	Header metadata.MD
-	// At is when.
-	At time.Time
-}
-
-// HeaderSent reports that a server has queued the header of its response.
-type HeaderSent struct {
 	// Header is the metadata in it; it must not be changed.
 	Header metadata.MD
 	// At is when.
@@ -179,6 +171,5 @@ func (*AttemptSent) event()     {}
 func (*AttemptEnded) event()    {}
 func (*CallEnded) event()       {}
 func (*HeaderReceived) event()  {}
-func (*HeaderSent) event()      {}
 func (*MessageSent) event()     {}
 func (*MessageReceived) event() {}

@@ -7,14 +7,12 @@ type Group uint8
 
 // The groups. A handler combines those it wants with |.
 const (
-	// Conns are ConnOpened, ConnClosed and ConnFailed.
-	Conns Group = 1 << iota
 	// Calls are BeginCall and CallEnded.
-	Calls
+	Calls Group = 1 << iota
 	// Attempts are AttemptBegun, AttemptSent, Delayed and AttemptEnded, of clients. They include
 	// Calls.
 	Attempts
-	// Headers are HeaderReceived of clients and HeaderSent of servers. They include Calls.
+	// Headers are HeaderReceived, of clients. They include Calls.
 	Headers
 	// Messages are MessageSent and MessageReceived: two more function calls for each message of
 	// each stream. They include Calls.
@@ -24,8 +22,8 @@ const (
 // Has reports whether g contains any of the groups in other.
 func (g Group) Has(other Group) bool { return g&other != 0 }
 
-// A Handler is told what a server or client does. Its methods are called on the goroutines of calls
-// and connections: they must be safe for concurrent use and must not block. A handler that panics
+// A Handler is told what a server or client does. Its methods are called on the goroutines of calls:
+// they must be safe for concurrent use and must not block. A handler that panics
 // takes the program down.
 type Handler interface {
 	// Wants returns the groups the handler is told of. It is called once for each server or client
@@ -40,10 +38,6 @@ type Handler interface {
 	//
 	// call is lent until BeginCall returns.
 	BeginCall(ctx context.Context, call *CallBegun) (context.Context, Observer)
-
-	// HandleConn is told of the events of connections: *ConnOpened, *ConnClosed, *ConnFailed. The
-	// event is lent until HandleConn returns.
-	HandleConn(e Event)
 }
 
 // An Observer is told what happens in one call or in one attempt.

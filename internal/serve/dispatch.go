@@ -32,7 +32,9 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	if m == nil {
 		if m = c.server.cfg.Unknown; m == nil {
 			c.refusing(s, reason.UnknownMethod)
-			return server.Refuse(c, s, subtype, 200, c.server.unknown(head.Path))
+			unknown := c.server.unknown(head.Path)
+			c.server.cfg.Env.Refused(s.Conn(), head.Path, unknown.Err())
+			return server.Refuse(c, s, subtype, 200, unknown)
 		}
 	}
 	return server.NewCall(c.server.cfg.Env, m, c, s, head, subtype, end)

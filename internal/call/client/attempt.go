@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/metadata"
 )
 
 // An attempt is one stream opened for a call: the sink of its response, and the state of that. Once
@@ -17,8 +19,9 @@ import (
 // Locks: mu is a leaf but for the stream's methods.
 type attempt struct {
 	// immutable after reset
-	single bool    // one response: nobody is woken before it is complete
-	run    *runner // is told of the head and the end; nil: a unary call waits for the end itself
+	single bool             // one response: nobody is woken before it is complete
+	seen   *observe.Attempt // nil: no handler wants to know
+	run    *runner          // is told of the head and the end; nil: a unary call waits for the end itself
 
 	// owned by the receiving goroutine
 	credited int
@@ -67,6 +70,7 @@ const maxSnippet = 200
 // reset prepares for another stream. Only for an attempt whose sink is not called any more.
 func (a *attempt) reset(limit wire.Limit) {
 	a.credited, a.checked, a.late = 0, false, false
+	a.seen = nil
 	a.stream, a.peer, a.sent = nil, nil, time.Time{}
 	a.messages = wire.Reassembler{Limit: limit}
 	a.got = 0
@@ -97,6 +101,9 @@ func (a *attempt) opened(s transport.ClientStream, peer *transport.ConnInfo, num
 
 // Head implements transport.ClientSink.
 func (a *attempt) Head(h *transport.ResponseHead, end bool) {
+	if a.seen != nil && !end {
+		defer a.seen.Head(func() metadata.MD { return wire.MetadataOf(h.Fields) })
+	}
 	defer a.tell()
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,10 +9,12 @@ import (
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -30,10 +32,12 @@ type call struct {
 	config     *MethodConfig
 	out        wire.Encoder
 	maxReceive wire.Limit
+	seen       *observe.Call // nil: no handler wants to know
 
 	head   transport.RequestHead
-	custom int // index of the first field of custom metadata
-	fixed  int // fields that are the same in every attempt
+	custom int      // index of the first field of custom metadata
+	fixed  int      // fields that are the same in every attempt
+	added  []string // metadata of this attempt alone: pairs that stats handlers have added
 	inline [14]transport.Field
 	pick   PickInfo
 	picked [1]string   // lent to pickers that ask for metadata
@@ -192,6 +196,9 @@ func (c *call) addPair(key, value string) error {
 // attemptHead completes the head for one attempt on conn.
 func (c *call) attemptHead(conn *transport.ConnInfo) error {
 	f := c.head.Fields[:c.fixed]
+	for i := 0; i+1 < len(c.added); i += 2 {
+		f = append(f, wire.Field(c.added[i], metadata.EncodeValue(c.added[i], c.added[i+1])))
+	}
 	c.head.Scheme = "http"
 	if conn.TLS != nil {
 		c.head.Scheme = "https"
@@ -216,6 +223,7 @@ func (c *call) attemptHead(conn *transport.ConnInfo) error {
 // open picks connections until one has opened a stream for a, with body (ownership passes) and half-closed
 // if end is set. again makes the body anew for another try.
 func (c *call) open(a *attempt, body *mem.Buf, end bool, again func() (*mem.Buf, error)) (done func(DoneInfo), err error) {
+	c.added = a.seen.Header()
 	for {
 		c.pick.Attempt++
 		c.pick.Metadata = (*pickMetadata)(c) // here, and not in prepare: attempts of a hedged call are copies
@@ -265,6 +273,7 @@ func (c *call) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bo
 		now = time.Now()
 	}
 	a.opened(stream, c.peer, c.opened, now)
+	a.seen.Sent(c.peer, c.pick.Waited)
 	if c.set.OnPeer != nil {
 		c.set.OnPeer(c.peer, c.opened)
 	}
@@ -274,8 +283,57 @@ func (c *call) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bo
 	return nil
 }
 
+// begin tells stats handlers of the call.
+func (c *call) begin() {
+	if !c.env.Observe.Calls() {
+		return
+	}
+	b := &stats.CallBegun{
+		Method: c.method.FullMethod, Registered: !c.method.Generic,
+		ClientStreams: c.method.ClientStreams, ServerStreams: c.method.ServerStreams,
+	}
+	b.Deadline, _ = c.ctx.Deadline()
+	if c.set.Timeout > 0 {
+		if at := time.Now().Add(c.set.Timeout); b.Deadline.IsZero() || at.Before(b.Deadline) {
+			b.Deadline = at
+		}
+	}
+	c.ctx, c.seen = c.env.Observe.Begin(c.ctx, b)
+	if c.seen != nil {
+		c.set.Hooks = c.seen.Hooks(c.set.Hooks)
+	}
+}
+
+// ended tells stats handlers that the call is over; a is its last attempt, nil: there was none.
+func (c *call) ended(a *attempt, err error) {
+	if c.seen == nil {
+		return
+	}
+	c.attemptSeen(a, err)
+	c.seen.End(err, c.reasonFor(a, err))
+}
+
+// attemptSeen tells stats handlers that an attempt is over.
+func (c *call) attemptSeen(a *attempt, err error) {
+	switch {
+	case a == nil || a.seen == nil:
+	case err == errSlower:
+		a.seen.End(err, nil)
+	default:
+		a.seen.End(err, func() string { return c.reasonFor(a, err) })
+	}
+}
+
+func (c *call) reasonFor(a *attempt, err error) string {
+	if err == nil {
+		return ""
+	}
+	return string(reasonOf(status.Convert(err), a, !c.deadline.IsZero()))
+}
+
 // attemptEnded tells who asked that an attempt is over.
 func (c *call) attemptEnded(a *attempt, err error) {
+	c.attemptSeen(a, err)
 	if c.set.OnAttempt == nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru/credentials"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
@@ -17,6 +18,8 @@ type Env struct {
 	Registry  *encoding.Registry
 	Authority string
 	UserAgent string
+	// Observe has the stats handlers; nil: none.
+	Observe *observe.Set
 
 	// Counters are of all calls. Safe for concurrent use.
 	Counters Counters
@@ -46,6 +49,8 @@ type Method struct {
 	ClientStreams, ServerStreams bool
 	// Idempotent methods may be executed more than once without harm.
 	Idempotent bool
+	// Generic methods have a name that the program did not know when it was built.
+	Generic bool
 }
 
 // RetryChoice is what a call's options say of repeating it. The zero value: the service config decides, and

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -56,6 +57,9 @@ func (r *runner) idleLocked() bool { return len(r.launching)+len(r.live)+r.judgi
 
 // startHedgeLocked launches an attempt on a goroutine of its own, which ends when the attempt is live or has failed.
 func (r *runner) startHedgeLocked() {
+	if r.hedges.started > 0 {
+		r.seen.Next(observe.Hedge)
+	}
 	a, c := r.forkLocked()
 	c.opened, c.retry.seen = r.hedges.started, r.hedges.started
 	c.set.OnPeer = nil // told of the choice alone

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -64,6 +65,7 @@ func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause ti
 		if pause, again = c.retry.refusal(a); again {
 			c.retry.remember(err)
 			c.env.Counters.TransparentRetries.Add(1)
+			c.seen.Next(observe.Transparent)
 			return pause, true
 		}
 	}

@@ -69,6 +69,7 @@ func (r *runner) newAttempt() *attempt {
 	a := new(attempt)
 	a.reset(r.maxReceive)
 	a.run, a.single = r, r.unary
+	a.seen = r.seen.BeginAttempt(r.pick.Waited)
 	return a
 }
 
@@ -153,10 +154,12 @@ func (r *runner) launch(a *attempt, c *call) {
 	r.mergeLocked(c)
 	if r.decidedLocked() {
 		r.mu.Unlock()
+		r.attemptSeen(a, errSlower)
 		return
 	}
 	r.judging++
 	r.mu.Unlock()
+	r.attemptSeen(a, err)
 	r.judge(a, err)
 }
 
@@ -408,6 +411,9 @@ func (r *runner) end(err error, reset bool) {
 	if a != nil {
 		r.attemptEnded(a, err)
 		a.report(err)
+	}
+	if !r.unary {
+		r.call.ended(a, err)
 	}
 	if r.receiver.Swap(wire.ReceiverClosed) == wire.ReceiverIdle && a != nil {
 		a.release()

@@ -31,8 +31,10 @@ func newStream(ctx context.Context, env *Env, m Method, set *Settings, req any) 
 	s := &Stream{}
 	s.changed.L = &s.mu
 	s.env, s.method, s.set, s.ctx = env, m, *set, ctx
+	s.begin()
 	if err := s.start(req); err != nil {
 		env.Counters.failed(err, s.last, !s.deadline.IsZero())
+		s.call.ended(s.last, err)
 		return nil, err
 	}
 	s.watch()

@@ -35,10 +35,12 @@ func (env *Env) newUnary() *unary {
 func Invoke(ctx context.Context, env *Env, m Method, set *Settings, req, res any) error {
 	u := env.newUnary()
 	u.env, u.method, u.set, u.ctx, u.req, u.res = env, m, *set, ctx, req, res
+	u.begin()
 	err := u.run()
 	if err != nil {
 		env.Counters.failed(err, u.last, !u.deadline.IsZero())
 	}
+	u.ended(u.last, err)
 	u.recycle()
 	return err
 }
@@ -110,6 +112,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	u.last = a
 	a.reset(u.maxReceive)
 	a.single = true
+	a.seen = u.seen.BeginAttempt(u.pick.Waited)
 	done, err := u.open(a, body, true, u.again)
 	if err != nil {
 		return 0, false, err

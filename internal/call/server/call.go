@@ -88,6 +88,7 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 		ended:    end,
 		exchange: newExchange(),
 	}
+	c.seen = env.Observe.Arrive()
 	c.ctx = c
 	c.subtype = subtype
 	c.messages.Limit = env.receiveLimit()
@@ -215,6 +216,7 @@ func (c *Call) Closed(err *transport.Error) {
 	case stage == callArriving || stage == callDispatched && c.runner.Withdraw(c):
 		c.leaveUnfinished()
 		c.release()
+		c.seenEnded(nil)
 	}
 }
 

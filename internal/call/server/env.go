@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/logs"
 	"github.com/naru-rpc/naru/internal/reason"
@@ -33,6 +34,8 @@ type Env struct {
 	ErrorText bool
 	// Draining is closed when the server shuts down.
 	Draining <-chan struct{}
+	// Observe has the stats handlers; nil: none.
+	Observe *observe.Set
 	// Logs limits the lines that peers can cause.
 	Logs logs.Limiter
 

@@ -3,6 +3,7 @@ package server
 import (
 	"sync"
 
+	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -12,6 +13,9 @@ import (
 // garbage that thousands of connections make the collector look for. A unary call gives it back when it is over.
 type exchange struct {
 	place link // guarded by Unfinished.mu
+
+	// immutable after NewCall
+	seen *observe.Call // nil: no stats handler wants to know
 
 	// owned by the worker until it runs the handler, immutable after
 	subtype   string        // content subtype as sent

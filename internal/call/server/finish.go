@@ -17,18 +17,22 @@ import (
 // finish ends the call with the status of err. What nobody has received or sent is freed.
 func (c *Call) finish(err error) {
 	c.sendMu.Lock()
-	if !c.finished {
+	first := !c.finished
+	if first {
 		c.finished = true
-		c.finishLocked(err)
+		err = c.finishLocked(err)
 	}
 	c.sendMu.Unlock()
+	if first {
+		c.seenEnded(err)
+	}
 	c.end(nil)
 	if received := c.release(); received && !c.method.ClientStreams && !c.method.ServerStreams {
 		c.recycle()
 	}
 }
 
-func (c *Call) finishLocked(err error) {
+func (c *Call) finishLocked(err error) error {
 	reply := c.reply
 	c.reply = nil
 	if err == nil && reply == nil && !c.method.ServerStreams {
@@ -44,10 +48,15 @@ func (c *Call) finishLocked(err error) {
 	}
 	if err == nil {
 		c.sendOK(reply)
-		return
+		if c.unsent != nil {
+			return tooLargeToSend(c.unsent)
+		}
+		return nil
 	}
 	reply.Free()
-	c.sendStatus(c.handlerStatus(err))
+	s := c.handlerStatus(err)
+	c.sendStatus(s)
+	return s.Err()
 }
 
 func (c *Call) sendOK(reply *mem.Buf) {

@@ -42,8 +42,12 @@ func (c *Call) serve() (err error) {
 	if !c.begin() {
 		return nil // reset while it waited: nobody wants the answer
 	}
+	c.seenBegun()
 	if err := c.prepare(); err != nil {
 		return err
+	}
+	if c.seen != nil {
+		c.SetHooks(nil)
 	}
 	if !c.deadline.IsZero() && c.Err() != nil {
 		return wire.ContextStatus(c, "the call waited for its turn")
@@ -220,4 +224,9 @@ func (c *Call) AcceptedEncodings() []string {
 func (c *Call) SetContext(ctx context.Context) { c.ctx = ctx }
 
 // SetHooks makes the call's messages be shown to h. Only before the handler runs.
-func (c *Call) SetHooks(h *wire.Hooks) { c.in.Hooks, c.out.Hooks = h, h }
+func (c *Call) SetHooks(h *wire.Hooks) {
+	if c.seen != nil {
+		h = c.seen.Hooks(h)
+	}
+	c.in.Hooks, c.out.Hooks = h, h
+}
