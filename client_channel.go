@@ -96,7 +96,7 @@ func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, 
 		UserTimeout: c.keepalive.withDefaults(defaultKeepaliveInterval).UserTimeout,
 	}
 	if !c.tls.plain {
-		d.TLS = clientTLS(c.tls.config)
+		d.TLS = c.connTLS()
 		d.Underlay = http2.SpillTLS
 	}
 	return d, pings.slower

@@ -43,6 +43,15 @@ func builtinResolvers() resolver.Registry {
 	)
 }
 
+// connTLS returns what makes the TLS configuration of each new connection.
+func (c *clientConfig) connTLS() func() *tls.Config {
+	if source := c.tlsFunc; source != nil {
+		return func() *tls.Config { return clientTLS(source()) }
+	}
+	cfg := clientTLS(c.tls.config)
+	return func() *tls.Config { return cfg }
+}
+
 func clientTLS(cfg *tls.Config) *tls.Config {
 	if cfg == nil {
 		cfg = &tls.Config{}

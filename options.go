@@ -1,6 +1,7 @@
 package naru
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,6 +103,7 @@ const (
 type sharedConfig struct {
 	errs         []error
 	tls          tlsChoice
+	tlsFunc      func() *tls.Config // a client's, asked for each connection; nil: tls says it
 	interceptors []scopedInterceptor
 	stats        []stats.Handler
 	logger       *slog.Logger
@@ -143,6 +145,7 @@ func (c *sharedConfig) finish(server bool) {
 	default:
 		c.logger = slog.New(slog.DiscardHandler) // a client's calls return what went wrong
 	}
+	c.readTLSFiles(server)
 	registry, err := encoding.NewRegistry(c.codecs, c.compressors)
 	if err != nil {
 		c.errs = append(c.errs, err)

@@ -137,7 +137,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 		}
 		o.applyServer(c)
 	}
-	if c.tls.set && !hasCertificate(c.tls.config) {
+	if c.tls.set && c.tls.files == nil && !hasCertificate(c.tls.config) {
 		c.bad("WithTLS: a server needs a certificate (tls.Config Certificates, GetCertificate or GetConfigForClient)")
 	}
 	c.finish(true)

@@ -12,6 +12,7 @@ type tlsChoice struct {
 	set    bool
 	config *tls.Config // nil with set: the defaults
 	plain  bool
+	files  *credentials.TLSFiles // read when all options are known, as what becomes of them is logged
 }
 
 // WithTLS makes connections use TLS. A server needs a certificate in cfg (Certificates,
@@ -21,41 +22,71 @@ type tlsChoice struct {
 // returns too. [WithTLSFiles] does it for files.
 func WithTLS(cfg *tls.Config) Option {
 	return option{func(c *sharedConfig) {
-		c.tls = tlsChoice{set: true}
+		choice := tlsChoice{set: true}
 		if cfg != nil {
-			c.tls.config = cfg.Clone()
+			choice.config = cfg.Clone()
 		}
+		c.chooseTLS(choice, nil)
 	}}
 }
 
-// WithTLSFiles makes connections use TLS with certificates from PEM files, which are read once. For a server Cert and Key are
-// required, and with CA clients must have a certificate too. A client checks the server's certificate against CA, "": the
-// system's authorities; Cert and Key are its own certificate, for servers that ask for one. The error of NewServer or
-// NewClient says what is wrong with which file.
-func WithTLSFiles(files credentials.TLSFiles) Option { return tlsFiles{files} }
-
-type tlsFiles struct{ files credentials.TLSFiles }
-
-func (o tlsFiles) applyServer(c *serverConfig) {
-	c.setTLSFiles(o.files.ServerConfig())
+// WithTLSFiles makes connections use TLS with certificates from PEM files. For a server Cert and Key are required, and with CA
+// clients must have a certificate too. A client checks the server's certificate against CA, "": the system's authorities;
+// Cert and Key are its own certificate, for servers that ask for one. The error of NewServer or NewClient says what is wrong
+// with which file. Files that change are read again for new connections, within two seconds; files that cannot be used
+// are logged ([WithLogger]), and the ones in use stay: see [credentials.TLSFiles.ServerConfig].
+func WithTLSFiles(files credentials.TLSFiles) Option {
+	shared := &files // so that clients made with this option may share connections
+	return option{func(c *sharedConfig) { c.chooseTLS(tlsChoice{set: true, files: shared}, nil) }}
 }
 
-func (o tlsFiles) applyClient(c *clientConfig) {
-	c.setTLSFiles(o.files.ClientConfig())
+// WithTLSFunc makes a client use TLS with a configuration that config is asked for with each new connection, for roots and
+// certificates that change while it runs. config must be safe for concurrent use and not block; what it returns is used as
+// by [WithTLS], nil as an empty one. Clients made with it do not share connections. A server has tls.Config's
+// GetConfigForClient for this.
+func WithTLSFunc(config func() *tls.Config) ClientOption {
+	return clientOption(func(c *clientConfig) {
+		if config == nil {
+			c.bad("WithTLSFunc: the function is nil")
+			return
+		}
+		c.chooseTLS(tlsChoice{set: true, config: new(tls.Config)}, config) // a pointer of its own: see poolKey
+	})
 }
 
-func (c *sharedConfig) setTLSFiles(cfg *tls.Config, err error) {
-	if err != nil {
-		c.bad("WithTLSFiles: %w", err)
+// chooseTLS takes the place of what options before said.
+func (c *sharedConfig) chooseTLS(choice tlsChoice, source func() *tls.Config) {
+	c.tls, c.tlsFunc = choice, source
+}
+
+// readTLSFiles makes the configuration of a server's or client's files.
+func (c *sharedConfig) readTLSFiles(server bool) {
+	if c.tls.files == nil {
 		return
 	}
-	c.tls = tlsChoice{set: true, config: cfg}
+	logger := c.logger
+	report := func(err error) {
+		if err != nil {
+			logger.Warn("TLS files not taken over", "error", err)
+			return
+		}
+		logger.Info("TLS files read again", "cert", c.tls.files.Cert, "ca", c.tls.files.CA)
+	}
+	var err error
+	if server {
+		c.tls.config, err = c.tls.files.ServerConfig(report)
+	} else {
+		c.tlsFunc, err = c.tls.files.ClientConfigs(report)
+	}
+	if err != nil {
+		c.bad("WithTLSFiles: %w", err)
+	}
 }
 
 // WithPlaintext makes a client speak HTTP/2 without TLS (RFC 9113 §3.3, prior knowledge): everybody
 // on the way can read and change what is sent.
 func WithPlaintext() ClientOption {
-	return clientOption(func(c *clientConfig) { c.tls = tlsChoice{set: true, plain: true} })
+	return clientOption(func(c *clientConfig) { c.chooseTLS(tlsChoice{set: true, plain: true}, nil) })
 }
 
 // serverTLS completes a server's configuration. RFC 9113 §3.3: "h2" is the protocol's name in ALPN.

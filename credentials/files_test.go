@@ -79,9 +79,9 @@ func TestTLSFiles(t *testing.T) {
 		{"no alternative names", TLSFiles{Cert: bareCert, Key: bareKey}, "no subject alternative names (SAN)", ""},
 		{"broken authority", TLSFiles{Cert: cert, Key: key, CA: broken}, "cannot be parsed", "cannot be parsed"},
 	} {
-		_, err := tt.files.ServerConfig()
+		_, err := tt.files.ServerConfig(nil)
 		wantError(t, tt.name+", server", err, tt.server)
-		_, err = tt.files.ClientConfig()
+		_, err = tt.files.ClientConfigs(nil)
 		wantError(t, tt.name+", client", err, tt.client)
 	}
 }

@@ -68,10 +68,11 @@ func (o *options) client() (*naru.Client, error) {
 	if !o.tls {
 		return naru.NewClient(o.addr, append(opts, naru.WithPlaintext())...)
 	}
-	cfg, err := credentials.TLSFiles{CA: o.ca, Cert: o.cert, Key: o.key}.ClientConfig()
+	configs, err := credentials.TLSFiles{CA: o.ca, Cert: o.cert, Key: o.key}.ClientConfigs(nil)
 	if err != nil {
 		return nil, err
 	}
+	cfg := configs().Clone()
 	if o.noVerify {
 		cfg.InsecureSkipVerify = true
 	}

@@ -19,9 +19,9 @@ type Dialer struct {
 	// NewConn speaks HTTP/2 on a connection and returns when the peer's SETTINGS have come. It owns nc and closes
 	// it when it fails. state is nil on plaintext. Required.
 	NewConn func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error)
-	// TLS is the configuration of TLS; nil: plaintext. Its ServerName, if set, is what certificates are checked
+	// TLS returns the configuration of TLS for a connection; nil: plaintext. Its ServerName, if set, is what certificates are checked
 	// against; else the address's or the channel's authority is.
-	TLS *tls.Config
+	TLS func() *tls.Config
 	// NetDial opens sockets. nil: a net.Dialer without keep-alive probes of its own, which HTTP/2 does better.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Underlay is put between TLS and the socket. nil: nothing.
@@ -115,8 +115,8 @@ func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity
 	}
 	// TLS 1.3: the server judges the client's certificate after the client's handshake is over, so that its
 	// verdict comes with the first read.
-	if r := alertReason(err); secure && r != "" {
-		f.Reason, f.Text = r, alertText(r)
+	if reason, text := alertReason(err); secure && reason != "" {
+		f.Reason, f.Text = reason, text
 	}
 	if !secure && f.Reason == connectivity.Preface {
 		f.Text += " in plaintext (does it expect TLS?)"

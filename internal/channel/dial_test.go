@@ -119,20 +119,20 @@ func TestDialFailures(t *testing.T) {
 		{"refused", resolver.Address{Addr: refused()}, nil, connectivity.Refused, "connection refused"},
 		{"no such socket", resolver.Address{Network: "unix", Addr: filepath.Join(t.TempDir(), "none")}, nil, connectivity.Refused, "no such file"},
 		{"name", resolver.Address{Addr: "name.invalid:1"}, nil, connectivity.NameResolution, "name.invalid"},
-		{"expired", resolver.Address{Addr: server(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil)}, client, connectivity.CertificateExpired, "not valid at this time"},
+		{"expired", resolver.Address{Addr: server(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil)}, client, connectivity.CertificateExpired, "expired at"},
 		{"other name", resolver.Address{Addr: server(func(c *x509.Certificate) { c.DNSNames = []string{"other"} }, nil)}, client, connectivity.CertificateName, `not for "localhost"`},
 		{"common name only", resolver.Address{Addr: server(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, nil }, nil)}, client, connectivity.CertificateName, "common name only"},
 		{"unknown authority", resolver.Address{Addr: server(nil, nil)}, &tls.Config{RootCAs: stranger.pool, ServerName: "localhost"}, connectivity.CertificateAuthority, `issuer "CN=test authority"`},
 		{"no ALPN", resolver.Address{Addr: server(nil, func(c *tls.Config) { c.NextProtos = nil })}, client, connectivity.ALPN, "ALPN"},
 		{"other ALPN", resolver.Address{Addr: server(nil, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })}, client, connectivity.ALPN, "ALPN"},
-		{"client certificate missing", resolver.Address{Addr: server(nil, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })}, client, connectivity.ClientCertificate, "this side's certificate"},
+		{"client certificate missing", resolver.Address{Addr: server(nil, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })}, client, connectivity.ClientCertificate, "requires a client certificate"},
 		{"not TLS", resolver.Address{Addr: serveConns(t, func(nc net.Conn) { nc.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); nc.Read(make([]byte, 1000)) })}, client, connectivity.NotTLS, "does not speak TLS"},
 		{"closes during the handshake", resolver.Address{Addr: serveConns(t, func(nc net.Conn) { nc.Read(make([]byte, 10)) })}, client, connectivity.TLS, "handshake"},
 		{"no SETTINGS", resolver.Address{Addr: serveConns(t, func(net.Conn) {})}, nil, connectivity.Preface, "does it expect TLS?"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var sockets countedDial
-			d := &Dialer{NewConn: settingsFirst, TLS: tt.tls, NetDial: sockets.dial}
+			d := &Dialer{NewConn: settingsFirst, TLS: always(tt.tls), NetDial: sockets.dial}
 			_, err := d.Dial(t.Context(), Destination{Address: tt.addr})
 			var f *connectivity.Failure
 			if !errors.As(err, &f) || f.Reason != tt.reason || !strings.Contains(f.Error(), tt.text) || !strings.Contains(f.Error(), tt.addr.Addr) {
@@ -152,7 +152,7 @@ func TestDialTLS(t *testing.T) {
 		Certificates: []tls.Certificate{ca.issue(t, nil)}, NextProtos: []string{"h2"},
 		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) { names <- h.ServerName; return nil, nil },
 	}
-	d := &Dialer{NewConn: settingsFirst, TLS: &tls.Config{RootCAs: ca.pool}}
+	d := &Dialer{NewConn: settingsFirst, TLS: always(&tls.Config{RootCAs: ca.pool})}
 	addr := serveConns(t, tlsServer(cfg, hello))
 	conn, err := d.Dial(t.Context(), Destination{Address: resolver.Address{Addr: addr, ServerName: "localhost:50051"}})
 	if err != nil {
@@ -170,7 +170,7 @@ func TestDialGivesUpWithItsContext(t *testing.T) {
 	defer close(release)
 	ca := newTestCA(t)
 	var sockets countedDial
-	d := &Dialer{NewConn: settingsFirst, TLS: &tls.Config{RootCAs: ca.pool}, NetDial: sockets.dial}
+	d := &Dialer{NewConn: settingsFirst, TLS: always(&tls.Config{RootCAs: ca.pool}), NetDial: sockets.dial}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := d.Dial(ctx, Destination{Address: resolver.Address{Addr: addr, ServerName: "localhost"}})
@@ -187,4 +187,12 @@ func TestTimeoutNamesStageAndSetting(t *testing.T) {
 	if f.Reason != connectivity.Preface || !strings.Contains(f.Text, "connect timeout of 20s") || !strings.Contains(f.Text, "HTTP/2") {
 		t.Errorf("got %+v, want the preface and the connect timeout", f)
 	}
+}
+
+// always returns what returns cfg; nil for none.
+func always(cfg *tls.Config) func() *tls.Config {
+	if cfg == nil {
+		return nil
+	}
+	return func() *tls.Config { return cfg }
 }

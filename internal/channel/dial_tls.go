@@ -14,6 +14,7 @@ import (
 
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/brief"
+	"github.com/naru-rpc/naru/internal/tlstext"
 	"github.com/naru-rpc/naru/resolver"
 )
 
@@ -22,7 +23,7 @@ const alpnHTTP2 = "h2"
 
 // handshake lays TLS over nc. It closes nc when it fails.
 func (d *Dialer) handshake(ctx context.Context, nc net.Conn, addr resolver.Address) (net.Conn, *tls.ConnectionState, error) {
-	cfg := d.TLS.Clone()
+	cfg := d.TLS().Clone()
 	if cfg.ServerName == "" {
 		cfg.ServerName = hostOf(addr.ServerName)
 	}
@@ -77,8 +78,8 @@ func tlsFailure(addr resolver.Address, name string, err error) *connectivity.Fai
 		f.Reason, f.Text = connectivity.NotTLS, "the peer does not speak TLS (is it plaintext?)"
 		return f
 	}
-	if r := alertReason(err); r != "" {
-		f.Reason, f.Text = r, alertText(r)
+	if reason, text := alertReason(err); reason != "" {
+		f.Reason, f.Text = reason, text
 		return f
 	}
 	if reason, text := certificateFault(name, err); reason != "" {
@@ -99,17 +100,13 @@ func certificateFault(name string, err error) (connectivity.Reason, string) {
 	var roots x509.SystemRootsError
 	switch {
 	case errors.As(err, &host):
-		return connectivity.CertificateName, fmt.Sprintf("the server's certificate is not for %q%s", name, nameless(host))
+		return connectivity.CertificateName, fmt.Sprintf("the server's certificate is not for %q%s", name, tlstext.Names(host.Certificate))
 	case errors.As(err, &unknown):
-		return connectivity.CertificateAuthority, "the server's certificate is signed by an authority that is not trusted here" + issuer(unknown.Cert)
+		return connectivity.CertificateAuthority, "the server's certificate is signed by an authority that is not trusted here" + tlstext.Issuer(unknown.Cert)
 	case errors.As(err, &roots):
 		return connectivity.CertificateAuthority, "the system's trusted authorities could not be read"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return connectivity.CertificateExpired, "the server's certificate is not valid at this time"
-	case errors.As(err, &invalid) && invalid.Reason == x509.NotAuthorizedToSign:
-		return connectivity.CertificateAuthority, "the server's certificate is signed by one that may not sign others"
 	case errors.As(err, &invalid):
-		return connectivity.CertificateInvalid, "the server's certificate is not acceptable"
+		return invalidCertificate(invalid)
 	}
 	var verify *tls.CertificateVerificationError
 	if errors.As(err, &verify) {
@@ -118,41 +115,27 @@ func certificateFault(name string, err error) (connectivity.Reason, string) {
 	return "", ""
 }
 
-// nameless names the most common cause of all.
-func nameless(e x509.HostnameError) string {
-	if c := e.Certificate; c != nil && len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 && c.Subject.CommonName != "" {
-		return " (it has a common name only, which is not looked at; it needs subject alternative names)"
+// invalidCertificate says what is wrong with a certificate whose names and authority were not looked at.
+func invalidCertificate(e x509.CertificateInvalidError) (connectivity.Reason, string) {
+	switch e.Reason {
+	case x509.Expired:
+		return connectivity.CertificateExpired, "the server's certificate " + tlstext.Validity(e.Cert, time.Now())
+	case x509.NotAuthorizedToSign:
+		return connectivity.CertificateAuthority, "the server's certificate is signed by one that may not sign others" + tlstext.Issuer(e.Cert)
+	case x509.IncompatibleUsage:
+		return connectivity.CertificateInvalid, "the server's certificate is not for servers: its extended key usage lacks server authentication"
 	}
-	return ""
-}
-
-func issuer(c *x509.Certificate) string {
-	if c == nil {
-		return ""
-	}
-	return " (issuer " + brief.Quote(c.Issuer.String()) + ")"
+	return connectivity.CertificateInvalid, "the server's certificate is not acceptable"
 }
 
 // alertReason reads the alert a peer ended the handshake with; "" if there was none, or none of interest.
-// crypto/tls does not export the type of alerts received; the texts are those of its alert.go.
-func alertReason(err error) connectivity.Reason {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return ""
+func alertReason(err error) (connectivity.Reason, string) {
+	alert := tlstext.Alert(err)
+	if alert == "no application protocol" {
+		return connectivity.ALPN, "the server does not offer HTTP/2 by ALPN: this client offered \"h2\", and the server answered \"no application protocol\" (does it speak HTTP/1.1 only?)"
 	}
-	text := op.Err.Error()
-	switch {
-	case strings.Contains(text, "no application protocol"):
-		return connectivity.ALPN
-	case strings.Contains(text, "certificate"), strings.Contains(text, "unknown certificate authority"):
-		return connectivity.ClientCertificate
+	if text := tlstext.Refusal(alert, "client"); text != "" {
+		return connectivity.ClientCertificate, text
 	}
-	return ""
-}
-
-func alertText(r connectivity.Reason) string {
-	if r == connectivity.ALPN {
-		return "the server does not offer HTTP/2 by ALPN: this client offered \"h2\", and the server answered \"no application protocol\" (does it speak HTTP/1.1 only?)"
-	}
-	return "the peer refused this side's certificate, or misses one"
+	return "", ""
 }

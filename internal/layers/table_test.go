@@ -21,6 +21,7 @@ var rooms = []room{
 	{"internal/reason", 0},
 	{"internal/brief", 0},
 	{"internal/logs", 0},
+	{"internal/tlstext", 0},
 	{"internal/layers", 0},
 
 	{"codes", 1},

@@ -2,9 +2,13 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/reason"
@@ -18,11 +22,18 @@ func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 		s.log(slog.LevelWarn, err.Token, "naru: call ended to free memory", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 		return
 	}
-	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal {
+	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal && !badHandshake(err) {
 		return
 	}
-	// A rule of this side decided: someone who looks for a lost connection wants to read which.
+	// A rule of this side decided: someone who looks for a lost connection wants to read which. So does who wonders why a
+	// client does not connect, as the client may know no more than that the server hung up.
 	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
+}
+
+// badHandshake tells a TLS handshake that failed for a cause from a connection that was only closed, as port checks do.
+func badHandshake(err *transport.Error) bool {
+	return err.Token == reason.TLSHandshake && !errors.Is(err.Cause, io.EOF) && !errors.Is(err.Cause, syscall.ECONNRESET) &&
+		!errors.Is(err.Cause, os.ErrDeadlineExceeded)
 }
 
 // log logs a line that peers can cause, unless too many of the reason were logged lately.

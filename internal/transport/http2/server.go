@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/reason"
+	"github.com/naru-rpc/naru/internal/tlstext"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -45,7 +46,7 @@ func (c *ServerConn) serve() {
 		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
 		if err := c.handshake(tc); err != nil {
 			// Of an alert the peer learns why. It may have sent its preface already, which nobody reads.
-			c.refuse(reason.TLSHandshake, "TLS handshake failed", err, !errors.Is(err, io.EOF))
+			c.refuse(reason.TLSHandshake, tlstext.Handshake(err), err, !errors.Is(err, io.EOF))
 			return
 		}
 		c.nc.SetWriteDeadline(time.Time{})
