@@ -294,3 +294,21 @@ func TestHeaderListLimitOfThePeer(t *testing.T) {
 		t.Errorf("101 bytes: %d of %d, fit: %t", size, limit, ok)
 	}
 }
+
+// TestRFC9113_6_9_1_AnEndNeedsNoWindow: trailers leave although another stream's data has used up the connection's window, and
+// although much stands in the out-buffer.
+func TestRFC9113_6_9_1_AnEndNeedsNoWindow(t *testing.T) {
+	c := newTestConn(Config{Role: Server})
+	big, small := openStream(t, c, 1, true), openStream(t, c, 3, true)
+	c.SendResponseHead(small, "200", nil, false)
+	if err := c.RecvWindowUpdate(1, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	c.Send(big, bufOf(strings.Repeat("x", 200_000)), false, nil)
+	c.Fill(1 << 20)
+	c.Out = append(c.Out, make([]byte, OutHighWater)...)
+	c.Send(small, nil, true, []hpack.Field{{Name: "grpc-status", Value: "0"}})
+	if !small.Closed || c.CanFill() || big.Queued() != 200_000-initialWindowSize {
+		t.Errorf("the end of stream 3 waits: closed %t; stream 1 has %d bytes queued, more can leave: %t", small.Closed, big.Queued(), c.CanFill())
+	}
+}

@@ -52,7 +52,7 @@ func (c *Conn) unlinkReady(s *Stream) {
 // stream has both data and a window, or the connection's window is spent.
 func (c *Conn) Fill(limit int) {
 	for c.readyHead != nil && len(c.Out) < limit {
-		if c.sendWindow <= 0 && c.readyHead.queued > 0 {
+		if c.sendWindow <= 0 {
 			return // every stream in the ring waits for the same window
 		}
 		s := c.popReady()
@@ -69,7 +69,7 @@ func (c *Conn) Fill(limit int) {
 
 // CanFill tells whether Fill would move something.
 func (c *Conn) CanFill() bool {
-	return c.readyHead != nil && (c.sendWindow > 0 || c.readyHead.queued == 0)
+	return c.readyHead != nil && c.sendWindow > 0
 }
 
 // Windows tells whether the stream's own window and the connection's let data out.
@@ -77,16 +77,14 @@ func (c *Conn) Windows(s *Stream) (stream, conn bool) { return s.sendWindow > 0,
 
 // canSend tells whether the stream's own state lets something of its queue out.
 func (c *Conn) canSend(s *Stream) bool {
-	if s.queued > 0 {
-		return s.sendWindow > 0
-	}
-	return s.endQueued && !s.LocalClosed
+	return s.queued > 0 && s.sendWindow > 0
 }
 
 // sendTurn is one stream's turn: at most one DATA frame, and the end of the stream if that
 // empties the queue.
 func (c *Conn) sendTurn(s *Stream) {
 	room := min(int64(maxDataFrame), int64(c.peerMaxFrame), s.sendWindow, c.sendWindow)
+	said := false
 	for s.queued > 0 && room > 0 {
 		b := s.queue[0]
 		p := b.B[s.queueOff:]
@@ -97,20 +95,17 @@ func (c *Conn) sendTurn(s *Stream) {
 		s.queued -= len(p)
 		c.unqueued(s, len(p))
 		room -= int64(len(p))
-		last := s.queued == 0 && s.endQueued && len(s.trailers) == 0
-		taken := s.queueOff == len(b.B)
-		if taken { // before the end, which may remove the stream and what is in its queue
+		said = s.queued == 0 && s.endQueued && len(s.trailers) == 0
+		c.appendData(s, p, said)
+		if s.queueOff == len(b.B) {
 			s.queueOff, s.queue[0], s.queue = 0, nil, s.queue[1:]
-		}
-		c.appendData(s, p, last)
-		if taken {
 			b.Free()
 		}
 	}
 	if s.queued == 0 {
 		s.queue = nil
 		if s.endQueued && !s.LocalClosed {
-			c.finish(s)
+			c.finish(s, said)
 		}
 	}
 }

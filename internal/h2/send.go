@@ -106,12 +106,13 @@ func (c *Conn) Send(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) 
 		body.Free()
 		body = nil
 	}
-	if s.queued == 0 && !s.ready && len(c.Out) < OutHighWater {
+	if s.queued == 0 && !s.ready {
+		// An end alone needs no window, and waits for no stream that does (RFC 9113 §6.9.1).
 		n := 0
 		if body != nil {
 			n = len(body.B)
 		}
-		if n <= maxDataFrame && (n == 0 || int64(n) <= min(s.sendWindow, c.sendWindow)) {
+		if n == 0 || n <= maxDataFrame && int64(n) <= min(s.sendWindow, c.sendWindow) && len(c.Out) < OutHighWater {
 			c.sendNow(s, body, end, trailers)
 			return
 		}
@@ -150,29 +151,30 @@ func (c *Conn) unqueued(s *Stream, n int) {
 // sendNow is the common case: everything fits.
 func (c *Conn) sendNow(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) {
 	if end {
-		s.endQueued = true
+		s.endQueued, s.trailers = true, trailers
 	}
 	if body != nil {
 		c.appendData(s, body.B, end && len(trailers) == 0)
 		body.Free()
 	}
-	if end && !s.LocalClosed {
-		s.trailers = trailers
-		c.finish(s)
+	if end {
+		c.finish(s, body != nil && len(trailers) == 0)
 	}
 }
 
-// finish ends our half: trailers, or an empty DATA frame with END_STREAM.
-func (c *Conn) finish(s *Stream) {
-	if len(s.trailers) > 0 {
+// finish ends our half, which may remove the stream: with trailers, or an empty DATA frame with END_STREAM unless the
+// last DATA frame had it (said).
+func (c *Conn) finish(s *Stream, said bool) {
+	switch {
+	case len(s.trailers) > 0:
 		off := c.beginHeaders()
 		c.fields(s.trailers)
 		s.trailers = nil
 		c.endHeaders(off, s.ID, true)
-		c.localEnd(s)
-		return
+	case !said:
+		c.appendData(s, nil, true)
 	}
-	c.appendData(s, nil, true)
+	c.localEnd(s)
 }
 
 // localEnd notes that END_STREAM is on its way.
@@ -188,7 +190,8 @@ func (c *Conn) localEnd(s *Stream) {
 }
 
 // appendData writes DATA frames for p, which the windows allow. Data that directly follows
-// data of the same stream joins its frame: a burst of small messages costs one frame header.
+// data of the same stream joins its frame: a burst of small messages costs one frame header. The stream stays in the
+// table whatever end says: the caller acts on the end when it has done with the stream.
 func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	s.sendWindow -= int64(len(p))
 	c.sendWindow -= int64(len(p))
@@ -203,7 +206,7 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 		if len(p) == 0 {
 			if end {
 				c.Out[c.mergeOff+4] |= byte(frame.FlagEndStream)
-				c.localEnd(s)
+				c.mergeEnd = -1
 			}
 			return
 		}
@@ -226,7 +229,6 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	}
 	if end {
 		c.mergeEnd = -1
-		c.localEnd(s)
 	}
 }
 
