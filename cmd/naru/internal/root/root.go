@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/call"
+	"github.com/naru-rpc/naru/cmd/naru/internal/cert"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/decode"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo"
@@ -29,6 +30,7 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	health.New,
 	doctor.New,
 	decode.New,
+	cert.New,
 	gen.New,
 	demo.New,
 	version.New,
