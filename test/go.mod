@@ -8,6 +8,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
 	github.com/naru-rpc/naru v0.0.0
+	github.com/naru-rpc/naru/contrib/grpcgo v0.0.0
 	github.com/naru-rpc/naru/dynamic v0.0.0
 	github.com/naru-rpc/naru/examples v0.0.0
 	golang.org/x/net v0.62.0
@@ -35,6 +36,7 @@ require (
 
 replace (
 	github.com/naru-rpc/naru => ..
+	github.com/naru-rpc/naru/contrib/grpcgo => ../contrib/grpcgo
 	github.com/naru-rpc/naru/dynamic => ../dynamic
 	github.com/naru-rpc/naru/examples => ../examples
 )
