@@ -3,8 +3,10 @@ package grpcgo
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"github.com/naru-rpc/naru"
+	narumd "github.com/naru-rpc/naru/metadata"
 	"google.golang.org/grpc/metadata"
 )
 
@@ -21,6 +23,9 @@ type clientStream struct {
 	set   *callSettings
 	ended once
 
+	// header is the response's once the stream has ended; atomic
+	header atomic.Pointer[narumd.MD]
+
 	// set by naru when an attempt has been sent
 	peer naru.Peer
 }
@@ -28,6 +33,9 @@ type clientStream struct {
 // Header implements grpc.ClientStream. As in grpc-go it is nil, without an error, if the call failed without one:
 // RecvMsg tells why.
 func (s *clientStream) Header() (metadata.MD, error) {
+	if md := s.header.Load(); md != nil {
+		return metadata.MD(md.Copy()), nil
+	}
 	md, err := s.inner.Header()
 	if err != nil {
 		s.finish(FromNaru(err))
@@ -90,9 +98,12 @@ func (s *clientStream) RecvMsg(m any) error {
 // finish gives the program what it asked for, and ends the context.
 func (s *clientStream) finish(err error) {
 	s.ended.do(func() {
-		if s.set.header != nil && s.ctx.Err() == nil {
+		if s.ctx.Err() == nil { // else it is not known that the header came before
 			if md, err := s.inner.Header(); err == nil {
-				*s.set.header = metadata.MD(md)
+				s.header.Store(&md)
+				if s.set.header != nil {
+					*s.set.header = metadata.MD(md)
+				}
 			}
 		}
 		if s.set.trailer != nil {
