@@ -26,6 +26,10 @@ type config struct {
 	endpoint endpoint.Flags
 	schema   schema.Flags
 	data     string
+	input    string
+	lenient  bool
+	names    bool
+	headers  []string // of the call alone
 	output   string
 	compress string
 	wait     bool
@@ -80,11 +84,16 @@ func New(env *cli.Env) *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVarP(&c.data, "data", "d", "", "the request as `JSON`; @file reads a file, @- or - stdin")
+	f.StringVar(&c.input, "input", "json", "`form` of --data and stdin: json, or text (protobuf's text format; the character 0x1E stands between messages)")
+	f.BoolVar(&c.lenient, "allow-unknown-fields", false, "ignore fields of the request that the schema does not have")
 	f.StringVarP(&c.output, "output", "o", "pretty", "`form` of answers: pretty (indented JSON), json (a line each), text (protobuf's text format) or binary (each behind its length, as in a gRPC body)")
 	f.BoolVar(&c.defaults, "defaults", false, "write fields that have their default value, too")
+	f.BoolVar(&c.names, "proto-names", false, "write fields by their names in the .proto file: ordersList as orders_list")
+	f.StringArrayVar(&c.headers, "rpc-header", nil, "send metadata with the call alone, and not to the reflection service, as `\"name: value\"`; repeat for more")
 	f.StringVar(&c.compress, "compress", "", "compress requests by `name`: gzip or zstd")
 	f.BoolVar(&c.wait, "wait", false, "wait for the server to be there instead of failing at once; best with --timeout")
 	c.schema.Register(f)
+	c.schema.RegisterServer(f)
 	c.endpoint.Register(f)
 	return cmd
 }
@@ -92,6 +101,9 @@ func New(env *cli.Env) *cobra.Command {
 func (c *config) validate() error {
 	if !slices.Contains([]string{"pretty", "json", "text", "binary"}, c.output) {
 		return cli.Usagef("--output %s: want pretty, json, text or binary", c.output)
+	}
+	if c.input != "json" && c.input != "text" {
+		return cli.Usagef("--input %s: want json or text", c.input)
 	}
 	if !slices.Contains([]string{"", "identity", "gzip", "zstd"}, c.compress) {
 		return cli.Usagef("--compress %s: want gzip or zstd", c.compress)
@@ -122,7 +134,7 @@ func run(ctx context.Context, env *cli.Env, c *config) error {
 	if err != nil {
 		return schemaError(err)
 	}
-	requests, err := c.requests(env, dyn, method)
+	requests, err := c.read(ctx, env, dyn, method)
 	if err != nil {
 		return err
 	}
@@ -161,7 +173,15 @@ func (c *config) call(ctx context.Context, env *cli.Env, dyn *dynamic.Client, me
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var header, trailer metadata.MD
-	stream, err := dyn.Stream(ctx, method.Path(), c.options(&header, &trailer)...)
+	opts := c.options(&header, &trailer)
+	if len(c.headers) > 0 {
+		kv, err := endpoint.Metadata(env, "--rpc-header", c.headers)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, naru.WithMetadata(kv...))
+	}
+	stream, err := dyn.Stream(ctx, method.Path(), opts...)
 	if err != nil {
 		return err
 	}

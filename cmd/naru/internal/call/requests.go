@@ -2,6 +2,7 @@ package call
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +87,40 @@ func jsonError(name, text string, err error) error {
 		strings.ReplaceAll(line, "\t", " "), strings.Repeat(" ", min(column, len(line))))
 }
 
+// read returns what to send in the form that the flags say.
+func (c *config) read(ctx context.Context, env *cli.Env, dyn *dynamic.Client, m *dynamic.Method) (requests, error) {
+	if c.input == "text" {
+		return c.text(ctx, env, dyn, m)
+	}
+	from, err := c.requests(env, dyn, m)
+	if err != nil || !c.lenient {
+		return from, err
+	}
+	return &lenient{ctx, from, dyn, m}, nil
+}
+
+// text returns the messages of --data or stdin in text format.
+func (c *config) text(ctx context.Context, env *cli.Env, dyn *dynamic.Client, m *dynamic.Method) (requests, error) {
+	if len(c.fields) > 0 && c.fields[0] != "-" {
+		return nil, cli.Usagef("--input text is for --data and stdin")
+	}
+	switch name, isFile := strings.CutPrefix(c.data, "@"); {
+	case c.data == "" || c.data == "-" || c.data == "@" || c.data == "@-":
+		text, err := io.ReadAll(env.Stdin)
+		if err != nil {
+			return nil, fmt.Errorf("reading stdin: %w", err)
+		}
+		return newTextReader(ctx, dyn, m, "stdin", text)
+	case isFile:
+		text, err := os.ReadFile(env.Path(name))
+		if err != nil {
+			return nil, fmt.Errorf("--data: %w", err)
+		}
+		return newTextReader(ctx, dyn, m, name, text)
+	}
+	return newTextReader(ctx, dyn, m, "--data", []byte(c.data))
+}
+
 // requests returns what to send: from --data, fields or JSON on the command line, or stdin.
 func (c *config) requests(env *cli.Env, dyn *dynamic.Client, m *dynamic.Method) (requests, error) {
 	most := 1
@@ -93,7 +128,7 @@ func (c *config) requests(env *cli.Env, dyn *dynamic.Client, m *dynamic.Method) 
 		most = 0
 	}
 	switch {
-	case c.data == "-" || c.data == "@-" || len(c.fields) == 1 && c.fields[0] == "-":
+	case c.data == "-" || c.data == "@" || c.data == "@-" || len(c.fields) == 1 && c.fields[0] == "-":
 		return newReader("stdin", env.Stdin, most), nil
 	case strings.HasPrefix(c.data, "@"):
 		name := strings.TrimPrefix(c.data, "@")

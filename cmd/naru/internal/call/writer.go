@@ -57,7 +57,7 @@ func (w *writer) format(ctx context.Context, m proto.Message) ([]byte, error) {
 		raw, err := prototext.MarshalOptions{Multiline: true, Resolver: w.dyn.Types(ctx)}.Marshal(m)
 		return append(oneSpace.ReplaceAll(raw, []byte("$1: ")), '\n'), err
 	}
-	raw, err := protojson.MarshalOptions{Resolver: w.dyn.Types(ctx), EmitDefaultValues: w.config.defaults}.Marshal(m)
+	raw, err := protojson.MarshalOptions{Resolver: w.dyn.Types(ctx), EmitDefaultValues: w.config.defaults, UseProtoNames: w.config.names}.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("the answer cannot be written as JSON (--output text can): %w", err)
 	}

@@ -29,6 +29,7 @@ type config struct {
 	schema   schema.Flags
 	output   string
 	template bool
+	setOut   string
 	args     []string
 }
 
@@ -59,7 +60,9 @@ func New(env *cli.Env) *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&c.template, "template", false, "print JSON to fill in, of a message or a method's request")
 	f.StringVarP(&c.output, "output", "o", "text", "`form` of the output: text (.proto source) or json (the descriptor)")
+	f.StringVar(&c.setOut, "descriptor-set-out", "", "also write what was asked for, with all imports, to a FileDescriptorSet `file`")
 	c.schema.Register(f)
+	c.schema.RegisterServer(f)
 	c.endpoint.Register(f)
 	return cmd
 }
@@ -84,6 +87,7 @@ func run(ctx context.Context, env *cli.Env, c *config) error {
 	if len(args) > 1 {
 		return cli.Usagef("one symbol at most, got %q", args[1])
 	}
+	var described []protoreflect.Descriptor
 	for i, name := range symbols {
 		d, err := find(ctx, src, name)
 		if err != nil {
@@ -95,6 +99,10 @@ func run(ctx context.Context, env *cli.Env, c *config) error {
 		if err := c.print(env, d); err != nil {
 			return err
 		}
+		described = append(described, d)
+	}
+	if c.setOut != "" {
+		return schema.WriteSet(env, c.setOut, described...)
 	}
 	return nil
 }

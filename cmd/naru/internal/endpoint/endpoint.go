@@ -32,6 +32,8 @@ type Flags struct {
 	ConnectTimeout time.Duration
 	MaxMessage     int
 	Verbose        bool
+	Keepalive      time.Duration
+	Trace          bool
 }
 
 // Register adds the flags to a verb's.
@@ -44,11 +46,14 @@ func (f *Flags) Register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.ServerName, "server-name", "", "`name` that the server's certificate must have, if it is not the target's")
 	fs.StringVar(&f.SPIFFE, "spiffe-id", "", "`spiffe://ID` that the server's certificate must have instead of a host name; needs --ca")
 	fs.BoolVar(&f.SkipVerify, "insecure-skip-verify", false, "accept any certificate of the server: for tests alone, since anyone can answer")
+	fs.StringVar(&f.UserAgent, "user-agent", "naru", "begin the user-agent header with this `text`")
 	fs.StringVar(&f.Authority, "authority", "", "send this :authority `host` instead of the target's")
 	fs.StringArrayVarP(&f.Headers, "header", "H", nil, "send metadata, as `\"name: value\"`; ${VARIABLE} is taken from the environment; values of names that end in -bin are base64; repeat for more")
 	fs.DurationVar(&f.Timeout, "timeout", 0, "give up after this `time`, such as 500ms or 1m (default none)")
 	fs.DurationVar(&f.ConnectTimeout, "connect-timeout", 10*time.Second, "give up connecting after this `time`")
 	fs.IntVar(&f.MaxMessage, "max-message", 64<<20, "accept messages of up to this many `bytes`")
+	fs.DurationVar(&f.Keepalive, "keepalive", 0, "ping the server when nothing was received for this `time`, at least 1s; servers end connections that ping more often than every 5m without calls, unless they permit it (default 30s)")
+	fs.BoolVar(&f.Trace, "trace", false, "print on stderr when connections and calls are made, and what ended them")
 	fs.BoolVarP(&f.Verbose, "verbose", "v", false, "print on stderr what was chosen, and the metadata of answers")
 }
 
@@ -67,6 +72,8 @@ func (f *Flags) Validate() error {
 		return cli.Usagef("--timeout %v: want a time above 0", f.Timeout)
 	case f.ConnectTimeout <= 0:
 		return cli.Usagef("--connect-timeout %v: want a time above 0", f.ConnectTimeout)
+	case f.Keepalive != 0 && f.Keepalive < time.Second:
+		return cli.Usagef("--keepalive %v: want at least 1s", f.Keepalive)
 	case f.MaxMessage <= 0:
 		return cli.Usagef("--max-message %d: want a number of bytes above 0", f.MaxMessage)
 	}
@@ -127,19 +134,32 @@ func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Cl
 	if err != nil {
 		return nil, err
 	}
+	var t *tracer
+	if f.Trace {
+		t = newTracer(env.Stderr)
+	}
 	plaintext := f.Plaintext
 	if !plaintext && !f.NeedsTLS() && known {
 		if plaintext, err = guess(ctx, network, address, cfg, f.ConnectTimeout); err != nil {
 			return nil, cli.WithHint(fmt.Errorf("cannot connect to %s: %w", target, err), "\"naru doctor %s\" examines the way there", target)
 		}
-		if f.Verbose {
-			fmt.Fprintf(env.Stderr, "# %s speaks %s\n", target, map[bool]string{true: "plaintext", false: "TLS"}[plaintext])
+		speaks := map[bool]string{true: "plaintext", false: "TLS"}[plaintext]
+		if t != nil {
+			t.printf("%s speaks %s, as a connection of its own has shown", target, speaks)
+		} else if f.Verbose {
+			fmt.Fprintf(env.Stderr, "# %s speaks %s\n", target, speaks)
 		}
 	}
 	opts := []naru.ClientOption{
 		naru.WithConnectTimeout(f.ConnectTimeout),
 		naru.WithMaxReceiveMessageSize(f.MaxMessage),
-		naru.WithUserAgent("naru"),
+		naru.WithUserAgent(f.UserAgent),
+	}
+	if f.Keepalive > 0 {
+		opts = append(opts, naru.WithKeepalive(naru.Keepalive{Interval: f.Keepalive, PermittedInterval: f.Keepalive}))
+	}
+	if t != nil {
+		opts = append(opts, t.options()...)
 	}
 	if plaintext {
 		opts = append(opts, naru.WithPlaintext())
@@ -168,21 +188,24 @@ func (f *Flags) Context(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // metadata returns the pairs of --header.
-func (f *Flags) metadata(env *cli.Env) ([]string, error) {
+func (f *Flags) metadata(env *cli.Env) ([]string, error) { return Metadata(env, "--header", f.Headers) }
+
+// Metadata returns the names and values in the arguments of a flag: "name: value".
+func Metadata(env *cli.Env, flag string, headers []string) ([]string, error) {
 	var kv []string
-	for _, h := range f.Headers {
+	for _, h := range headers {
 		name, value, ok := strings.Cut(h, ":")
 		name = strings.ToLower(strings.TrimSpace(name))
 		if !ok || name == "" {
-			return nil, cli.WithHint(cli.Usagef("--header %q: want \"name: value\"", h), "for example: --header \"authorization: Bearer ${TOKEN}\"")
+			return nil, cli.WithHint(cli.Usagef("%s %q: want \"name: value\"", flag, h), "for example: %s \"authorization: Bearer ${TOKEN}\"", flag)
 		}
 		value, err := expand(strings.TrimSpace(value), env.Getenv)
 		if err != nil {
-			return nil, cli.Usagef("--header %s: %v", name, err)
+			return nil, cli.Usagef("%s %s: %v", flag, name, err)
 		}
 		if strings.HasSuffix(name, "-bin") {
 			if value, err = decodeBase64(value); err != nil {
-				return nil, cli.Usagef("--header %s: the value of a name that ends in -bin is base64: %v", name, err)
+				return nil, cli.Usagef("%s %s: the value of a name that ends in -bin is base64: %v", flag, name, err)
 			}
 		}
 		kv = append(kv, name, value)

@@ -24,6 +24,7 @@ type config struct {
 	endpoint endpoint.Flags
 	schema   schema.Flags
 	output   string
+	setOut   string
 	args     []string
 }
 
@@ -53,7 +54,9 @@ func New(env *cli.Env) *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVarP(&c.output, "output", "o", "text", "`form` of the output: text or json")
+	f.StringVar(&c.setOut, "descriptor-set-out", "", "also write what was asked for, with all imports, to a FileDescriptorSet `file`")
 	c.schema.Register(f)
+	c.schema.RegisterServer(f)
 	c.endpoint.Register(f)
 	return cmd
 }
@@ -77,13 +80,35 @@ func run(ctx context.Context, env *cli.Env, c *config) error {
 		return err
 	}
 	if len(args) == 0 {
+		if err := c.writeSet(ctx, env, src, services, services); err != nil {
+			return err
+		}
 		return c.printServices(env, services)
 	}
 	svc, err := findService(ctx, src, services, args[0])
 	if err != nil {
 		return err
 	}
+	if err := c.writeSet(ctx, env, src, services, args); err != nil {
+		return err
+	}
 	return c.printMethods(env, svc)
+}
+
+// writeSet writes the file of --descriptor-set-out, if it was asked for.
+func (c *config) writeSet(ctx context.Context, env *cli.Env, src dynamic.Source, services, names []string) error {
+	if c.setOut == "" {
+		return nil
+	}
+	var symbols []protoreflect.Descriptor
+	for _, name := range names {
+		svc, err := findService(ctx, src, services, name)
+		if err != nil {
+			return err
+		}
+		symbols = append(symbols, svc)
+	}
+	return schema.WriteSet(env, c.setOut, symbols...)
 }
 
 func (c *config) printServices(env *cli.Env, services []string) error {

@@ -26,6 +26,8 @@ type Flags struct {
 	Sets      []string // FileDescriptorSet files
 	Protos    []string // .proto files and folders
 	ProtoPath []string // folders for imports
+	Reflect   bool     // ask the server beside files
+	Headers   []string // metadata for reflection alone
 }
 
 // Register adds the flags to a verb's.
@@ -33,6 +35,12 @@ func (f *Flags) Register(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.Protos, "proto", nil, "take the schema from this .proto `file` or folder instead of the server's reflection; repeat for more")
 	fs.StringArrayVarP(&f.ProtoPath, "proto-path", "I", nil, "look up imports below this `folder`; repeat for more (default: the folders given with --proto, and the current one)")
 	fs.StringArrayVar(&f.Sets, "descriptor-set", nil, "take the schema from this FileDescriptorSet `file` instead of the server's reflection; repeat for more")
+}
+
+// RegisterServer adds the flags for what the schema of a server needs.
+func (f *Flags) RegisterServer(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.Reflect, "use-reflection", false, "with --proto or --descriptor-set: ask the server for what the files do not have")
+	fs.StringArrayVar(&f.Headers, "reflect-header", nil, "send metadata to the reflection service alone, as `\"name: value\"`; repeat for more")
 }
 
 // Given reports whether the schema comes from files.
@@ -66,9 +74,28 @@ func (f *Flags) Open(env *cli.Env, cc naru.ClientConnInterface) (dynamic.Source,
 		if cc == nil {
 			return nil, cli.Usagef("no server and no schema: give host:port, --proto or --descriptor-set")
 		}
-		return dynamic.Reflection(cc), nil
+		return f.reflection(env, cc)
+	}
+	if f.Reflect && cc != nil {
+		server, err := f.reflection(env, cc)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, server)
 	}
 	return dynamic.Join(append(sources, linkedTypes{dynamic.Linked()})...), nil
+}
+
+// reflection returns the server's source.
+func (f *Flags) reflection(env *cli.Env, cc naru.ClientConnInterface) (dynamic.Source, error) {
+	kv, err := endpoint.Metadata(env, "--reflect-header", f.Headers)
+	if err != nil {
+		return nil, err
+	}
+	if len(kv) == 0 {
+		return dynamic.Reflection(cc), nil
+	}
+	return dynamic.Reflection(cc, naru.WithMetadata(kv...)), nil
 }
 
 // linkedTypes are the types that the command is linked with, such as google.rpc's details. Its services are not
@@ -161,7 +188,7 @@ func protoFiles(dir string) ([]string, error) {
 // Connect opens the schema of a verb whose arguments begin with host:port, which may be left out when the
 // schema comes from files. It returns the arguments after it. The caller calls closer at the end.
 func Connect(ctx context.Context, env *cli.Env, e *endpoint.Flags, f *Flags, args []string) (src dynamic.Source, rest []string, closer func(), err error) {
-	if f.Given() {
+	if f.Given() && !f.Reflect {
 		src, err = f.Open(env, nil)
 		if len(args) > 0 && isTarget(args[0]) {
 			args = args[1:]
