@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/endpoint"
+	"github.com/naru-rpc/naru/cmd/naru/internal/schema"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/health"
 	"github.com/naru-rpc/naru/status"
@@ -81,6 +82,7 @@ func New(env *cli.Env) *cobra.Command {
 	f.StringVarP(&c.output, "output", "o", "text", "`form` of the output: text, or json (a line for each status)")
 	f.StringVar(&c.compress, "compress", "", "compress the request by `name`: gzip or zstd")
 	c.endpoint.Register(f)
+	cmd.ValidArgsFunction = schema.Complete(env, &c.endpoint, &schema.Flags{}, schema.Services)
 	return cmd
 }
 

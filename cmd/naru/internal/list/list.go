@@ -58,6 +58,7 @@ func New(env *cli.Env) *cobra.Command {
 	c.schema.Register(f)
 	c.schema.RegisterServer(f)
 	c.endpoint.Register(f)
+	cmd.ValidArgsFunction = schema.Complete(env, &c.endpoint, &c.schema, schema.Services)
 	return cmd
 }
 
