@@ -215,12 +215,12 @@ func TestEarlyAnswersOverTCP(t *testing.T) {
 			name = "TLS"
 		}
 		t.Run(name, func(t *testing.T) {
-			for range 60 {
+			for range 15 {
 				lis, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {
 					t.Fatal(err)
 				}
-				h := &earlyAnswer{after: 400_000} // long after the client has answered the ping
+				h := &earlyAnswer{after: 200_000} // long after the client has answered the ping
 				ready := make(chan *http2.ServerConn, 1)
 				go func() {
 					nc, err := lis.Accept()
