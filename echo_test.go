@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -91,7 +92,8 @@ var quiet = slog.New(slog.DiscardHandler)
 // pair is a server and a client of it.
 type pair struct {
 	*naru.Client
-	srv *naru.Server
+	srv     *naru.Server
+	mounted *http.Server // what serves srv; nil: it serves itself
 }
 
 func (p *pair) unary(ctx context.Context, s string, opts ...naru.CallOption) (string, error) {
@@ -100,10 +102,13 @@ func (p *pair) unary(ctx context.Context, s string, opts ...naru.CallOption) (st
 	return res.Value, err
 }
 
-// overAll runs a test over both transports.
+// transports are what overAll runs a test over. "nethttp" is a server mounted in one of net/http's.
+var transports = []string{"inproc", "http2", "nethttp"}
+
+// overAll runs a test over all transports.
 func overAll(t *testing.T, e func() *echo, f func(t *testing.T, p *pair), opts ...any) {
 	t.Helper()
-	for _, transport := range []string{"inproc", "http2"} {
+	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) { f(t, start(t, transport, e(), opts...)) })
 	}
 }
@@ -139,7 +144,11 @@ func start(t testing.TB, transport string, e *echo, opts ...any) *pair {
 			t.Fatal(lerr)
 		}
 		served := make(chan error, 1)
-		go func() { served <- srv.Serve(lis) }()
+		if transport == "nethttp" {
+			p.mounted = serveMounted(srv, lis, served)
+		} else {
+			go func() { served <- srv.Serve(lis) }()
+		}
 		t.Cleanup(func() {
 			if err := <-served; err != nil && err != naru.ErrServerClosed { // a test may end before Serve begins
 				t.Errorf("Serve: %v", err)
@@ -153,6 +162,9 @@ func start(t testing.TB, transport string, e *echo, opts ...any) *pair {
 	t.Cleanup(func() {
 		_ = p.Client.Close()
 		_ = srv.Close()
+		if p.mounted != nil {
+			_ = p.mounted.Close()
+		}
 	})
 	return p
 }

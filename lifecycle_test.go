@@ -163,7 +163,7 @@ func TestListenAndServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	p := &pair{client, srv}
+	p := &pair{Client: client, srv: srv}
 	got, err := p.unary(t.Context(), "over unix", naru.WaitForReady(true), naru.WithTimeout(5*time.Second))
 	wantText(t, got, err, "over unix")
 	cancel()

@@ -11,7 +11,7 @@ type ServerStats struct {
 	// there, others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
 	// "message_too_large", also when decompressed, "message_malformed", "message_count" (of a method that takes one),
 	// "peer_header_list" (a response with more header or trailer than the client accepts: it got a status with less),
-	// "unknown_method", "not_grpc", "not_post", "max_age", "max_idle", "server_closed", "http1" (handed over), "goaway".
+	// "unknown_method", "not_grpc", "not_post", "max_age", "max_idle", "server_closed", "http1" (handed over), "http1_grpc" (gRPC over HTTP/1.1), "goaway".
 	Ended map[string]uint64
 }
 

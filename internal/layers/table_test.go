@@ -120,6 +120,7 @@ type exemption struct {
 }
 
 var exemptions = []exemption{
+	{"internal/transport/nethttp", "net/http", "it carries calls over net/http's requests, and nothing else imports it but internal/serve"},
 	{"health/healthpb", "unsafe", "protoc-gen-go turns its descriptor, a string constant, into bytes without a copy"},
 	{"reflection/reflectionpb", "unsafe", "as health/healthpb"},
 }

@@ -54,8 +54,9 @@ const (
 
 // Streams.
 const (
-	RSTStream        Code = "rst_stream"  // the peer said so
-	StreamOver       Code = "stream_over" // it was used after its end
+	RSTStream        Code = "rst_stream"   // the peer said so
+	StreamOver       Code = "stream_over"  // it was used after its end
+	RequestGone      Code = "request_gone" // the client of a request that net/http accepted has ended it, or is gone
 	StreamsOverLimit Code = "streams_over_limit"
 	HeadMemory       Code = "head_memory"       // the heads of the connection's calls hold too much
 	ServerMemory     Code = "server_memory"     // Limits.ServerMemory
@@ -69,6 +70,7 @@ const (
 const (
 	NotPost            Code = "not_post"
 	NotGRPC            Code = "not_grpc"
+	HTTP1GRPC          Code = "http1_grpc" // gRPC over HTTP/1.1
 	UnknownMethod      Code = "unknown_method"
 	MessageTooLarge    Code = "message_too_large" // also when decompressed
 	MessageMalformed   Code = "message_malformed"

@@ -7,7 +7,8 @@
 //   - Workers (workers.go) are started when calls come and no parked one is left; idle ones leave
 //     after trimInterval, at the latest when the server has shut down.
 //   - A connection's own goroutines belong to its transport.
-//   - HTTP/1.1 connections, if an http.Handler is set, are net/http's (http1.go).
+//   - HTTP/1.1 connections, if an http.Handler is set, are net/http's (http1.go), and
+//     so are those of requests that come through ServeHTTP, see package nethttp.
 //
 // # Locks
 //

@@ -80,7 +80,7 @@ func (r *refusal) answer() {
 	if !r.end() {
 		return
 	}
-	const text = "this server speaks gRPC: content-type must be application/grpc\n"
+	const text = notGRPC
 	out := &transport.Out{End: true, Head: &transport.ResponseHead{Status: 415, Fields: []transport.Field{
 		{Name: "content-type", Value: "text/plain; charset=utf-8"},
 		{Name: "content-length", Value: strconv.Itoa(len(text))},

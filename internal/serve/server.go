@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
+	"github.com/naru-rpc/naru/internal/transport/nethttp"
 )
 
 // Config is what a Server is made of. It is not changed after New.
@@ -54,6 +55,7 @@ type Server struct {
 	cfg     *Config
 	workers *workers
 	http1   *http1Server
+	mounted *nethttp.Server
 	stopped chan struct{} // closed when Shutdown or Close begins
 
 	// atomic
@@ -88,6 +90,7 @@ func New(cfg *Config) *Server {
 	}
 	s.admission.quiet = make(chan struct{})
 	s.cfg.HTTP2.Count = s.count
+	s.mounted = s.newMounted()
 	if cfg.HTTP != nil {
 		s.http1 = newHTTP1(s, cfg.HTTP, cfg.Logger)
 		s.cfg.HTTP2.HTTP1 = s.http1.serve

@@ -13,6 +13,7 @@ package transport
 import (
 	"crypto/tls"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2/hpack"
@@ -164,6 +165,11 @@ type Backlogger interface {
 	// nor use a stream.
 	Backlog(full bool)
 }
+
+var connIDs atomic.Uint64
+
+// NextConnID returns the ID of a new connection.
+func NextConnID() uint64 { return connIDs.Add(1) }
 
 // ConnInfo is what is known of a connection. Immutable.
 type ConnInfo struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ type outcome struct {
 // Pairs without naru are run too: they show that it is not the body that fails.
 func forEachPair(t *testing.T, body func(t *testing.T, c shopClient)) {
 	server, client := testTLS(t)
-	for _, s := range stacks {
+	for _, s := range append(slices.Clone(stacks), mountedStack) {
 		for _, c := range stacks {
 			t.Run(c.name+" client, "+s.name+" server", func(t *testing.T) {
 				t.Run("plaintext", func(t *testing.T) { body(t, connectPair(t, s, c, nil, nil)) })

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
@@ -138,6 +139,13 @@ func (c *ServerConfig) resolved() *Limits {
 		c.memory = newMemory(c.limits.ServerMemory)
 	})
 	return c.limits
+}
+
+// HeldBytes counts the bytes that all connections together hold, against Limits.ServerMemory. Other transports of the
+// same server add theirs.
+func (c *ServerConfig) HeldBytes() *atomic.Int64 {
+	c.resolved()
+	return &c.memory.held
 }
 
 // ClientConfig configures client connections. It is read only.

@@ -15,8 +15,6 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-var connIDs atomic.Uint64
-
 // conn is what both sides of a connection share.
 type conn struct {
 	// immutable after start
@@ -116,7 +114,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	}
 	c.h = h2.NewConn(hc, c.newStream)
 	c.info = transport.ConnInfo{
-		ID: connIDs.Add(1), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
+		ID: transport.NextConnID(), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
 	}
 	if c.raw = rawConn(nc); c.raw != nil {
 		c.rawRead = c.readReady
