@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/internal/brief"
+	"github.com/naru-rpc/naru/web"
 )
 
 type serverConfig struct {
@@ -17,6 +18,7 @@ type serverConfig struct {
 	maxIdle      time.Duration
 	drain        time.Duration
 	http         http.Handler
+	web          *web.Options // nil: off
 	unknown      func(method string, stream ServerStream) error
 	authenticate func(context.Context, *Call) (context.Context, error)
 	compression  string
@@ -87,6 +89,21 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 // answered with 415.
 func WithHTTPHandler(h http.Handler) ServerOption {
 	return serverOption(func(c *serverConfig) { c.http = h })
+}
+
+// WithWeb serves gRPC-Web and Connect on the same port, over HTTP/2 and HTTP/1.1: browsers, fetch and curl
+// call the services that gRPC clients call, with the same authenticator, interceptors, limits and
+// deadlines. Pages of other origins are refused unless o allows them. Connect's JSON needs the codec:
+// WithCodecs(encoding.JSON()). Without this option such requests are answered with 415, or go to the
+// handler of WithHTTPHandler.
+func WithWeb(o web.Options) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if err := o.Check(); err != nil {
+			c.bad("WithWeb: %w", err)
+			return
+		}
+		c.web = &o
+	})
 }
 
 // WithUnknownServiceHandler runs h for calls of methods nobody registered, as a stream in both

@@ -14,8 +14,10 @@ import (
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/internal/webcall"
 	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
+	"github.com/naru-rpc/naru/web"
 )
 
 // start builds what serves, once, from everything registered.
@@ -27,6 +29,9 @@ func (s *Server) start() (*serve.Server, error) {
 	}
 	cfg := s.serveConfig()
 	s.methods(cfg)
+	if o := s.cfg.web; o != nil {
+		cfg.Web = s.web(*o)
+	}
 	if err := errors.Join(s.errs...); err != nil {
 		s.coreErr = err
 		return nil, err
@@ -55,7 +60,7 @@ func (s *Server) serveConfig() *serve.Config {
 		HTTP2: http2.ServerConfig{
 			Limits:      c.limits,
 			Keepalive:   http2.Keepalive{Interval: keep.Interval, Timeout: keep.Timeout, WithoutStreams: true},
-			TLS:         serverTLS(c.tls.config, c.http != nil),
+			TLS:         serverTLS(c.tls.config, c.http != nil || c.web != nil),
 			MaxAge:      c.maxAge,
 			MaxAgeGrace: c.maxAgeGrace,
 			MaxIdle:     c.maxIdle,
@@ -112,6 +117,27 @@ func (s *Server) infoOf(sc *server.Call) *MethodInfo {
 		}
 	}
 	return &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
+}
+
+// web describes the methods to those who speak the web's protocols.
+func (s *Server) web(o web.Options) *webcall.Handler {
+	methods := make(map[string]webcall.Method)
+	for _, d := range s.services {
+		for i := range d.Methods {
+			m := d.Methods[i].Info
+			methods[m.FullMethod] = webcall.Method{
+				ClientStreams: m.Kind.ClientStreams(), ServerStreams: m.Kind.ServerStreams(),
+				NoSideEffects: m.Idempotency == NoSideEffects,
+			}
+		}
+	}
+	var codecs []string
+	for _, c := range s.cfg.codecs {
+		if c.Name() != "raw" {
+			codecs = append(codecs, c.Name())
+		}
+	}
+	return webcall.New(o, methods, codecs, s.cfg.maxReceive)
 }
 
 // methods fills the table of methods and collects mistakes of registration.

@@ -33,6 +33,7 @@ var rooms = []room{
 	{"balancer", 1},
 	{"connectivity", 1},
 	{"serviceconfig", 1},
+	{"web", 1},
 	{"stats", 1},
 	{"codegen", 1},
 
@@ -41,6 +42,7 @@ var rooms = []room{
 	{"internal/call", 4},
 	{"internal/serve", 5},
 	{"internal/channel", 5},
+	{"internal/webcall", 5},
 	{"internal/handler", 5},
 	{"", 6},
 	{"stub", 7},
@@ -48,7 +50,6 @@ var rooms = []room{
 	{"health", 8},
 	{"reflection", 8},
 	{"channelz", 8},
-	{"web", 8},
 	{"middleware", 8},
 	{"narutest", 8},
 

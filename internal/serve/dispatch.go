@@ -77,6 +77,11 @@ func splitPath(path string) (service, method string, ok bool) {
 
 // other serves what is not gRPC.
 func (c *connection) other(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	if web := c.server.cfg.Web; web != nil {
+		if sink := web.Stream(stream, head, end, c); sink != nil {
+			return sink
+		}
+	}
 	if c.server.cfg.HTTP == nil {
 		c.refusing(stream, reason.NotGRPC)
 		return refuseOther(stream, head, end)

@@ -43,6 +43,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isGRPC && r.ProtoMajor >= 2:
 		s.mounted.ServeHTTP(w, r)
+	case !isGRPC && s.acceptsWeb(r):
+		s.mounted.ServeHTTP(w, r)
 	case isGRPC:
 		s.ends.Add(reason.HTTP1GRPC)
 		answerText(w, http.StatusHTTPVersionNotSupported, "gRPC needs HTTP/2, and this request came with "+r.Proto+"\n")
@@ -52,6 +54,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.ends.Add(reason.NotGRPC)
 		answerText(w, http.StatusUnsupportedMediaType, notGRPC)
 	}
+}
+
+func (s *Server) acceptsWeb(r *http.Request) bool {
+	return s.cfg.Web != nil && s.cfg.Web.Accepts(r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"),
+		r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method"))
 }
 
 // notGRPC is the answer to what nothing is there to serve.

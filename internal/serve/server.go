@@ -28,7 +28,9 @@ type Config struct {
 	// Unknown runs calls of paths that are not in Methods; nil: UNIMPLEMENTED.
 	Unknown *server.Method
 	// HTTP serves what is not gRPC; nil: 415.
-	HTTP   http.Handler
+	HTTP http.Handler
+	// Web makes calls of requests in the web's protocols; nil: it is off.
+	Web    Web
 	HTTP2  http2.ServerConfig
 	Logger *slog.Logger
 	// MaxHandlers is how many handlers of one connection may run at a time.
@@ -37,6 +39,15 @@ type Config struct {
 	MaxRunning int
 	// MaxConns and MaxConnsPerAddress bound the connections open at a time, 0: not.
 	MaxConns, MaxConnsPerAddress int
+}
+
+// Web is other protocols than gRPC's, whose requests become calls.
+type Web interface {
+	// Accepts reports whether a request is one of the protocols', by what its head says.
+	Accepts(method, target, contentType, origin, requestMethod string) bool
+	// Stream makes a call of a request and hands it to calls. It returns nil if the request is none of
+	// the protocols'.
+	Stream(s transport.ServerStream, head *transport.RequestHead, end bool, calls transport.ServerHandler) transport.Sink
 }
 
 // ErrClosed is returned by Serve and InProcess if Shutdown or Close was called before.
@@ -91,8 +102,8 @@ func New(cfg *Config) *Server {
 	s.admission.quiet = make(chan struct{})
 	s.cfg.HTTP2.Count = s.count
 	s.mounted = s.newMounted()
-	if cfg.HTTP != nil {
-		s.http1 = newHTTP1(s, cfg.HTTP, cfg.Logger)
+	if cfg.HTTP != nil || cfg.Web != nil {
+		s.http1 = newHTTP1(s, s, cfg.Logger)
 		s.cfg.HTTP2.HTTP1 = s.http1.serve
 	}
 	return s

@@ -143,8 +143,9 @@ func (st *stream) writeStep(s *step) error {
 		for key, values := range s.head {
 			h[key] = values
 		}
-		if st.conn.isDraining() {
-			// On HTTP/2, net/http makes a GOAWAY of it.
+		if st.conn.isDraining() || st.http1 && !st.isRequested() {
+			// On HTTP/2, net/http makes a GOAWAY of it. On HTTP/1.1 a connection is of no further use when
+			// its request was answered unread, and a client that is not told so sends the next one on it.
 			h["Connection"] = []string{"close"}
 		}
 		st.w.WriteHeader(s.status)
@@ -159,6 +160,12 @@ func (st *stream) writeStep(s *step) error {
 		}
 	}
 	return nil
+}
+
+func (st *stream) isRequested() bool {
+	st.conn.mu.Lock()
+	defer st.conn.mu.Unlock()
+	return st.requested
 }
 
 // chunk is how much is written at once of a response whose progress is watched.
