@@ -133,7 +133,7 @@ func TestCrowdOfHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCrowd(t)
 		w.c.bs[0].takes(5 * time.Millisecond)
-		hedge := serviceconfig.HedgingPolicy{MaxAttempts: 4, Delay: time.Millisecond, NonFatalCodes: []codes.Code{codes.Unavailable}}
+		hedge := serviceconfig.HedgingPolicy{MaxAttempts: 4, HedgingDelay: time.Millisecond, NonFatalStatusCodes: []codes.Code{codes.Unavailable}}
 		w.run(8*time.Second, 10, 10*time.Millisecond, func() {
 			if err := w.client.Invoke(context.Background(), methodUnary, str("q"), new(text), naru.WithHedging(hedge)); err != nil {
 				t.Errorf("a hedged call: %v", err)

@@ -53,9 +53,9 @@ func TestClientStatsOfCalls(t *testing.T) {
 	}
 	policy := naru.WithRetry(serviceconfig.RetryPolicy{
 		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
-		RetryableCodes: []codes.Code{codes.Unavailable},
+		RetryableStatusCodes: []codes.Code{codes.Unavailable},
 	})
-	hedge := naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Hour, NonFatalCodes: []codes.Code{codes.Unavailable}})
+	hedge := naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Hour, NonFatalStatusCodes: []codes.Code{codes.Unavailable}})
 	overAll(t, e, func(t *testing.T, p *pair) {
 		failed, reasons := map[codes.Code]uint64{}, map[string]uint64{}
 		unary := func(why, s string, failures int64, opts ...naru.CallOption) {

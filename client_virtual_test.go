@@ -430,7 +430,7 @@ func TestHedgingCutsTheTail(t *testing.T) {
 		without, _, _ := run()
 		with, sent, calls := run(naru.WithServiceConfig(&serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
 			Names:   []serviceconfig.MethodName{{}},
-			Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: 15 * time.Millisecond},
+			Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: 15 * time.Millisecond},
 		}}}))
 		if with > without/5 {
 			t.Errorf("p99.9 with hedging: %v, want at most a fifth of %v", with, without)

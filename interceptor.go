@@ -43,6 +43,15 @@ func (s *scopedInterceptor) covers(m *MethodInfo) bool {
 	return s.scope == m.Service()
 }
 
+// validScope reports whether scope is "package.Service" or "/package.Service/method".
+func validScope(scope string) bool {
+	if rest, ok := strings.CutPrefix(scope, "/"); ok {
+		service, method, ok := strings.Cut(rest, "/")
+		return ok && service != "" && method != ""
+	}
+	return scope != "" && !strings.Contains(scope, "/")
+}
+
 // WithInterceptors adds interceptors for all calls. Several such options add up.
 func WithInterceptors(interceptors ...Interceptor) Option {
 	return option{func(c *sharedConfig) { c.addInterceptors("WithInterceptors", "", interceptors) }}
@@ -52,7 +61,7 @@ func WithInterceptors(interceptors ...Interceptor) Option {
 // ("/package.Service/method"). They take their place among the others by the order of the options.
 func WithInterceptorsFor(scope string, interceptors ...Interceptor) Option {
 	return option{func(c *sharedConfig) {
-		if scope == "" || strings.HasPrefix(scope, "/") && strings.Count(scope, "/") < 2 {
+		if !validScope(scope) {
 			c.bad("WithInterceptorsFor(%q): want \"package.Service\" or \"/package.Service/method\"", scope)
 			return
 		}

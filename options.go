@@ -1,6 +1,7 @@
 package naru
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -141,7 +142,7 @@ func (c *sharedConfig) finish(server bool) {
 	switch {
 	case c.logger != nil:
 	case server:
-		c.logger = slog.Default()
+		c.logger = slog.New(errorsOnly{slog.Default().Handler()})
 	default:
 		c.logger = slog.New(slog.DiscardHandler) // a client's calls return what went wrong
 	}
@@ -172,16 +173,16 @@ func (c *sharedConfig) compressorNames() string {
 
 // joined returns every mistake as one error, a line each.
 func (c *sharedConfig) joined(what string) error {
-	if err := errors.Join(c.errs...); err != nil {
-		return fmt.Errorf("naru: new %s: %w", what, err)
+	for i, err := range c.errs {
+		c.errs[i] = fmt.Errorf("naru: new %s: %w", what, err)
 	}
-	return nil
+	return errors.Join(c.errs...)
 }
 
 // WithLogger sets where a server or client reports what it cannot return to a caller: panics of handlers, failed accepts,
 // lost connections. A client logs failed connections and name resolution at level INFO, at most 10 lines of a reason at
-// once and one more each 10 s, and state changes at DEBUG. nil, and without this option: slog.Default() for a server, and
-// nothing for a client, whose calls return what went wrong.
+// once and one more each 10 s, and state changes at DEBUG. nil, and without this option: a server logs to slog.Default() at level ERROR alone, which is
+// panics of handlers and services registered too late, and a client logs nothing, as its calls return what went wrong.
 func WithLogger(l *slog.Logger) Option {
 	return option{func(c *sharedConfig) { c.logger = l }}
 }
@@ -266,3 +267,20 @@ func replaceOrAdd[T any](list []T, item T, name func(T) string) []T {
 	}
 	return append(list, item)
 }
+
+// errorsOnly is the handler of a server without a logger: a program that did not ask for lines gets those that say that
+// it is broken.
+type errorsOnly struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (h errorsOnly) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return errorsOnly{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Handler.WithGroup(name)} }

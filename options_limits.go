@@ -158,13 +158,10 @@ func WithMaxHeaderListSize(bytes int) Option {
 }
 
 // WithMaxConnections bounds the open connections of the server; more are closed as they come, and
-// counted as connections_over_limit. 0: no limit, the default. Negative is a mistake.
+// counted as connections_over_limit. 0 and negative: no limit, the default.
 func WithMaxConnections(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
-		if n < 0 {
-			c.bad("WithMaxConnections(%d): want 0 or more", n)
-		}
-		c.maxConns = n
+		c.maxConns = max(0, n)
 	})
 }
 
@@ -173,10 +170,7 @@ func WithMaxConnections(n int) ServerOption {
 // many clients may stand behind one address.
 func WithMaxConnectionsPerAddress(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
-		if n < 0 {
-			c.bad("WithMaxConnectionsPerAddress(%d): want 0 or more", n)
-		}
-		c.maxPerPeer = n
+		c.maxPerPeer = max(0, n)
 	})
 }
 

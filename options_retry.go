@@ -20,12 +20,12 @@ const maxCallAttempts = 10
 // repeated. Attempts that no server has looked at are repeated in any case.
 func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 	policy := &client.RetryPolicy{
-		MaxAttempts:       min(p.MaxAttempts, maxCallAttempts),
-		InitialBackoff:    p.InitialBackoff,
-		MaxBackoff:        p.MaxBackoff,
-		BackoffMultiplier: p.BackoffMultiplier,
-		Retryable:         client.Codes(p.RetryableCodes...),
-		PerAttemptTimeout: p.PerAttemptTimeout,
+		MaxAttempts:           min(p.MaxAttempts, maxCallAttempts),
+		InitialBackoff:        p.InitialBackoff,
+		MaxBackoff:            p.MaxBackoff,
+		BackoffMultiplier:     p.BackoffMultiplier,
+		Retryable:             client.Codes(p.RetryableStatusCodes...),
+		PerAttemptRecvTimeout: p.PerAttemptRecvTimeout,
 	}
 	return callOption(func(c *callConfig) {
 		switch {
@@ -33,7 +33,7 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 			c.bad("WithRetry: MaxAttempts is %d, want at least 2", p.MaxAttempts)
 		case p.InitialBackoff <= 0 || p.MaxBackoff <= 0 || !(p.BackoffMultiplier > 0): // NaN is not
 			c.bad("WithRetry: backoff of %v to %v times %v: all must be positive", p.InitialBackoff, p.MaxBackoff, p.BackoffMultiplier)
-		case policy.Retryable == 0 && p.PerAttemptTimeout <= 0:
+		case policy.Retryable == 0 && p.PerAttemptRecvTimeout <= 0:
 			c.bad("WithRetry: no codes are retryable")
 		}
 		c.Retry = client.RetryChoice{Policy: policy}
@@ -47,12 +47,12 @@ func WithRetry(p serviceconfig.RetryPolicy) CallOption {
 func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
 	policy := &client.HedgingPolicy{
 		MaxAttempts: min(p.MaxAttempts, maxCallAttempts),
-		Delay:       p.Delay,
-		NonFatal:    client.Codes(p.NonFatalCodes...),
+		Delay:       p.HedgingDelay,
+		NonFatal:    client.Codes(p.NonFatalStatusCodes...),
 	}
 	return callOption(func(c *callConfig) {
-		if p.MaxAttempts < 2 || p.Delay < 0 {
-			c.bad("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.Delay)
+		if p.MaxAttempts < 2 || p.HedgingDelay < 0 {
+			c.bad("WithHedging: %d attempts, delay %v: want at least 2 and no negative delay", p.MaxAttempts, p.HedgingDelay)
 		}
 		c.Retry = client.RetryChoice{Hedging: policy}
 	})

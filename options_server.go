@@ -20,7 +20,8 @@ type serverConfig struct {
 	http         http.Handler
 	web          *web.Options // nil: off
 	unknown      func(method string, stream ServerStream) error
-	authenticate func(context.Context, *Call) (context.Context, error)
+	authenticate authenticator
+	authScopes   map[string]authenticator // by service or path; nil: none
 	compression  string
 	errorText    bool
 	base         context.Context
@@ -116,8 +117,46 @@ func WithUnknownServiceHandler(h func(method string, stream ServerStream) error)
 // WithAuthenticator runs auth for each call when its header is complete and before a byte of its
 // messages is decoded. What it returns is the handler's context; its error ends the call, with
 // its status if it has one, otherwise with UNAUTHENTICATED and its text in the log alone. Interceptors run after it.
+// WithAuthenticatorFor excepts services and methods.
 func WithAuthenticator(auth func(ctx context.Context, call *Call) (context.Context, error)) ServerOption {
 	return serverOption(func(c *serverConfig) { c.authenticate = auth })
+}
+
+// WithAuthenticatorFor is WithAuthenticator for the calls of one service ("package.Service") or one method
+// ("/package.Service/method"), in place of what is set for all calls or for the method's service. A nil auth
+// leaves these calls without authentication:
+//
+//	naru.WithAuthenticatorFor("grpc.health.v1.Health", nil) // probes have no credentials
+//
+// Methods that are not registered take the scope of their service.
+func WithAuthenticatorFor(scope string, auth func(ctx context.Context, call *Call) (context.Context, error)) ServerOption {
+	return serverOption(func(c *serverConfig) {
+		if !validScope(scope) {
+			c.bad("WithAuthenticatorFor(%q): want \"package.Service\" or \"/package.Service/method\"", scope)
+			return
+		}
+		if c.authScopes == nil {
+			c.authScopes = make(map[string]authenticator)
+		}
+		c.authScopes[scope] = auth
+	})
+}
+
+// An authenticator is what WithAuthenticator sets; nil lets every call pass.
+type authenticator = func(ctx context.Context, call *Call) (context.Context, error)
+
+// authenticatorOf returns the authenticator for the path of a call.
+func (c *serverConfig) authenticatorOf(path string) authenticator {
+	if c.authScopes == nil {
+		return c.authenticate
+	}
+	if auth, ok := c.authScopes[path]; ok {
+		return auth
+	}
+	if auth, ok := c.authScopes[(&MethodInfo{FullMethod: path}).Service()]; ok {
+		return auth
+	}
+	return c.authenticate
 }
 
 // WithErrorText sends clients the text of errors that handlers and interceptors return without a status, with code

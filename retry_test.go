@@ -25,9 +25,9 @@ func TestRetryOptions(t *testing.T) {
 	})
 	policy := serviceconfig.RetryPolicy{
 		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
-		RetryableCodes: []codes.Code{codes.Unavailable},
+		RetryableStatusCodes: []codes.Code{codes.Unavailable},
 	}
-	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Hour, NonFatalCodes: []codes.Code{codes.Unavailable}}
+	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Hour, NonFatalStatusCodes: []codes.Code{codes.Unavailable}}
 	idempotent := &naru.MethodInfo{FullMethod: methodUnary.FullMethod, Idempotency: naru.Idempotent}
 	overAll(t, e, func(t *testing.T, p *pair) {
 		for _, tt := range []struct {
@@ -66,7 +66,7 @@ func TestAttemptsAreSeen(t *testing.T) {
 	}
 	policy := serviceconfig.RetryPolicy{
 		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
-		RetryableCodes: []codes.Code{codes.Unavailable},
+		RetryableStatusCodes: []codes.Code{codes.Unavailable},
 	}
 	overAll(t, e, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), "x", naru.WithRetry(policy))
@@ -110,9 +110,9 @@ func TestAttemptHooks(t *testing.T) {
 	}
 	policy := serviceconfig.RetryPolicy{
 		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
-		RetryableCodes: []codes.Code{codes.Unavailable},
+		RetryableStatusCodes: []codes.Code{codes.Unavailable},
 	}
-	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Hour, NonFatalCodes: []codes.Code{codes.Unavailable}}
+	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Hour, NonFatalStatusCodes: []codes.Code{codes.Unavailable}}
 	overAll(t, e, func(t *testing.T, p *pair) {
 		for _, opt := range []naru.CallOption{naru.WithRetry(policy), naru.WithHedging(hedge)} {
 			n.Store(0)
@@ -142,7 +142,7 @@ func TestDroppedClientIsKeptByItsCalls(t *testing.T) {
 	}})
 	policy := serviceconfig.RetryPolicy{
 		MaxAttempts: 2, InitialBackoff: 300 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 1,
-		RetryableCodes: []codes.Code{codes.Unavailable},
+		RetryableStatusCodes: []codes.Code{codes.Unavailable},
 	}
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

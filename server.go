@@ -13,7 +13,7 @@ import (
 
 // Server serves gRPC. Its methods are safe for concurrent use.
 //
-// Register services first, then call Serve, once for each listener, or ListenAndServe.
+// Register services first, then call ListenAndServe or ServeContext, or Serve, once for each listener.
 type Server struct {
 	// immutable after NewServer
 	cfg *serverConfig
@@ -88,22 +88,26 @@ func (s *Server) Serve(lis net.Listener) error {
 	return err
 }
 
-// ErrServerClosed is returned by Serve, ListenAndServe, Run and InProcess if Shutdown or Close was called before: the
+// ErrServerClosed is returned by Serve, ServeContext, ListenAndServe, Run and InProcess if Shutdown or Close was called before: the
 // server serves nothing any more, and another one is needed. A Serve that runs when they are called returns nil.
 var ErrServerClosed = serve.ErrClosed
 
-// ListenAndServe listens on addr and serves until ctx ends, then drains as Shutdown does for at most
-// the time of WithDrainTimeout. addr is "host:port", ":port" for every address of the machine,
-// or "unix:path". It returns nil after a complete drain, also one that Shutdown began, and
-// [ErrServerClosed] if Shutdown or Close was called before.
+// ListenAndServe listens on addr, which is as for [Listen], and serves as ServeContext does.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	if _, err := s.start(); err != nil {
 		return err
 	}
-	lis, err := serve.Listen(addr)
+	lis, err := Listen(addr)
 	if err != nil {
-		return fmt.Errorf("naru: listen on %q: %w", addr, err)
+		return err
 	}
+	return s.ServeContext(ctx, lis)
+}
+
+// ServeContext serves on lis, and closes it, until ctx ends, then drains as Shutdown does for at most the time of
+// WithDrainTimeout. It returns nil after a complete drain, also one that Shutdown began, [ErrServerClosed] if Shutdown
+// or Close was called before, and otherwise why it could not serve or that calls were cut off.
+func (s *Server) ServeContext(ctx context.Context, lis net.Listener) error {
 	return s.serveUntil(ctx, lis, func() {})
 }
 

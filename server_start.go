@@ -75,8 +75,12 @@ func (s *Server) serveConfig() *serve.Config {
 	if n := c.limits.Streams; n > 0 {
 		cfg.MaxHandlers = int(n)
 	}
-	if auth := c.authenticate; auth != nil {
+	if c.authenticate != nil || c.authScopes != nil {
 		cfg.Env.Authenticate = func(sc *server.Call) (context.Context, error) {
+			auth := c.authenticatorOf(sc.FullMethod())
+			if auth == nil {
+				return sc.Context(), nil
+			}
 			ctx, err := auth(sc.Context(), s.callOf(sc))
 			return ctx, s.authError(sc, err)
 		}

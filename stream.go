@@ -18,8 +18,9 @@ type ServerStream interface {
 	SetHeader(metadata.MD) error
 	// SendHeader adds to the header and sends it now.
 	SendHeader(metadata.MD) error
-	// SetTrailer adds to the trailer. Metadata that may not be sent is logged and left out.
-	SetTrailer(metadata.MD)
+	// SetTrailer adds to the trailer, which is sent with the status. It fails for metadata that may not be sent, which
+	// is then left out, and when the call has ended.
+	SetTrailer(metadata.MD) error
 	// SendMsg sends a message, waiting while the client is slow. m can be changed afterwards.
 	SendMsg(m any) error
 	// RecvMsg receives a message into m. io.EOF: the client sends no more.

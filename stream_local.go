@@ -225,10 +225,14 @@ func (h *localHandler) SendHeader(md metadata.MD) error {
 }
 
 // SetTrailer implements ServerStream.
-func (h *localHandler) SetTrailer(md metadata.MD) {
+func (h *localHandler) SetTrailer(md metadata.MD) error {
+	if err := md.Validate(); err != nil {
+		return status.New(codes.Internal, err.Error()).WithCause(err).Err()
+	}
 	h.s.mu.Lock()
 	defer h.s.mu.Unlock()
 	h.s.trailer = metadata.Join(h.s.trailer, md)
+	return nil
 }
 
 // SendMsg implements ServerStream.

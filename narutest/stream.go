@@ -51,7 +51,7 @@ func (s *Stream[Req, Res]) SetHeader(md metadata.MD) error { return s.call.SetHe
 func (s *Stream[Req, Res]) SendHeader(md metadata.MD) error { return s.call.SendHeader(md) }
 
 // SetTrailer implements naru.ServerStream.
-func (s *Stream[Req, Res]) SetTrailer(md metadata.MD) { s.call.SetTrailer(md) }
+func (s *Stream[Req, Res]) SetTrailer(md metadata.MD) error { return s.call.SetTrailer(md) }
 
 // Recv returns the next request, io.EOF after the last, or the context's error once it has ended.
 func (s *Stream[Req, Res]) Recv() (*Req, error) {

@@ -38,8 +38,8 @@ type MethodConfig struct {
 	WaitForReady *bool
 	// Timeout bounds a call, retries included. 0: none.
 	Timeout time.Duration
-	// MaxRequestBytes and MaxResponseBytes bound one message. 0: the client's settings.
-	MaxRequestBytes, MaxResponseBytes int
+	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: the client's settings.
+	MaxRequestMessageBytes, MaxResponseMessageBytes int
 	// Retry repeats failed attempts, Hedging sends further ones before the first has failed. One of them at
 	// most; nil: no.
 	Retry *RetryPolicy
@@ -64,21 +64,21 @@ type RetryPolicy struct {
 	InitialBackoff, MaxBackoff time.Duration
 	// BackoffMultiplier is the factor from one wait to the next; > 0.
 	BackoffMultiplier float64
-	// RetryableCodes are the statuses another attempt is made for. Not empty.
-	RetryableCodes []codes.Code
-	// PerAttemptTimeout ends an attempt that has brought no response by then
+	// RetryableStatusCodes are the statuses another attempt is made for. Not empty.
+	RetryableStatusCodes []codes.Code
+	// PerAttemptRecvTimeout ends an attempt that has brought no response by then
 	// (perAttemptRecvTimeout). 0: none.
-	PerAttemptTimeout time.Duration
+	PerAttemptRecvTimeout time.Duration
 }
 
 // HedgingPolicy starts further attempts before the first has failed; the first good response wins (gRFC A6).
 type HedgingPolicy struct {
 	// MaxAttempts counts the first one; at least 2. The client bounds it (by 5 unless told otherwise).
 	MaxAttempts int
-	// Delay is the time between the starts of two attempts. 0: all at once.
-	Delay time.Duration
-	// NonFatalCodes are the statuses that let the other attempts go on. With any other the call ends.
-	NonFatalCodes []codes.Code
+	// HedgingDelay is the time between the starts of two attempts. 0: all at once.
+	HedgingDelay time.Duration
+	// NonFatalStatusCodes are the statuses that let the other attempts go on. With any other the call ends.
+	NonFatalStatusCodes []codes.Code
 }
 
 // RetryThrottling stops retries and hedges while too many calls fail (gRFC A6): a count of tokens begins at

@@ -9,7 +9,7 @@
 //			Names: []serviceconfig.MethodName{{Service: "ecommerce.ProductInfo", Method: "getProduct"}},
 //			Retry: &serviceconfig.RetryPolicy{
 //				MaxAttempts: 4, InitialBackoff: 100 * time.Millisecond, MaxBackoff: time.Second,
-//				BackoffMultiplier: 2, RetryableCodes: []codes.Code{codes.Unavailable},
+//				BackoffMultiplier: 2, RetryableStatusCodes: []codes.Code{codes.Unavailable},
 //			},
 //		}},
 //	}

@@ -176,8 +176,8 @@ func (p *parser) method(o *Object, m *MethodConfig) {
 	if o.Duration("timeout", &m.Timeout) && m.Timeout == 0 {
 		o.Errorf("timeout", "no call would end in 0s; leave it out for none")
 	}
-	o.Int("maxRequestMessageBytes", &m.MaxRequestBytes, 1, math.MaxInt32)
-	o.Int("maxResponseMessageBytes", &m.MaxResponseBytes, 1, math.MaxInt32)
+	o.Int("maxRequestMessageBytes", &m.MaxRequestMessageBytes, 1, math.MaxInt32)
+	o.Int("maxResponseMessageBytes", &m.MaxResponseMessageBytes, 1, math.MaxInt32)
 	o.Object("retryPolicy", func(o *Object) {
 		m.Retry = &RetryPolicy{}
 		p.retry(o, m.Retry)
@@ -186,8 +186,8 @@ func (p *parser) method(o *Object, m *MethodConfig) {
 		m.Hedging = &HedgingPolicy{}
 		o.Require("maxAttempts")
 		o.Int("maxAttempts", &m.Hedging.MaxAttempts, 2, math.MaxInt32)
-		o.Duration("hedgingDelay", &m.Hedging.Delay)
-		o.Codes("nonFatalStatusCodes", &m.Hedging.NonFatalCodes)
+		o.Duration("hedgingDelay", &m.Hedging.HedgingDelay)
+		o.Codes("nonFatalStatusCodes", &m.Hedging.NonFatalStatusCodes)
 	})
 }
 
@@ -198,6 +198,6 @@ func (p *parser) retry(o *Object, r *RetryPolicy) {
 	o.Duration("initialBackoff", &r.InitialBackoff)
 	o.Duration("maxBackoff", &r.MaxBackoff)
 	o.Float("backoffMultiplier", &r.BackoffMultiplier)
-	o.Codes("retryableStatusCodes", &r.RetryableCodes)
-	o.Duration("perAttemptRecvTimeout", &r.PerAttemptTimeout)
+	o.Codes("retryableStatusCodes", &r.RetryableStatusCodes)
+	o.Duration("perAttemptRecvTimeout", &r.PerAttemptRecvTimeout)
 }

@@ -72,15 +72,15 @@ func TestParse(t *testing.T) {
 			Policy: testPolicy{PolicyName: "round_robin"},
 			Methods: []MethodConfig{{
 				Names:        []MethodName{{"pkg.S", "m"}, {"pkg.T", ""}, {}},
-				WaitForReady: yes(), Timeout: 1500 * time.Millisecond, MaxRequestBytes: 1024, MaxResponseBytes: 2048,
+				WaitForReady: yes(), Timeout: 1500 * time.Millisecond, MaxRequestMessageBytes: 1024, MaxResponseMessageBytes: 2048,
 				Retry: &RetryPolicy{
 					MaxAttempts: 4, InitialBackoff: 100 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 2,
-					RetryableCodes:    []codes.Code{codes.Unavailable, codes.Aborted, codes.ResourceExhausted},
-					PerAttemptTimeout: 500 * time.Millisecond,
+					RetryableStatusCodes:  []codes.Code{codes.Unavailable, codes.Aborted, codes.ResourceExhausted},
+					PerAttemptRecvTimeout: 500 * time.Millisecond,
 				},
 			}, {
 				Names:   []MethodName{{"pkg.S", "n"}},
-				Hedging: &HedgingPolicy{MaxAttempts: 3, Delay: 1, NonFatalCodes: []codes.Code{codes.Unavailable, codes.Internal}},
+				Hedging: &HedgingPolicy{MaxAttempts: 3, HedgingDelay: 1, NonFatalStatusCodes: []codes.Code{codes.Unavailable, codes.Internal}},
 			}},
 			RetryThrottling:    &RetryThrottling{MaxTokens: 10, TokenRatio: 0.1},
 			HealthCheckService: &empty,
@@ -265,9 +265,9 @@ func TestValidateTypedValues(t *testing.T) {
 	c := &Config{
 		Methods: []MethodConfig{{
 			Names:   []MethodName{{Service: "s", Method: "m"}},
-			Timeout: -1, MaxRequestBytes: -1,
-			Retry:   &RetryPolicy{MaxAttempts: 1, RetryableCodes: []codes.Code{99}},
-			Hedging: &HedgingPolicy{MaxAttempts: 2, Delay: -1},
+			Timeout: -1, MaxRequestMessageBytes: -1,
+			Retry:   &RetryPolicy{MaxAttempts: 1, RetryableStatusCodes: []codes.Code{99}},
+			Hedging: &HedgingPolicy{MaxAttempts: 2, HedgingDelay: -1},
 		}},
 		MaxConnections: -1,
 	}

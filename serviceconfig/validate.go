@@ -52,8 +52,8 @@ func (v *validator) method(path string, m *MethodConfig) {
 		v.name(fmt.Sprintf("%s.name[%d]", path, i), n)
 	}
 	v.notNegative(path+".timeout", m.Timeout)
-	v.size(path+".maxRequestMessageBytes", m.MaxRequestBytes)
-	v.size(path+".maxResponseMessageBytes", m.MaxResponseBytes)
+	v.size(path+".maxRequestMessageBytes", m.MaxRequestMessageBytes)
+	v.size(path+".maxResponseMessageBytes", m.MaxResponseMessageBytes)
 	if m.Retry != nil && m.Hedging != nil {
 		// gRFC A6: "Only one of retryPolicy or hedgingPolicy may be set."
 		v.bad(path, "retryPolicy and hedgingPolicy exclude each other")
@@ -100,17 +100,17 @@ func (v *validator) retry(path string, r *RetryPolicy) {
 	v.positive(path+".initialBackoff", r.InitialBackoff)
 	v.positive(path+".maxBackoff", r.MaxBackoff)
 	v.positiveNumber(path+".backoffMultiplier", r.BackoffMultiplier)
-	if len(r.RetryableCodes) == 0 {
+	if len(r.RetryableStatusCodes) == 0 {
 		v.bad(path+".retryableStatusCodes", "it is missing or empty")
 	}
-	v.codes(path+".retryableStatusCodes", r.RetryableCodes)
-	v.notNegative(path+".perAttemptRecvTimeout", r.PerAttemptTimeout)
+	v.codes(path+".retryableStatusCodes", r.RetryableStatusCodes)
+	v.notNegative(path+".perAttemptRecvTimeout", r.PerAttemptRecvTimeout)
 }
 
 func (v *validator) hedging(path string, h *HedgingPolicy) {
 	v.attempts(path, h.MaxAttempts)
-	v.notNegative(path+".hedgingDelay", h.Delay)
-	v.codes(path+".nonFatalStatusCodes", h.NonFatalCodes)
+	v.notNegative(path+".hedgingDelay", h.HedgingDelay)
+	v.codes(path+".nonFatalStatusCodes", h.NonFatalStatusCodes)
 }
 
 func (v *validator) attempts(path string, n int) {

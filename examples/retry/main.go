@@ -41,16 +41,16 @@ func main() {
 		log.Fatal(err)
 	}
 	retry := serviceconfig.RetryPolicy{
-		MaxAttempts:       3,
-		InitialBackoff:    10 * time.Millisecond,
-		MaxBackoff:        time.Second,
-		BackoffMultiplier: 2,
-		RetryableCodes:    []codes.Code{codes.Aborted},
+		MaxAttempts:          3,
+		InitialBackoff:       10 * time.Millisecond,
+		MaxBackoff:           time.Second,
+		BackoffMultiplier:    2,
+		RetryableStatusCodes: []codes.Code{codes.Aborted},
 	}
 	hedge := serviceconfig.HedgingPolicy{
-		MaxAttempts:   3,
-		Delay:         time.Second,                 // the next attempt, if there is no response until then,
-		NonFatalCodes: []codes.Code{codes.Aborted}, // or at once when one failed with this code
+		MaxAttempts:         3,
+		HedgingDelay:        time.Second,                 // the next attempt, if there is no response until then,
+		NonFatalStatusCodes: []codes.Code{codes.Aborted}, // or at once when one failed with this code
 	}
 	for _, c := range []struct {
 		title string

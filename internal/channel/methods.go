@@ -66,27 +66,27 @@ func (t *methodTable) find(path string) *client.MethodConfig {
 
 func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *client.MethodConfig {
 	c := &client.MethodConfig{
-		Timeout:          m.Timeout,
-		WaitForReady:     m.WaitForReady,
-		MaxRequestBytes:  m.MaxRequestBytes,
-		MaxResponseBytes: m.MaxResponseBytes,
+		Timeout:                 m.Timeout,
+		WaitForReady:            m.WaitForReady,
+		MaxRequestMessageBytes:  m.MaxRequestMessageBytes,
+		MaxResponseMessageBytes: m.MaxResponseMessageBytes,
 	}
 	if r := m.Retry; r != nil {
 		c.Retry = &client.RetryPolicy{
 			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for it.
-			MaxAttempts:       min(r.MaxAttempts, maxAttempts),
-			InitialBackoff:    r.InitialBackoff,
-			MaxBackoff:        r.MaxBackoff,
-			BackoffMultiplier: r.BackoffMultiplier,
-			Retryable:         client.Codes(r.RetryableCodes...),
-			PerAttemptTimeout: r.PerAttemptTimeout,
+			MaxAttempts:           min(r.MaxAttempts, maxAttempts),
+			InitialBackoff:        r.InitialBackoff,
+			MaxBackoff:            r.MaxBackoff,
+			BackoffMultiplier:     r.BackoffMultiplier,
+			Retryable:             client.Codes(r.RetryableStatusCodes...),
+			PerAttemptRecvTimeout: r.PerAttemptRecvTimeout,
 		}
 	}
 	if h := m.Hedging; h != nil {
 		c.Hedging = &client.HedgingPolicy{
 			MaxAttempts: min(h.MaxAttempts, maxAttempts),
-			Delay:       h.Delay,
-			NonFatal:    client.Codes(h.NonFatalCodes...),
+			Delay:       h.HedgingDelay,
+			NonFatal:    client.Codes(h.NonFatalStatusCodes...),
 		}
 	}
 	return c

@@ -20,7 +20,7 @@ func TestMethodTable(t *testing.T) {
 		{Names: names("p.S", "m"), Timeout: 1},
 		{Names: names("p.S", ""), Timeout: 2},
 		{Names: names("", ""), Timeout: 3},
-		{Names: names("p.T", "retry"), Retry: &serviceconfig.RetryPolicy{MaxAttempts: 9, RetryableCodes: []codes.Code{codes.Aborted}}},
+		{Names: names("p.T", "retry"), Retry: &serviceconfig.RetryPolicy{MaxAttempts: 9, RetryableStatusCodes: []codes.Code{codes.Aborted}}},
 	}}, 5, nil)
 	for path, want := range map[string]time.Duration{
 		"/p.S/m": 1, "/p.S/n": 2, "/p.S/": 2, "/p.S2/m": 3, "/p.T/x": 3, "": 3, "nothing": 3,

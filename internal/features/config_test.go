@@ -37,7 +37,7 @@ func TestMethodConfigs(t *testing.T) {
 		cfg := &serviceconfig.Config{
 			MaxConnections: 2,
 			Methods: []serviceconfig.MethodConfig{
-				{Names: []serviceconfig.MethodName{{Service: "test.Features", Method: "Get"}}, MaxRequestBytes: 20, MaxResponseBytes: 30, WaitForReady: yes()},
+				{Names: []serviceconfig.MethodName{{Service: "test.Features", Method: "Get"}}, MaxRequestMessageBytes: 20, MaxResponseMessageBytes: 30, WaitForReady: yes()},
 				{Names: []serviceconfig.MethodName{{Service: "test.Features"}}, Timeout: 3 * time.Second},
 			},
 		}
@@ -46,9 +46,9 @@ func TestMethodConfigs(t *testing.T) {
 		if _, err := get(c); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, c.Invoke(t.Context(), idempotent, wrapperspb.String(strings.Repeat("x", 30)), new(text)), codes.ResourceExhausted, "MaxRequestBytes")
+		wantCode(t, c.Invoke(t.Context(), idempotent, wrapperspb.String(strings.Repeat("x", 30)), new(text)), codes.ResourceExhausted, "MaxRequestMessageBytes")
 		b.does(func(context.Context, string) (string, error) { return strings.Repeat("x", 40), nil })
-		wantCode(t, c.Invoke(t.Context(), idempotent, wrapperspb.String("q"), new(text)), codes.ResourceExhausted, "MaxResponseBytes")
+		wantCode(t, c.Invoke(t.Context(), idempotent, wrapperspb.String("q"), new(text)), codes.ResourceExhausted, "MaxResponseMessageBytes")
 		start := time.Now()
 		b.does(func(ctx context.Context, _ string) (string, error) { <-ctx.Done(); return "", ctx.Err() })
 		err := c.Invoke(t.Context(), plain, wrapperspb.String("q"), new(text))
@@ -99,9 +99,9 @@ func TestMaxConnections(t *testing.T) {
 // TestRetriesAndTheirBudget: a retry policy repeats, a hedging policy sends further attempts, and throttling stops both.
 func TestRetriesAndTheirBudget(t *testing.T) {
 	all := []serviceconfig.MethodName{{}}
-	retry := &serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, RetryableCodes: []codes.Code{codes.Aborted}}
-	slow := &serviceconfig.RetryPolicy{MaxAttempts: 2, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, PerAttemptTimeout: time.Second, RetryableCodes: []codes.Code{codes.Aborted}}
-	hedge := &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: time.Second, NonFatalCodes: []codes.Code{codes.Aborted}}
+	retry := &serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Aborted}}
+	slow := &serviceconfig.RetryPolicy{MaxAttempts: 2, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, PerAttemptRecvTimeout: time.Second, RetryableStatusCodes: []codes.Code{codes.Aborted}}
+	hedge := &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Second, NonFatalStatusCodes: []codes.Code{codes.Aborted}}
 	tight := &serviceconfig.RetryThrottling{MaxTokens: 2, TokenRatio: 0.001}
 	for name, tt := range map[string]struct {
 		cfg   serviceconfig.Config

@@ -92,7 +92,7 @@ const (
 const (
 	Canceled       Code = "canceled"
 	AttemptLost    Code = "attempt_lost"    // another attempt was chosen
-	AttemptTimeout Code = "attempt_timeout" // PerAttemptTimeout
+	AttemptTimeout Code = "attempt_timeout" // PerAttemptRecvTimeout
 	ResponseWrong  Code = "response_wrong"  // what came is no response of gRPC
 	Deadline       Code = "deadline"
 	NoConnection   Code = "no_connection"

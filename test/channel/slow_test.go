@@ -130,7 +130,7 @@ func TestHedging(t *testing.T) {
 	without, _, _ := run()
 	with, e, attempts := run(naru.WithServiceConfig(&serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
 		Names:   []serviceconfig.MethodName{{}},
-		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, Delay: delay},
+		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: delay},
 	}}}))
 	sent := 0
 	for id, n := range attempts {

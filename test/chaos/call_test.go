@@ -85,12 +85,12 @@ func (c *call) policy(rng *rand.Rand) {
 	case 0:
 		c.options = append(c.options, naru.WithRetry(serviceconfig.RetryPolicy{
 			MaxAttempts: attempts, InitialBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond,
-			BackoffMultiplier: 1, RetryableCodes: []codes.Code{codes.Unavailable},
+			BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Unavailable},
 		}))
 		c.tries = attempts
 	case 1:
 		c.options = append(c.options, naru.WithHedging(serviceconfig.HedgingPolicy{
-			MaxAttempts: attempts, Delay: time.Duration(rng.IntN(2000)) * time.Microsecond, NonFatalCodes: []codes.Code{codes.Unavailable},
+			MaxAttempts: attempts, HedgingDelay: time.Duration(rng.IntN(2000)) * time.Microsecond, NonFatalStatusCodes: []codes.Code{codes.Unavailable},
 		}))
 		c.tries = attempts
 	}

@@ -78,11 +78,11 @@ func (l *life) policy(id int64) []naru.CallOption {
 		most = 3
 		opt = naru.WithRetry(serviceconfig.RetryPolicy{
 			MaxAttempts: most, InitialBackoff: 10 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 2,
-			RetryableCodes: []codes.Code{codes.Unavailable},
+			RetryableStatusCodes: []codes.Code{codes.Unavailable},
 		})
 	case 1:
 		most = 2
-		opt = naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: most, Delay: 100 * time.Millisecond, NonFatalCodes: []codes.Code{codes.Unavailable}})
+		opt = naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: most, HedgingDelay: 100 * time.Millisecond, NonFatalStatusCodes: []codes.Code{codes.Unavailable}})
 	default:
 		return nil
 	}

@@ -75,8 +75,8 @@ func (c *call) prepare() error {
 	maxSend := wire.Limit{Bytes: c.set.MaxSendBytes, By: "the client's WithMaxSendMessageSize"}
 	if c.config = config; config != nil {
 		c.limitTime(config.Timeout, "the service config")
-		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseBytes, "maxResponseMessageBytes of the client's service config")
-		maxSend = smallerLimit(maxSend, config.MaxRequestBytes, "maxRequestMessageBytes of the client's service config")
+		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseMessageBytes, "maxResponseMessageBytes of the client's service config")
+		maxSend = smallerLimit(maxSend, config.MaxRequestMessageBytes, "maxRequestMessageBytes of the client's service config")
 		if config.WaitForReady != nil {
 			c.pick.WaitForReady = *config.WaitForReady
 		}

@@ -13,8 +13,8 @@ type MethodConfig struct {
 	Timeout time.Duration
 	// WaitForReady is the default of calls that do not say; nil: false.
 	WaitForReady *bool
-	// MaxRequestBytes and MaxResponseBytes bound one message. 0: not set.
-	MaxRequestBytes, MaxResponseBytes int
+	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: not set.
+	MaxRequestMessageBytes, MaxResponseMessageBytes int
 	// Retry and Hedging exclude each other; both nil: transparent retries only.
 	Retry   *RetryPolicy
 	Hedging *HedgingPolicy
@@ -46,9 +46,9 @@ type RetryPolicy struct {
 	BackoffMultiplier          float64
 	// Retryable are the codes another attempt is made for.
 	Retryable CodeSet
-	// PerAttemptTimeout ends an attempt that has no response head by then, and counts as
+	// PerAttemptRecvTimeout ends an attempt that has no response head by then, and counts as
 	// DEADLINE_EXCEEDED of the attempt alone. 0: none.
-	PerAttemptTimeout time.Duration
+	PerAttemptRecvTimeout time.Duration
 }
 
 // idempotentRetry holds for methods whose idempotency_level allows it where neither the service config nor

@@ -224,15 +224,15 @@ func (c *call) withAttempts(err error) error {
 	return s.WithMessage(s.Message() + " (" + strings.Join(more, "; ") + ")").Err()
 }
 
-// limitAttempt ends a if it has no response head within PerAttemptTimeout. stop ends that, and tells whether expire
+// limitAttempt ends a if it has no response head within PerAttemptRecvTimeout. stop ends that, and tells whether expire
 // is not called any more.
 func (c *call) limitAttempt(a *attempt) (stop func() bool) {
 	p := c.retry.policy
-	if p == nil || p.PerAttemptTimeout <= 0 {
+	if p == nil || p.PerAttemptRecvTimeout <= 0 {
 		return noStop
 	}
-	text := fmt.Sprintf("no response from %s within the attempt's time of %s", peerName(c.peer), round(p.PerAttemptTimeout))
-	return time.AfterFunc(p.PerAttemptTimeout, func() { a.expire(text) }).Stop
+	text := fmt.Sprintf("no response from %s within the attempt's time of %s", peerName(c.peer), round(p.PerAttemptRecvTimeout))
+	return time.AfterFunc(p.PerAttemptRecvTimeout, func() { a.expire(text) }).Stop
 }
 
 func noStop() bool { return true }

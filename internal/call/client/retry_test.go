@@ -117,7 +117,7 @@ func TestRetryPolicy(t *testing.T) {
 		{name: "no time left", answers: []answer{failure(codes.Unavailable), success()}, timeout: 500 * time.Millisecond, want: codes.Unavailable, text: "m", n: 1},
 		{name: "budget", answers: []answer{failure(codes.Unavailable)}, tokens: 5, want: codes.Unavailable, text: "m (after 3 attempts)", n: 3},
 		{name: "switched off", answers: []answer{failure(codes.Unavailable)}, change: func(s *Settings) { s.Retry = RetryChoice{Never: true} }, want: codes.Unavailable, text: "m", n: 1},
-		{name: "attempt's time", answers: []answer{{}, success()}, change: func(s *Settings) { s.Retry.Policy.PerAttemptTimeout = time.Second }, n: 2, pauses: []time.Duration{2 * time.Second}},
+		{name: "attempt's time", answers: []answer{{}, success()}, change: func(s *Settings) { s.Retry.Policy.PerAttemptRecvTimeout = time.Second }, n: 2, pauses: []time.Duration{2 * time.Second}},
 	} {
 		for _, kind := range []string{"unary", "client stream", "server stream"} {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {

@@ -58,12 +58,14 @@ func (c *Call) AddTrailer(md metadata.MD) error {
 	return nil
 }
 
-// SetTrailer is AddTrailer for streams, whose interface has no error: what may not be sent is
-// logged and left out.
-func (c *Call) SetTrailer(md metadata.MD) {
-	if err := c.AddTrailer(md); err != nil {
+// SetTrailer is AddTrailer for streams. Programs that come from grpc-go do not expect an error, so that it
+// is logged as well.
+func (c *Call) SetTrailer(md metadata.MD) error {
+	err := c.AddTrailer(md)
+	if err != nil {
 		c.Log(slog.LevelWarn, reason.Trailer, "naru: trailer left out", "error", err)
 	}
+	return err
 }
 
 // SendMsg sends a message, after the header if that is still to be sent. It waits while the client
