@@ -51,6 +51,10 @@ bin/staticcheck: tools/go.mod tools/go.sum
 	cd tools && GOWORK=off go build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	@touch bin/staticcheck
 
+.PHONY: install-check
+install-check: ## install the command and get each module from outside, through a module proxy made of these files
+	scripts/install-check
+
 .PHONY: conformance
 conformance: ## connectrpc conformance, h2spec and grpc-go interop, both directions
 	scripts/conformance

@@ -94,7 +94,7 @@ func TestMaxRetryDelayBelowAtAndAbove(t *testing.T) {
 				began := time.Now()
 				_, err := (&pair{Client: c}).unary(t.Context(), "x", naru.WithMaxRetryDelay(limit), naru.WithRetry(serviceconfig.RetryPolicy{
 					MaxAttempts: 5, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
-					RetryableCodes: []codes.Code{codes.Unavailable},
+					RetryableStatusCodes: []codes.Code{codes.Unavailable},
 				}))
 				if (err == nil) != tt.ok || cl.bs[0].calls.Load() != tt.attempts {
 					t.Errorf("%v after %d attempts, want %d and success: %t", err, cl.bs[0].calls.Load(), tt.attempts, tt.ok)

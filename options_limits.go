@@ -158,10 +158,13 @@ func WithMaxHeaderListSize(bytes int) Option {
 }
 
 // WithMaxConnections bounds the open connections of the server; more are closed as they come, and
-// counted as connections_over_limit. 0 and negative: no limit, the default.
+// counted as connections_over_limit. 0: no limit, the default. Negative is a mistake.
 func WithMaxConnections(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
-		c.maxConns = max(0, n)
+		if n < 0 {
+			c.bad("WithMaxConnections(%d): want 0 or more", n)
+		}
+		c.maxConns = n
 	})
 }
 
@@ -170,7 +173,10 @@ func WithMaxConnections(n int) ServerOption {
 // many clients may stand behind one address.
 func WithMaxConnectionsPerAddress(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
-		c.maxPerPeer = max(0, n)
+		if n < 0 {
+			c.bad("WithMaxConnectionsPerAddress(%d): want 0 or more", n)
+		}
+		c.maxPerPeer = n
 	})
 }
 

@@ -129,7 +129,7 @@ func TestStatsOfRetries(t *testing.T) {
 		c, s := &eventLog{wants: stats.Attempts}, &eventLog{wants: stats.Calls}
 		p := statsPair(t, "inproc", c, s)
 		retry := naru.WithRetry(serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second, MaxBackoff: time.Second,
-			BackoffMultiplier: 1, RetryableCodes: []codes.Code{codes.Unavailable}})
+			BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Unavailable}})
 		got, err := p.unary(t.Context(), "once", retry)
 		wantText(t, got, err, "once")
 		begin := "client begin /test.Echo/Unary registered=true streams=false/false conn=false"
@@ -137,7 +137,7 @@ func TestStatsOfRetries(t *testing.T) {
 			"client attempt 2 transparent=false hedged=false", "client sent 2 conn=true", "client attempt 2 ended OK  1/1",
 			"client ended OK  1/1 attempts=2 retries=1 transparent=0 hedges=0")
 
-		hedge := naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: 2, Delay: time.Second})
+		hedge := naru.WithHedging(serviceconfig.HedgingPolicy{MaxAttempts: 2, HedgingDelay: time.Second})
 		got, err = p.unary(t.Context(), "first hangs", hedge)
 		wantText(t, got, err, "first hangs")
 		synctest.Wait()

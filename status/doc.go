@@ -9,7 +9,8 @@
 // What the client itself knows about a failure travels in the same error as a cause
 // ([Status.WithCause], for errors.Is and errors.As) and as local details
 // ([Status.WithLocal], [Local]). Neither is ever put on the wire, so that a handler may
-// return the error of a call it made without telling its caller about the house.
+// return the error of a call it made without telling its caller about
+// its own dependencies.
 //
 // The wire form of details is google.rpc.Status. It is written and read here byte by byte,
 // so that nothing has to be linked that other packages register too.

@@ -7,10 +7,10 @@ require (
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
-	github.com/naru-rpc/naru v0.0.0
-	github.com/naru-rpc/naru/contrib/grpcgo v0.0.0
-	github.com/naru-rpc/naru/dynamic v0.0.0
-	github.com/naru-rpc/naru/examples v0.0.0
+	github.com/naru-rpc/naru v0.1.0
+	github.com/naru-rpc/naru/contrib/grpcgo v0.1.0
+	github.com/naru-rpc/naru/dynamic v0.1.0
+	github.com/naru-rpc/naru/examples v0.1.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5
@@ -26,6 +26,7 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	golang.org/x/mod v0.41.0
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
@@ -34,9 +35,3 @@ require (
 	modernc.org/sqlite v1.60.1 // indirect
 )
 
-replace (
-	github.com/naru-rpc/naru => ..
-	github.com/naru-rpc/naru/contrib/grpcgo => ../contrib/grpcgo
-	github.com/naru-rpc/naru/dynamic => ../dynamic
-	github.com/naru-rpc/naru/examples => ../examples
-)

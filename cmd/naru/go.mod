@@ -5,9 +5,9 @@ go 1.26.0
 require (
 	github.com/bufbuild/protocompile v0.14.1
 	github.com/google/go-cmp v0.7.0
-	github.com/naru-rpc/naru v0.0.0
-	github.com/naru-rpc/naru/dynamic v0.0.0
-	github.com/naru-rpc/naru/examples v0.0.0
+	github.com/naru-rpc/naru v0.1.0
+	github.com/naru-rpc/naru/dynamic v0.1.0
+	github.com/naru-rpc/naru/examples v0.1.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	golang.org/x/mod v0.41.0
@@ -36,9 +36,3 @@ require (
 	
 	golang.org/x/sync v0.23.0 // indirect
 )
-
-replace github.com/naru-rpc/naru => ../..
-
-replace github.com/naru-rpc/naru/examples => ../../examples
-
-replace github.com/naru-rpc/naru/dynamic => ../../dynamic

@@ -1,0 +1,8 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// registry:///greeter Hello, Ada! false
+	// registry:///barker  true
+}
