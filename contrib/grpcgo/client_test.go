@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 options that grpc-go still takes are tested, deprecated ones too
+
 package grpcgo_test
 
 import (

@@ -117,6 +117,7 @@ func DialContext(ctx context.Context, target string, opts ...grpc.DialOption) (*
 // grpc.ClientConn, later calls return an error.
 func (c *ClientConn) Close() error {
 	if c.client.State() == narustate.Shutdown {
+		//lint:ignore SA1019 what grpc.ClientConn returns, and programs compare
 		return grpc.ErrClientConnClosing
 	}
 	return c.client.Close()

@@ -30,6 +30,7 @@ func transportOf(creds credentials.TransportCredentials) (transport, error) {
 		f := v.Elem().FieldByName("config")
 		if f.IsValid() && f.Type() == reflect.TypeFor[*tls.Config]() {
 			config := *(**tls.Config)(unsafe.Pointer(f.UnsafeAddr()))
+			//lint:ignore SA1019 where OverrideServerName leaves the name
 			return transport{config: config.Clone(), serverName: info.ServerName}, nil
 		}
 	}

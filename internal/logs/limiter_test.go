@@ -21,7 +21,7 @@ func TestLimiter(t *testing.T) {
 		allowed("another reason", "b", true, 0)
 		time.Sleep(Period - 1)
 		allowed("just before the period ends", "a", false, 0)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		allowed("after the period", "a", true, 2)
 		time.Sleep(100 * Period)
 		allowed("after a long pause", "a", true, 0)

@@ -44,7 +44,6 @@ type Direction struct {
 	// of a header block that continues in CONTINUATION frames
 	block       []byte
 	blockStream uint32
-	blockEnds   bool
 	inBlock     bool
 	events      []Event
 }
