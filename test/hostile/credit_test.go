@@ -12,11 +12,12 @@ type credit struct {
 	conn    int64
 	initial int64
 	streams map[uint32]int64 // what was given or taken beyond initial
+	ended   map[uint32]bool  // streams that the other side has ended
 	changed chan struct{}    // capacity 1: windows grew
 }
 
 func newCredit() *credit {
-	return &credit{conn: 65535, initial: 65535, streams: make(map[uint32]int64), changed: make(chan struct{}, 1)}
+	return &credit{conn: 65535, initial: 65535, streams: make(map[uint32]int64), ended: make(map[uint32]bool), changed: make(chan struct{}, 1)}
 }
 
 func (c *credit) give(id uint32, n int64) {
@@ -36,6 +37,10 @@ func (c *credit) give(id uint32, n int64) {
 // frame takes note of what a received frame says of windows.
 func (c *credit) frame(h frame.Header, b []byte) {
 	switch {
+	case h.Type == frame.TypeRSTStream, (h.Type == frame.TypeHeaders || h.Type == frame.TypeData) && h.Flags.Has(frame.FlagEndStream):
+		c.mu.Lock()
+		c.ended[h.StreamID] = true
+		c.mu.Unlock()
 	case h.Type == frame.TypeWindowUpdate:
 		if inc, err := frame.ParseWindowUpdate(h, b); err == nil {
 			c.give(h.StreamID, int64(inc))
@@ -71,4 +76,21 @@ func (c *credit) take(stop <-chan struct{}, id uint32, n int) int {
 			return 0
 		}
 	}
+}
+
+// gone reports whether the other side has ended a stream.
+func (c *credit) gone(id uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended[id]
+}
+
+// try takes n bytes of window, or what there is.
+func (c *credit) try(id uint32, n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := max(min(int64(n), c.conn, c.initial+c.streams[id]), 0)
+	c.conn -= k
+	c.streams[id] -= k
+	return int(k)
 }

@@ -99,6 +99,8 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 			break
 		}
 	}
+	// Under mu: from its being on the list on the call may expire, which must find it dispatched or not, and not in between.
+	c.mu.Lock()
 	if !c.deadline.IsZero() {
 		runner.Unfinished().add(c)
 	}
@@ -106,6 +108,7 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 		c.stage = callDispatched
 		runner.Dispatch(c)
 	}
+	c.mu.Unlock()
 	return c
 }
 
