@@ -61,7 +61,11 @@ conformance: ## connectrpc conformance, h2spec and grpc-go interop, both directi
 
 .PHONY: hostile
 hostile: ## hostile peers for seconds each, with bounds on others' latency and on garbage (8 minutes)
-	cd test && go test -count=1 -timeout 20m -v ./hostile -args -attack 4s -latency
+	cd test && go test -count=1 -timeout 20m -v ./hostile -run TestHostile -args -attack 4s -latency
+
+.PHONY: beside
+beside: ## what an honest client gets while others attack, of naru and of grpc-go (4 minutes); needs the machine
+	cd test && go test -count=1 -timeout 20m -v ./hostile -run TestBeside -args -beside 2s
 
 .PHONY: sim
 sim: ## three thousand simulated lives of client, servers and network (2 minutes)

@@ -17,6 +17,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/test/internal/pair"
+	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
 // A call is what is done to a call, chosen before it is made.
@@ -37,8 +38,14 @@ type call struct {
 	canceled atomic.Bool
 }
 
-// hang is when a call without a deadline is given up. It is a fault.
-const hang = 10 * time.Second
+// hang is when a call without a deadline is given up. It is a fault. The race detector, and what else a machine does, may stop
+// all of a process for seconds: there nothing but waiting tells a hang from that.
+var hang = func() time.Duration {
+	if racing.Enabled {
+		return time.Minute
+	}
+	return 10 * time.Second
+}()
 
 func (w *world) choose(rng *rand.Rand, id string) *call {
 	c := &call{client: w.clients[rng.IntN(len(w.clients))], kind: pair.Kinds[rng.IntN(len(pair.Kinds))], tries: 1}

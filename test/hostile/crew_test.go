@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,21 +22,25 @@ const (
 	crewAddr = "NARU_HOSTILE_ADDR"
 )
 
+// attackLimit ends attackers whose parent hangs.
+const attackLimit = 2 * time.Minute
+
 // A crew is the process of an attack's peers.
 type crew struct {
 	cmd  *exec.Cmd
 	hold io.WriteCloser
+	out  *bufio.Reader
 }
 
 // launch starts the attackers and returns when they are connected and begin.
-func launch(t *testing.T, v *victim, c *class) *crew {
+func launch(t *testing.T, addr, class string) *crew {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), crewEnv+"="+c.name, crewAddr+"="+v.addr, "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), crewEnv+"="+class, crewAddr+"="+addr, "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
@@ -48,23 +53,25 @@ func launch(t *testing.T, v *victim, c *class) *crew {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	crew := &crew{cmd: cmd, hold: hold}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	crew := &crew{cmd: cmd, hold: hold, out: bufio.NewReader(out)}
+	if _, err := crew.out.ReadString('\n'); err != nil {
 		crew.stop(t)
 		t.Fatalf("the attackers did not start: %v", err)
 	}
 	return crew
 }
 
-// stop ends the attack and its process.
-func (c *crew) stop(t *testing.T) {
+// stop ends the attack and its process, and returns how many calls the attackers began.
+func (c *crew) stop(t *testing.T) (calls int) {
 	t.Helper()
 	_ = c.hold.Close() // tells it; that it is gone already shows in Wait
 	kill := time.AfterFunc(20*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
+	_, _ = fmt.Fscan(c.out, &calls) // 0: it did not come that far, which Wait tells
 	if err := c.cmd.Wait(); err != nil {
 		t.Errorf("the attackers' process: %v", err)
 	}
+	return calls
 }
 
 // attackers is the main function of the child.
@@ -99,19 +106,29 @@ func attackers(name, addr string) int {
 			c.attack(p)
 		}()
 	}
+	limit := time.AfterFunc(attackLimit, func() { os.Exit(3) })
+	defer limit.Stop()
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it, or is gone
 	close(stop)
 	for _, p := range peers {
 		p.close()
 	}
 	wg.Wait()
+	calls := 0
+	for _, p := range peers {
+		calls += int(p.nextID/2) + p.hits
+	}
+	fmt.Println(calls)
 	return 0
 }
 
 var classTables = [][]class{resetClasses, headerClasses, floodClasses, memoryClasses, slowClasses, callClasses}
 
+// besideClasses are for TestBeside only.
+var allClasses = append(slices.Clip(classTables), besideClasses)
+
 func findClass(name string) *class {
-	for _, table := range classTables {
+	for _, table := range allClasses {
 		for i := range table {
 			if table[i].name == name {
 				return &table[i]

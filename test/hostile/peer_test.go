@@ -28,6 +28,7 @@ type peer struct {
 	out    []byte
 	nextID uint32
 	n      int // steps done, for attacks that vary
+	hits   int // connections made beside this one
 
 	// written by the reader
 	dead   atomic.Bool // the other side ended the connection

@@ -43,7 +43,7 @@ func attack(t *testing.T, c *class) {
 	v := newVictim(t, c.secure, c.opts...)
 	quiet := v.quiet(t, max(50*time.Millisecond, *attackTime/4))
 	s := newSampler(v)
-	crew := launch(t, v, c)
+	crew := launch(t, v.addr, c.name)
 	var busy caller
 	end := v.alongside(s.run, func(until <-chan struct{}) { busy.run(v.echo, until) })
 	end(func() {
