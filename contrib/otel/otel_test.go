@@ -110,7 +110,7 @@ func (b *bench) watch(t *testing.T) {
 }
 
 var retry = naru.WithRetry(serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: 5 * time.Millisecond, MaxBackoff: 5 * time.Millisecond,
-	BackoffMultiplier: 1, RetryableCodes: []codes.Code{codes.Unavailable}})
+	BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Unavailable}})
 
 // series returns "name{labels} = value" of everything collected: sums of counters and sizes, counts
 // of durations.
