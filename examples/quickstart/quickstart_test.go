@@ -23,7 +23,11 @@ func TestInItsOwnModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := filepath.Join(t.TempDir(), "naru")
-	run(t, filepath.Join(repo, "cmd", "naru"), "go", "build", "-o", command, ".")
+	build := exec.Command("go", "build", "-o", command, ".") // in the workspace: its modules have no replace
+	build.Dir = filepath.Join(repo, "cmd", "naru")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", build, err, out)
+	}
 	dir := newModule(t, repo)
 	if got := run(t, dir, command, "gen"); got != generated {
 		t.Errorf("naru gen printed %q, want %q", got, generated)
