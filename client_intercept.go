@@ -26,7 +26,7 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 	toldToo := own.OnPeer
 	before := c.Attempts()
 	own.OnPeer = func(info *transport.ConnInfo, attempts int) {
-		c.setPeer(info)
+		c.setPeer(info, before+attempts)
 		if toldToo != nil {
 			toldToo(info, attempts)
 		}

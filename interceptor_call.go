@@ -119,7 +119,8 @@ func (c *Call) Peer() Peer {
 	return c.peer
 }
 
-// Attempts returns how often the call was sent so far: on a client; 0 on a server.
+// Attempts returns how often the call was sent so far, on a client; 0 on a server. When a hedged call has its response, attempts
+// that were being sent at that time are counted too.
 func (c *Call) Attempts() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -265,10 +266,13 @@ func (c *Call) attempt(a Attempt) {
 	}
 }
 
-func (c *Call) setPeer(info *transport.ConnInfo) {
+// setPeer notes whose response is the call's, and how many attempts were begun by then: of one that loses, the note that
+// it was sent may come after the response.
+func (c *Call) setPeer(info *transport.ConnInfo, attempts int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.peer = peerOf(info)
+	c.attempts = max(c.attempts, attempts)
 }
 
 // setResponse keeps a client's view of the response's metadata.

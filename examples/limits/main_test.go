@@ -8,5 +8,5 @@ func Example() {
 	// RESOURCE_EXHAUSTED
 	// the call cannot be sent: the request header of 2510 bytes is larger than the 2048 bytes the server accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)
 	// naru: new server: WithMaxConcurrentStreams(-1): want 0 to 2147483647
-	// WithLimits: ServerMemory 1: want at least 65536, 0 for the default, or negative for no limit
+	// naru: new server: WithLimits: ServerMemory 1: want at least 65536, 0 for the default, or negative for no limit
 }

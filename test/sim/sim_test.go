@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 	"math/rand/v2"
@@ -173,7 +174,7 @@ func (l *life) startServer() {
 	l.wg.Add(1)
 	go func() {
 		defer l.wg.Done()
-		if err := srv.Serve(checked{lis, l}); err != nil {
+		if err := srv.Serve(checked{lis, l}); err != nil && !errors.Is(err, naru.ErrServerClosed) { // it may be stopped before it began
 			l.t.Errorf("seed %d: Serve: %v", l.seed, err)
 		}
 	}()
