@@ -126,7 +126,7 @@ func (b *bench) series(t *testing.T) (all map[string]int64, instruments map[stri
 			add := func(set attribute.Set, v int64) {
 				var kv []string
 				for _, a := range set.ToSlice() {
-					kv = append(kv, strings.TrimPrefix(string(a.Key), "grpc.")+"="+a.Value.Emit())
+					kv = append(kv, strings.TrimPrefix(string(a.Key), "grpc.")+"="+a.Value.String())
 				}
 				all[m.Name+"{"+strings.Join(kv, ",")+"}"] = v
 			}
@@ -251,7 +251,7 @@ func TestSeriesAreBounded(t *testing.T) {
 func attrs(kv []attribute.KeyValue) string {
 	var s []string
 	for _, a := range kv {
-		s = append(s, string(a.Key)+"="+a.Value.Emit())
+		s = append(s, string(a.Key)+"="+a.Value.String())
 	}
 	return strings.Join(s, " ")
 }

@@ -135,7 +135,7 @@ func (r *report) describe() map[string]int {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s %v parent=%q %v", s.Name, s.SpanKind, names[s.Parent.SpanID().String()], s.Status.Code)
 		for _, a := range s.Attributes {
-			fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.Emit())
+			fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.String())
 		}
 		events := slices.DeleteFunc(s.Events, func(e sdktrace.Event) bool {
 			return e.Name == "Delayed LB pick complete" // in both stacks if the connection takes long enough
@@ -147,7 +147,7 @@ func (r *report) describe() map[string]int {
 			}
 			fmt.Fprintf(&b, " [%s", e.Name)
 			for _, a := range e.Attributes {
-				fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.Emit())
+				fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.String())
 			}
 			b.WriteString("]")
 		}

@@ -37,7 +37,7 @@ func (encoder) Encode(i attribute.Iterator) string {
 	var kv []string
 	for i.Next() {
 		a := i.Attribute()
-		kv = append(kv, string(a.Key)+"="+port.ReplaceAllString(a.Value.Emit(), ":port"))
+		kv = append(kv, string(a.Key)+"="+port.ReplaceAllString(a.Value.String(), ":port"))
 	}
 	return strings.Join(kv, ",")
 }
