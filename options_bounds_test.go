@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,11 +28,18 @@ func TestHandlersBelowAtAndAboveTheLimit(t *testing.T) {
 				cl := newCluster(t, "a:1")
 				cl.bs[0].opts = []naru.ServerOption{naru.WithLimits(naru.Limits{Handlers: limit})}
 				cl.up()
-				var running, most atomic.Int64
+				var mu sync.Mutex
+				running, most := 0, 0
+				count := func(n int) {
+					mu.Lock()
+					defer mu.Unlock()
+					running += n
+					most = max(most, running)
+				}
 				cl.bs[0].does(func(context.Context, string) error {
-					most.Store(max(most.Load(), running.Add(1)))
+					count(1)
+					defer count(-1)
 					<-time.After(time.Second)
-					running.Add(-1)
 					return nil
 				})
 				var clients []*naru.Client
@@ -49,8 +55,8 @@ func TestHandlersBelowAtAndAboveTheLimit(t *testing.T) {
 					})
 				}
 				all.Wait()
-				if n := most.Load(); n != int64(min(calls, limit)) {
-					t.Errorf("%d handlers ran at a time, want %d", n, min(calls, limit))
+				if most != min(calls, limit) {
+					t.Errorf("%d handlers ran at a time, want %d", most, min(calls, limit))
 				}
 				if d, want := time.Since(began), time.Duration((calls+limit-1)/limit)*time.Second; d != want {
 					t.Errorf("took %v, want %v", d, want)

@@ -174,13 +174,24 @@ type away struct {
 }
 
 func (c away) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink transport.ClientSink) (transport.ClientStream, error) {
-	s, err := c.ClientConn.Open(head, body, end, sink)
-	if err == nil && c.left.Add(-1) >= 0 {
+	if c.left.Add(-1) < 0 {
+		return c.ClientConn.Open(head, body, end, sink)
+	}
+	s, err := c.ClientConn.Open(head, body, end, deaf{}) // a server that is quick may have answered
+	if err == nil {
 		s.Reset(wire.CodeCancel, "away")
 		sink.Closed(&transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: "goaway", Reason: "going away", Unprocessed: true})
 	}
 	return s, err
 }
+
+// deaf is a sink that nothing reaches.
+type deaf struct{}
+
+func (deaf) Head(*transport.ResponseHead, bool) {}
+func (deaf) Data([]byte, bool)                  {}
+func (deaf) Trailers([]transport.Field)         {}
+func (deaf) Closed(*transport.Error)            {}
 
 // Connections that go away may refuse a call several times in a row.
 func TestRefusedByGoAway(t *testing.T) {
