@@ -110,7 +110,6 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	hc := limits.h2(role)
 	if c.memory != nil {
 		hc.Short = c.memory.short
-		c.memory.add(c)
 	}
 	c.h = h2.NewConn(hc, c.newStream)
 	c.info = transport.ConnInfo{
@@ -118,6 +117,9 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 	}
 	if c.raw = rawConn(nc); c.raw != nil {
 		c.rawRead = c.readReady
+	}
+	if c.memory != nil {
+		c.memory.add(c) // last: another connection's shed may look at this one at once
 	}
 }
 

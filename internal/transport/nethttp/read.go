@@ -105,7 +105,12 @@ func (st *stream) stopReading(done <-chan struct{}) {
 	c.mu.Lock()
 	st.muted = true
 	wake(st.more)
+	whole := st.requested
 	c.mu.Unlock()
+	if whole {
+		<-done // it reads no more, and a deadline would break the connection that the next request comes on
+		return
+	}
 	select {
 	case <-done:
 		return
