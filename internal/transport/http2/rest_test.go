@@ -3,11 +3,7 @@
 package http2_test
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,20 +12,6 @@ import (
 
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
-
-func selfSigned(t *testing.T) *tls.Certificate {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
-}
 
 // handedOver counts the read loops that another one has left its place to.
 func handedOver() int {
