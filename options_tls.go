@@ -67,10 +67,10 @@ func (c *sharedConfig) readTLSFiles(server bool) {
 	logger := c.logger
 	report := func(err error) {
 		if err != nil {
-			logger.Warn("TLS files not taken over", "error", err)
+			logger.Warn("naru: TLS files not reloaded", "error", err)
 			return
 		}
-		logger.Info("TLS files read again", "cert", c.tls.files.Cert, "ca", c.tls.files.CA)
+		logger.Info("naru: TLS files reloaded", "cert", c.tls.files.Cert, "ca", c.tls.files.CA)
 	}
 	var err error
 	if server {

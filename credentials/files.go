@@ -32,14 +32,14 @@ type TLSFiles struct {
 	OptionalClientCert bool
 }
 
-// names returns the files that are set, with the field's name.
-func (f TLSFiles) names() (fields, paths []string) {
-	for _, n := range [][2]string{{"Cert", f.Cert}, {"Key", f.Key}, {"CA", f.CA}, {"CRL", f.CRL}} {
-		if n[1] != "" {
-			fields, paths = append(fields, n[0]), append(paths, n[1])
+// paths returns the files that are set.
+func (f TLSFiles) paths() (paths []string) {
+	for _, path := range []string{f.Cert, f.Key, f.CA, f.CRL} {
+		if path != "" {
+			paths = append(paths, path)
 		}
 	}
-	return fields, paths
+	return paths
 }
 
 // check finds combinations that mean nothing.

@@ -33,6 +33,9 @@ const (
 // report, if not nil, is told about each change: nil when new files are in use, the error when they cannot be used, once as long
 // as it stays the same. It must be safe for concurrent use and not block.
 //
+// The configuration is meant for naru.WithTLS, which completes it. Another server must set NextProtos in what
+// GetConfigForClient returns: crypto/tls uses that in place of the configuration it is given.
+//
 // It is an error if the certificate has expired, is not valid yet, is not for servers, has a weak key, or has no subject
 // alternative names, without which no client accepts it.
 func (f TLSFiles) ServerConfig(report func(error)) (*tls.Config, error) {
@@ -180,7 +183,7 @@ func (r *reloader) fail(err error) {
 	}
 }
 
-var errKept = errors.New("changed TLS files cannot be used, those read before stay in use")
+var errKept = errors.New("cannot reload TLS files, keeping the ones in use")
 
 // stamp tells whether a file is another than it was.
 type stamp struct {
@@ -191,7 +194,7 @@ type stamp struct {
 }
 
 func (r *reloader) stamps() []stamp {
-	_, paths := r.files.names()
+	paths := r.files.paths()
 	stamps := make([]stamp, len(paths))
 	for i, path := range paths {
 		info, err := os.Stat(path)

@@ -18,7 +18,7 @@ type serverCall struct {
 	// immutable
 	subtype  string
 	insecure bool       // a peer over plaintext has the AuthInfo of insecure credentials
-	stats    *statsCall // nil: nobody counts
+	stats    *statsCall // nil: no stats handler
 
 	// atomic
 	incoming atomic.Pointer[metadata.MD]

@@ -122,7 +122,7 @@ func same(v, w reflect.Value) bool {
 	return v.Equal(w)
 }
 
-// rest names the fields that options have set and nobody has read: options of a later version of grpc-go.
+// rest names the fields that options have set and this package does not read: options of a later version of grpc-go.
 func (f *fields) rest() {
 	for i := range f.of.NumField() {
 		name := f.of.Type().Field(i).Name

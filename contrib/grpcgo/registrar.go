@@ -39,7 +39,7 @@ type Registrar struct {
 type serverTraits struct {
 	insecure bool            // see serverCall
 	counted  bool            // there are stats handlers
-	handlers *sync.WaitGroup // of calls that run; nil: nobody waits for them
+	handlers *sync.WaitGroup // counts running calls; nil: GracefulStop does not wait for them
 }
 
 // NewRegistrar returns a registrar for s. Services of naru and of grpc-go may be mixed on s. A server that is to

@@ -210,12 +210,12 @@ func addressesOf(addrs []grpcresolver.Address) []resolver.Address {
 
 // ReportError implements grpcresolver.ClientConn.
 func (c *resolverConn) ReportError(err error) {
-	_ = c.do(func(w resolver.Watcher) error { w.Fail(err); return nil }) // nobody asks
+	_ = c.do(func(w resolver.Watcher) error { w.Fail(err); return nil }) // the method has no result
 }
 
 // NewAddress implements grpcresolver.ClientConn.
 func (c *resolverConn) NewAddress(addrs []grpcresolver.Address) {
-	_ = c.UpdateState(grpcresolver.State{Addresses: addrs}) // nobody asks
+	_ = c.UpdateState(grpcresolver.State{Addresses: addrs}) // the method has no result
 }
 
 // ParseServiceConfig implements grpcresolver.ClientConn.

@@ -17,7 +17,7 @@ type clientStream struct {
 	kind   naru.Kind
 	ctx    context.Context // ends when the stream does
 	cancel context.CancelFunc
-	stats  *clientStats // nil: nobody counts
+	stats  *clientStats // nil: no stats handler
 
 	// guarded by ended: one goroutine gives them to the program
 	set   *callSettings

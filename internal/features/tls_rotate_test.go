@@ -82,50 +82,8 @@ func TestRotationUnderLoad(t *testing.T) {
 		files := func(name string) credentials.TLSFiles {
 			return credentials.TLSFiles{Cert: f.path(name + ".pem"), Key: f.path(name + ".key"), CA: f.path("ca.pem")}
 		}
-		network := narutest.NewNetwork()
-		var client atomic.Pointer[string] // the authority and number of the certificate the server saw last
-		srv, err := naru.NewServer(naru.WithLogger(quiet), naru.WithTLSFiles(files("server")),
-			naru.WithMaxConnectionAge(500*time.Millisecond, 10*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := &backend{name: "rotating"}
-		b.does(func(ctx context.Context, _ string) (string, error) {
-			p, _ := naru.PeerFromContext(ctx)
-			client.Store(new(certText(p.TLS)))
-			return "", nil
-		})
-		srv.RegisterService(b.desc())
-		lis, err := network.Listen("server")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go srv.Serve(lis)
-		var server atomic.Pointer[string]
-		c, err := naru.NewClient("passthrough:///server", naru.WithTLSFiles(files("client")), naru.WithDialer(network.Dial))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		var made, failed atomic.Int64
-		for range 10 {
-			wg.Go(func() {
-				for ctx.Err() == nil {
-					var p naru.Peer
-					if err := c.Invoke(context.Background(), idempotent, wrapperspb.String("q"), new(text), naru.CapturePeer(&p)); err != nil {
-						if failed.Add(1) == 1 {
-							t.Errorf("call %d: %v", made.Load(), err)
-						}
-					} else {
-						server.Store(new(certText(p.TLS)))
-					}
-					made.Add(1)
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-		}
-		seen := func() string { return *server.Load() + " / " + *client.Load() }
+		load := newRotating(t, files("server"), files("client"))
+		seen := func() string { return *load.server.Load() + " / " + *load.client.Load() }
 		time.Sleep(time.Second)
 		before := seen()
 		changed := func(step string) string {
@@ -149,17 +107,82 @@ func TestRotationUnderLoad(t *testing.T) {
 		before = changed("certificates of the next authority")
 		f.put("ca.pem", next.CertPEM())
 		time.Sleep(2 * time.Second)
-		stop()
-		wg.Wait()
-		if failed.Load() > 0 || made.Load() < 8000 {
-			t.Errorf("%d of %d calls failed, want 0 of 8,000 or more", failed.Load(), made.Load())
+		made, failed := load.end()
+		if failed > 0 || made < 8000 {
+			t.Errorf("%d of %d calls failed, want 0 of 8,000 or more", failed, made)
 		}
-		if want := "next next"; fmt.Sprint(authorityOf(*server.Load()), " ", authorityOf(*client.Load())) != want {
+		if got := authorityOf(*load.server.Load()) + " " + authorityOf(*load.client.Load()); got != "next next" {
 			t.Errorf("at the end: %s, want certificates of the next authority on both sides", seen())
 		}
-		c.Close()
-		srv.Close()
 	})
+}
+
+// rotating is 1,000 calls a second on connections that are half a second old at most, in a bubble.
+type rotating struct {
+	t              *testing.T
+	server, client atomic.Pointer[string] // the authority and number of the certificate each side showed last
+	made, failed   atomic.Int64
+	calls          sync.WaitGroup
+	stop           context.CancelFunc
+	srv            *naru.Server
+	c              *naru.Client
+}
+
+func newRotating(t *testing.T, server, client credentials.TLSFiles) *rotating {
+	t.Helper()
+	r := &rotating{t: t}
+	network := narutest.NewNetwork()
+	var err error
+	if r.srv, err = naru.NewServer(naru.WithLogger(quiet), naru.WithTLSFiles(server),
+		naru.WithMaxConnectionAge(500*time.Millisecond, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b := &backend{name: "rotating"}
+	b.does(func(ctx context.Context, _ string) (string, error) {
+		p, _ := naru.PeerFromContext(ctx)
+		r.client.Store(new(certText(p.TLS)))
+		return "", nil
+	})
+	r.srv.RegisterService(b.desc())
+	lis, err := network.Listen("server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go r.srv.Serve(lis)
+	if r.c, err = naru.NewClient("passthrough:///server", naru.WithTLSFiles(client), naru.WithDialer(network.Dial)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	r.stop = stop
+	for range 10 {
+		r.calls.Go(func() {
+			for ctx.Err() == nil {
+				r.call()
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	return r
+}
+
+func (r *rotating) call() {
+	var p naru.Peer
+	err := r.c.Invoke(context.Background(), idempotent, wrapperspb.String("q"), new(text), naru.CapturePeer(&p))
+	n := r.made.Add(1)
+	if err == nil {
+		r.server.Store(new(certText(p.TLS)))
+	} else if r.failed.Add(1) == 1 {
+		r.t.Errorf("call %d: %v", n, err)
+	}
+}
+
+// end stops the load, and returns how many calls were made and how many failed.
+func (r *rotating) end() (made, failed int64) {
+	r.stop()
+	r.calls.Wait()
+	_ = r.c.Close()
+	_ = r.srv.Close()
+	return r.made.Load(), r.failed.Load()
 }
 
 func certText(state *tls.ConnectionState) string {

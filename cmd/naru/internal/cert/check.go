@@ -128,7 +128,7 @@ func (b *bundle) checkChain(roots *x509.CertPool, now time.Time) {
 	}
 }
 
-// checkName tells whether a client of a host takes the first certificate.
+// checkName reports whether the first certificate is valid for host.
 func (b *bundle) checkName(host string) {
 	if len(b.certs) == 0 {
 		return

@@ -28,8 +28,8 @@ const devLong = `Make certificates for development: an authority (ca.pem, ca-key
 server-key.pem) and one for a client (client.pem, client-key.pem).
 
 The server's is for localhost, 127.0.0.1, ::1 and the hosts given: DNS names, IP addresses or URIs such as
-spiffe://example.com/shop. An authority that is in the folder already is used again, so that what trusts it goes on
-to. Keys are readable by their owner alone. They are for development: nothing protects the authority's key but the
+spiffe://example.com/shop. An authority already in the folder is kept, so that programs that trust it need no change.
+Keys are readable by their owner alone. They are for development: nothing protects the authority's key but the
 file's permissions.`
 
 const devExample = `  naru cert dev
