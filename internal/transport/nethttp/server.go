@@ -92,10 +92,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// By default net/http reads the rest of a request before it writes a response. A writer that
 		// cannot do both is one of a user's own, and may be able to.
 		_ = st.rc.EnableFullDuplex()
-		// Of the response before, see limitWrite. net/http sets one only if it has a WriteTimeout.
-		if hs, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && hs.WriteTimeout == 0 {
-			st.setWriteDeadline(time.Time{})
-		}
 	}
 	if !st.serve(r) {
 		panic(http.ErrAbortHandler)
