@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
-	"syscall"
 
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/reason"
@@ -32,8 +30,9 @@ func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 
 // badHandshake tells a TLS handshake that failed for a cause from a connection that was only closed, as port checks do.
 func badHandshake(err *transport.Error) bool {
-	return err.Token == reason.TLSHandshake && !errors.Is(err.Cause, io.EOF) && !errors.Is(err.Cause, syscall.ECONNRESET) &&
-		!errors.Is(err.Cause, os.ErrDeadlineExceeded)
+	var op *net.OpError // crypto/tls's alerts are such too, of other operations
+	network := errors.As(err.Cause, &op) && (op.Op == "read" || op.Op == "write")
+	return err.Token == reason.TLSHandshake && !network && !errors.Is(err.Cause, io.EOF)
 }
 
 // log logs a line that peers can cause, unless too many of the reason were logged lately.

@@ -30,7 +30,7 @@ func (in *wholeInput) prefix(n int) []byte {
 	if in.compressed && n > 0 {
 		p[0] = 1
 	}
-	binary.BigEndian.PutUint32(p[1:], uint32(min(n, math.MaxUint32)))
+	binary.BigEndian.PutUint32(p[1:], uint32(min(uint64(n), math.MaxUint32)))
 	return p
 }
 
