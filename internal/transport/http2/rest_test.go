@@ -106,7 +106,7 @@ func TestNoRest(t *testing.T) {
 	c, srv := overTCP(t, http2.Limits{Rest: -1}, nil)
 	s := call(t, c, "x")
 	s.wantEnd(t, "a call", "", false)
-	if n := handedOver(); n != before {
+	if n := handedOver(); n > before { // those of earlier tests may end meanwhile
 		t.Errorf("%d read loops were handed over though that is off", n-before)
 	}
 	c.Close(nil)
