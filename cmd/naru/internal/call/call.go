@@ -171,8 +171,8 @@ func (c *config) options(header, trailer *metadata.MD) []naru.CallOption {
 
 // call makes the call as a stream, whatever its kind: one goroutine sends, this one prints what comes.
 func (c *config) call(ctx context.Context, env *cli.Env, dyn *dynamic.Client, method *dynamic.Method, requests requests) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var header, trailer metadata.MD
 	opts := c.options(&header, &trailer)
 	if len(c.headers) > 0 {
@@ -187,8 +187,7 @@ func (c *config) call(ctx context.Context, env *cli.Env, dyn *dynamic.Client, me
 		return err
 	}
 	defer stream.Close()
-	sent := make(chan error, 1) // the sender's one error
-	go func() { sent <- send(stream, requests, cancel) }()
+	go send(stream, requests, cancel)
 	out := &writer{config: c, env: env, dyn: dyn}
 	received, recvErr := out.all(ctx, stream)
 	if c.endpoint.Verbose {
@@ -199,12 +198,9 @@ func (c *config) call(ctx context.Context, env *cli.Env, dyn *dynamic.Client, me
 		return received
 	}
 	// A request that could not be made canceled the call; what was wrong with it says more.
-	select {
-	case err := <-sent:
-		if err != nil {
-			return err
-		}
-	default:
+	var bad *requestError // and not what else may be a cause: an interrupt has one
+	if errors.As(context.Cause(ctx), &bad) {
+		return bad.error
 	}
 	if recvErr != nil {
 		return callError(recvErr, out)
@@ -220,23 +216,26 @@ func mustHeader(s *dynamic.Stream) metadata.MD {
 	return md
 }
 
-// send sends every request. A request that cannot be made ends the call.
-func send(stream *dynamic.Stream, requests requests, cancel func()) error {
+// requestError is why a request could not be made.
+type requestError struct{ error }
+
+// send sends every request. A request that cannot be made cancels the call, with what was wrong as the cause.
+func send(stream *dynamic.Stream, requests requests, cancel context.CancelCauseFunc) {
 	for {
 		req, err := requests.next()
 		if errors.Is(err, io.EOF) {
-			_ = stream.CloseSend() // an ended call is Recv's to report
-			return nil
+			_ = stream.CloseSend() // Recv reports why a call has ended
+			return
 		}
 		if err != nil {
-			cancel()
-			return err
+			cancel(&requestError{err})
+			return
 		}
 		if err := stream.Send(req); errors.Is(err, io.EOF) {
-			return nil // the same
+			return // as above
 		} else if err != nil {
-			cancel()
-			return errors.New(message(err))
+			cancel(&requestError{errors.New(message(err))})
+			return
 		}
 	}
 }
