@@ -37,41 +37,21 @@ type Conn struct {
 	Wake []*Stream
 	// Heads is the sum of the header lists of open streams, as far as NoteHead was told.
 	Heads int
-	// Unsent counts the bytes in the queues of all streams, UnsentDone those of streams whose sender
-	// is done, and StreamsDone these streams: nobody in the program waits for them.
-	Unsent, UnsentDone int
-	StreamsDone        int32
+	// Unsent counts what waits in the queues of all streams.
+	Unsent Unsent
 
-	settingsSeen bool // the peer's first SETTINGS has come
-	goAwaySent   bool // no new stream of the peer is taken
-
-	enc     *hpack.Encoder
-	streams map[uint32]*Stream
-
-	// DATA frame at the end of Out that more data of the same stream may join:
-	// it starts at mergeOff and ends at mergeEnd == len(Out).
-	mergeID            uint32
-	mergeOff, mergeEnd int32
-
-	// what the peer announced
-	peerMaxStreams    uint32
-	peerMaxFrame      uint32
-	peerMaxHeaderList uint32
-	peerInitialWindow int32
-	goAwayLast        uint32 // ours: the last id we promised to handle; see goAwaySent
-
-	sendWindow int64     // of the connection
-	recv       flow.Conn // receive windows
-
-	// ring of streams that have data and a window of their own
-	readyHead, readyTail *Stream
-
+	streams   map[uint32]*Stream
 	nextID    uint32 // next stream we open (client)
 	maxPeerID uint32 // highest stream the peer opened (server)
 
-	resets resetLog
-
-	goAwayRecv *peerGoAway // nil: none came
+	enc        *hpack.Encoder
+	ready      readyList
+	sendWindow int64     // of the connection
+	recv       flow.Conn // receive windows
+	last       lastData
+	peer       peerSettings
+	resets     resetLog
+	goAway     goAway
 }
 
 // NewConn returns the state of a new connection, with our preface frames in Out. alloc makes
@@ -79,17 +59,13 @@ type Conn struct {
 func NewConn(cfg Config, alloc func() *Stream) *Conn {
 	cfg = cfg.WithDefaults()
 	c := &Conn{
-		alloc:             alloc,
-		cfg:               cfg,
-		enc:               hpack.NewEncoder(cfg.HeaderTableSize),
-		streams:           make(map[uint32]*Stream),
-		peerMaxStreams:    1<<32 - 1, // RFC 9113 §6.5.2: initially no limit
-		peerMaxFrame:      frame.MinMaxFrameSize,
-		peerInitialWindow: initialWindowSize,
-		peerMaxHeaderList: 1<<32 - 1,
-		sendWindow:        initialWindowSize,
-		mergeEnd:          -1,
-		nextID:            1,
+		alloc:      alloc,
+		cfg:        cfg,
+		enc:        hpack.NewEncoder(cfg.HeaderTableSize),
+		streams:    make(map[uint32]*Stream),
+		peer:       initialPeerSettings,
+		sendWindow: initialWindowSize,
+		nextID:     1,
 	}
 	c.recv = flow.NewConn(flow.Config{
 		Initial: int64(cfg.StreamWindow), Max: int64(cfg.MaxStreamWindow), Memory: int64(cfg.ReceiveMemory),
@@ -132,16 +108,16 @@ func (c *Conn) Streams(f func(*Stream)) {
 func (c *Conn) Stream(id uint32) *Stream { return c.streams[id] }
 
 // PeerMaxStreams is the peer's SETTINGS_MAX_CONCURRENT_STREAMS.
-func (c *Conn) PeerMaxStreams() uint32 { return c.peerMaxStreams }
+func (c *Conn) PeerMaxStreams() uint32 { return c.peer.maxStreams }
 
-// SettingsSeen tells whether the peer's first SETTINGS frame has come.
-func (c *Conn) SettingsSeen() bool { return c.settingsSeen }
+// SettingsSeen reports whether the peer's first SETTINGS frame has come.
+func (c *Conn) SettingsSeen() bool { return c.peer.seen }
 
-// TakeOut hands the out-buffer over and goes on with spare (length 0, may be nil).
+// TakeOut returns the out-buffer and continues with spare (length 0, may be nil).
 func (c *Conn) TakeOut(spare []byte) []byte {
 	out := c.Out
 	c.Out = spare
-	c.mergeEnd = -1
+	c.last.close()
 	return out
 }
 
@@ -149,7 +125,7 @@ func (c *Conn) TakeOut(spare []byte) []byte {
 func (c *Conn) newStream(id uint32) *Stream {
 	s := c.alloc()
 	s.ID = id
-	s.sendWindow = int64(c.peerInitialWindow)
+	s.sendWindow = int64(c.peer.initialWindow)
 	c.recv.Open(&s.recv, id)
 	s.contentLength = -1
 	c.streams[id] = s
@@ -163,10 +139,10 @@ func (c *Conn) remove(s *Stream) {
 	}
 	s.Closed = true
 	c.Heads -= s.head
-	c.unlinkReady(s)
+	c.ready.remove(s)
 	dropped := s.queued
 	s.dropQueue()
-	c.unqueued(s, dropped)
+	c.Unsent.remove(s, dropped)
 	c.recv.Close(&s.recv, c.Now)
 	if s.Waiting {
 		s.Waiting = false

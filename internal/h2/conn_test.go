@@ -234,8 +234,8 @@ func TestRequestEndsAfterItsResponse(t *testing.T) {
 	}
 	c.Fill(1 << 20)
 	wantOut(t, c, "the rest of the request", "DATA stream=1 len=4465 END_STREAM")
-	if !s.Closed || c.Open() != 0 || c.Unsent != 0 || !s.Unlinked() {
-		t.Errorf("closed %t, %d streams open, %d bytes unsent, unlinked %t", s.Closed, c.Open(), c.Unsent, s.Unlinked())
+	if !s.Closed || c.Open() != 0 || c.Unsent.Bytes != 0 || !s.Unlinked() {
+		t.Errorf("closed %t, %d streams open, %d bytes unsent, unlinked %t", s.Closed, c.Open(), c.Unsent.Bytes, s.Unlinked())
 	}
 }
 

@@ -224,8 +224,8 @@ func (x *exchange) settle() {
 		}
 	}
 	for _, e := range []*end{x.client, x.server} {
-		if e.c.Unsent != 0 || e.c.recv.Held() != 0 || e.c.CanFill() || len(e.c.Out) > 0 {
-			x.t.Errorf("%d bytes unsent, %d held, %d in the out-buffer: %v", e.c.Unsent, e.c.recv.Held(), len(e.c.Out), x)
+		if e.c.Unsent.Bytes != 0 || e.c.recv.Held() != 0 || e.c.CanFill() || len(e.c.Out) > 0 {
+			x.t.Errorf("%d bytes unsent, %d held, %d in the out-buffer: %v", e.c.Unsent.Bytes, e.c.recv.Held(), len(e.c.Out), x)
 		}
 	}
 }

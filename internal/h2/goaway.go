@@ -24,7 +24,7 @@ func (c *Conn) OpenStream() (*Stream, error) {
 		return nil, ErrGoingAway
 	case c.nextID > maxStreamID:
 		return nil, ErrIDsSpent
-	case uint32(len(c.streams)) >= c.peerMaxStreams:
+	case uint32(len(c.streams)) >= c.peer.maxStreams:
 		return nil, ErrStreamLimit
 	}
 	s := c.newStream(c.nextID)
@@ -32,7 +32,7 @@ func (c *Conn) OpenStream() (*Stream, error) {
 	return s, nil
 }
 
-// IDsLow tells that three quarters of the stream ids are used: time for a new connection,
+// IDsLow reports whether three quarters of the stream ids are used: time for a new connection,
 // long before §5.1.1 would force one in the middle of a burst.
 func (c *Conn) IDsLow() bool { return c.nextID > maxStreamID/4*3 }
 
@@ -43,12 +43,23 @@ func (c *Conn) SendGoAway(graceful bool, code frame.ErrCode, debug string) {
 	if graceful {
 		last = maxStreamID
 	}
-	if c.goAwaySent && last > c.goAwayLast {
-		last = c.goAwayLast // §6.8: must not increase
+	if c.goAway.sent && last > c.goAway.last {
+		last = c.goAway.last // §6.8: must not increase
 	}
-	c.goAwaySent, c.goAwayLast = true, last
+	c.goAway.sent, c.goAway.last = true, last
 	c.Out = frame.AppendGoAway(c.Out, last, code, debug)
 }
+
+// goAway is which ends the two sides have announced.
+type goAway struct {
+	sent     bool        // by this side: no new stream of the peer is accepted
+	last     uint32      // with sent: the last id this side promised to handle
+	received *peerGoAway // nil: none came
+}
+
+// ignores reports whether frames on a stream of the peer are to be ignored because its id is above the last one
+// this side promised to handle (RFC 9113 §6.8).
+func (g *goAway) ignores(id uint32) bool { return g.sent && id > g.last }
 
 // peerGoAway is what the peer's GOAWAY said. Most connections see none.
 type peerGoAway struct {
@@ -61,16 +72,16 @@ type peerGoAway struct {
 // removed, and safe to retry elsewhere.
 func (c *Conn) RecvGoAway(g frame.GoAway) ([]*Stream, error) {
 	last := g.LastStreamID
-	before := c.goAwayRecv
+	before := c.goAway.received
 	if before != nil && last > before.max {
 		// §6.8: endpoints MUST NOT increase the value they send.
 		return nil, connError(frame.ProtocolError, "goaway_increase", "GOAWAY raises its last stream id from %d to %d", before.max, last)
 	}
 	if before == nil || g.Code != frame.NoError || len(g.Debug) > 0 {
 		// A graceful end comes in two frames; the one that says more is kept.
-		c.goAwayRecv = &peerGoAway{code: g.Code, debug: string(g.Debug[:min(len(g.Debug), maxGoAwayDebug)])}
+		c.goAway.received = &peerGoAway{code: g.Code, debug: string(g.Debug[:min(len(g.Debug), maxGoAwayDebug)])}
 	}
-	c.goAwayRecv.max = last
+	c.goAway.received.max = last
 	if c.cfg.Role == Server {
 		return nil, nil
 	}
@@ -88,11 +99,11 @@ func (c *Conn) RecvGoAway(g frame.GoAway) ([]*Stream, error) {
 
 // PeerGoAway returns what the peer's GOAWAY said; ok is false if none came.
 func (c *Conn) PeerGoAway() (code frame.ErrCode, debug string, ok bool) {
-	if c.goAwayRecv == nil {
+	if c.goAway.received == nil {
 		return 0, "", false
 	}
-	return c.goAwayRecv.code, c.goAwayRecv.debug, true
+	return c.goAway.received.code, c.goAway.received.debug, true
 }
 
-// GoingAway tells whether either side has announced the end.
-func (c *Conn) GoingAway() bool { return c.goAwayRecv != nil || c.goAwaySent }
+// GoingAway reports whether either side has announced the end.
+func (c *Conn) GoingAway() bool { return c.goAway.received != nil || c.goAway.sent }

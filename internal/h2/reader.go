@@ -106,10 +106,10 @@ func NewReader(cfg ReaderConfig, budget *abuse.Budget) *Reader {
 	return &Reader{cfg: cfg, budget: budget, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
 }
 
-// MidBlock tells that a header block has begun and not ended.
+// MidBlock reports whether a header block has begun and not ended.
 func (r *Reader) MidBlock() bool { return r.blockID != 0 }
 
-// Next takes one event from the front of b and tells how many bytes it used; n == 0 without an
+// Next takes one event from the front of b and returns how many bytes it used; n == 0 without an
 // error asks for more bytes. An error ends the connection.
 func (r *Reader) Next(b []byte) (ev *Event, n int, err error) {
 	if r.dataLeft > 0 || r.padLeft > 0 {

@@ -41,15 +41,15 @@ func (c *Conn) RecvHeaders(id uint32, end, informational bool) (*Stream, Verdict
 		return nil, Ignore, nil
 	}
 	if id <= c.maxPeerID {
-		if c.resets.mayHaveReset(id) || c.goAwaySent && id > c.goAwayLast {
+		if c.resets.mayHaveReset(id) || c.goAway.ignores(id) {
 			return nil, Ignore, nil
 		}
 		// §5.1.1: the identifier of a new stream must be greater than all before; §5.1 "closed".
 		return nil, Ignore, connError(frame.StreamClosed, "headers_closed", "HEADERS on stream %d, which has ended", id)
 	}
 	c.maxPeerID = id
-	if c.goAwaySent && id > c.goAwayLast {
-		return nil, Ignore, nil // §6.8: frames for streams above the announced id are ignored
+	if c.goAway.ignores(id) {
+		return nil, Ignore, nil
 	}
 	if uint32(len(c.streams)) >= c.cfg.MaxConcurrentStreams {
 		return nil, Refuse, nil // §5.1.2
@@ -154,14 +154,10 @@ func (c *Conn) RecvData(id uint32, flowLen, dataLen int) (*Stream, error) {
 }
 
 func (c *Conn) dataWithoutStream(id uint32) error {
-	idle := id%2 == 0 || id > c.maxPeerID
-	if c.cfg.Role == Client {
-		idle = id%2 == 0 || id >= c.nextID
-	}
-	if idle {
+	if c.isIdle(id) {
 		return connError(frame.ProtocolError, "data_idle", "DATA on stream %d, which was never opened", id)
 	}
-	if c.cfg.Role == Client || c.resets.mayHaveReset(id) || c.goAwaySent && id > c.goAwayLast {
+	if c.cfg.Role == Client || c.resets.mayHaveReset(id) || c.goAway.ignores(id) {
 		return nil
 	}
 	return connError(frame.StreamClosed, "data_closed", "DATA on stream %d, which has ended", id)
@@ -223,56 +219,10 @@ func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 // opened acts on a larger window of s: what waits may go, and a sender that waits for it may go on.
 func (c *Conn) opened(s *Stream) {
 	if c.canSend(s) {
-		c.pushReady(s)
+		c.ready.push(s)
 	}
 	if s.Waiting && s.sendWindow > 0 && s.queued <= SendLowWater {
 		s.Waiting = false
 		c.Wake = append(c.Wake, s)
 	}
-}
-
-// RecvSettings applies a SETTINGS frame, whose values the frame package has checked, and
-// queues the acknowledgement (§6.5.3).
-func (c *Conn) RecvSettings(settings frame.Settings) error {
-	c.settingsSeen = true
-	for i := range settings.Len() {
-		if err := c.recvSetting(settings.At(i)); err != nil {
-			return err
-		}
-	}
-	c.Out = frame.AppendSettings(c.Out, true)
-	return nil
-}
-
-func (c *Conn) recvSetting(st frame.Setting) error {
-	switch st.ID {
-	case frame.SettingHeaderTableSize:
-		c.enc.SetMaxTableSize(st.Value) // bounded by the encoder's own cap
-	case frame.SettingMaxConcurrentStreams:
-		c.peerMaxStreams = st.Value
-	case frame.SettingInitialWindowSize:
-		return c.recvInitialWindow(int64(st.Value))
-	case frame.SettingMaxFrameSize:
-		c.peerMaxFrame = st.Value
-	case frame.SettingMaxHeaderListSize:
-		c.peerMaxHeaderList = st.Value
-	}
-	return nil
-}
-
-// recvInitialWindow adjusts every stream by the difference (§6.9.2); windows may go negative.
-func (c *Conn) recvInitialWindow(v int64) error {
-	delta := v - int64(c.peerInitialWindow)
-	c.peerInitialWindow = int32(v)
-	if delta == 0 {
-		return nil
-	}
-	for _, s := range c.streams {
-		s.sendWindow += delta
-		if s.sendWindow > maxWindow {
-			return connError(frame.FlowControlError, "settings_window_overflow", "SETTINGS_INITIAL_WINDOW_SIZE of %d brings the window of stream %d above 2^31-1", v, s.ID)
-		}
-		c.opened(s)
-	}
-	return nil
 }

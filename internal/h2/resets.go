@@ -22,7 +22,7 @@ func (l *resetLog) add(id uint32) {
 	l.at = (l.at + 1) % resetLogSize
 }
 
-// mayHaveReset tells whether we reset this stream, or can no longer tell.
+// mayHaveReset reports whether this side reset the stream, or can no longer know.
 func (l *resetLog) mayHaveReset(id uint32) bool {
 	if id <= l.forgotten {
 		return true

@@ -1,64 +1,83 @@
 package h2
 
-// pushReady links a stream that has data and a window at the end of the ring.
-func (c *Conn) pushReady(s *Stream) {
+// readyList is the streams that have data and a window of their own, in turn.
+type readyList struct{ head, tail *Stream }
+
+// push adds a stream at the end, unless it is in the list.
+func (l *readyList) push(s *Stream) {
 	if s.ready {
 		return
 	}
 	s.ready, s.next = true, nil
-	if c.readyTail == nil {
-		c.readyHead = s
+	if l.tail == nil {
+		l.head = s
 	} else {
-		c.readyTail.next = s
+		l.tail.next = s
 	}
-	c.readyTail = s
+	l.tail = s
 }
 
-func (c *Conn) popReady() *Stream {
-	s := c.readyHead
-	c.readyHead = s.next
-	if c.readyHead == nil {
-		c.readyTail = nil
+// pop takes the first stream out. There must be one.
+func (l *readyList) pop() *Stream {
+	s := l.head
+	l.head = s.next
+	if l.head == nil {
+		l.tail = nil
 	}
 	s.ready, s.next = false, nil
 	return s
 }
 
-// unlinkReady takes a stream out of the ring wherever it stands. Linear, but only for
-// streams that end with data queued.
-func (c *Conn) unlinkReady(s *Stream) {
+// remove takes a stream out wherever it stands. Linear, but only for streams that end with data queued.
+func (l *readyList) remove(s *Stream) {
 	if !s.ready {
 		return
 	}
 	var prev *Stream
-	for at := c.readyHead; at != nil; prev, at = at, at.next {
-		if at != s {
-			continue
-		}
-		if prev == nil {
-			c.readyHead = s.next
-		} else {
-			prev.next = s.next
-		}
-		if c.readyTail == s {
-			c.readyTail = prev
-		}
-		break
+	for at := l.head; at != s; at = at.next {
+		prev = at
+	}
+	if prev == nil {
+		l.head = s.next
+	} else {
+		prev.next = s.next
+	}
+	if l.tail == s {
+		l.tail = prev
 	}
 	s.ready, s.next = false, nil
+}
+
+// Unsent counts what waits in the queues of a connection's streams.
+type Unsent struct {
+	Bytes       int   // of all streams
+	DoneBytes   int   // of streams whose sender is done: nothing in the program waits for them
+	DoneStreams int32 // those streams
+}
+
+// remove takes n bytes off the counts, which are off the queue of s already.
+func (u *Unsent) remove(s *Stream, n int) {
+	u.Bytes -= n
+	if !s.endQueued || n == 0 {
+		return
+	}
+	u.DoneBytes -= n
+	if s.queued == 0 {
+		u.DoneStreams--
+	}
 }
 
 // Fill moves queued data into Out, one frame a stream in turn, until Out holds limit bytes, no
 // stream has both data and a window, or the connection's window is spent.
 func (c *Conn) Fill(limit int) {
-	for c.readyHead != nil && len(c.Out) < limit {
+	for c.ready.head != nil && len(c.Out) < limit {
 		if c.sendWindow <= 0 {
 			return // every stream in the ring waits for the same window
 		}
-		s := c.popReady()
+		s := c.ready.pop()
 		c.sendTurn(s)
 		if !s.Closed && c.canSend(s) {
-			c.pushReady(s)
+			c.ready.push(s)
 		}
 		if s.Waiting && s.queued <= SendLowWater {
 			s.Waiting = false
@@ -67,15 +86,15 @@ func (c *Conn) Fill(limit int) {
 	}
 }
 
-// CanFill tells whether Fill would move something.
+// CanFill reports whether Fill would move something.
 func (c *Conn) CanFill() bool {
-	return c.readyHead != nil && c.sendWindow > 0
+	return c.ready.head != nil && c.sendWindow > 0
 }
 
-// Windows tells whether the stream's own window and the connection's let data out.
+// Windows reports whether the stream's own window and the connection's let data out.
 func (c *Conn) Windows(s *Stream) (stream, conn bool) { return s.sendWindow > 0, c.sendWindow > 0 }
 
-// canSend tells whether the stream's own state lets something of its queue out.
+// canSend reports whether the stream's own state lets something of its queue out.
 func (c *Conn) canSend(s *Stream) bool {
 	return s.queued > 0 && s.sendWindow > 0
 }
@@ -83,7 +102,7 @@ func (c *Conn) canSend(s *Stream) bool {
 // sendTurn is one stream's turn: at most one DATA frame, and the end of the stream if that
 // empties the queue.
 func (c *Conn) sendTurn(s *Stream) {
-	room := min(int64(maxDataFrame), int64(c.peerMaxFrame), s.sendWindow, c.sendWindow)
+	room := min(int64(maxDataFrame), int64(c.peer.maxFrame), s.sendWindow, c.sendWindow)
 	said := false
 	for s.queued > 0 && room > 0 {
 		b := s.queue[0]
@@ -93,7 +112,7 @@ func (c *Conn) sendTurn(s *Stream) {
 		}
 		s.queueOff += len(p)
 		s.queued -= len(p)
-		c.unqueued(s, len(p))
+		c.Unsent.remove(s, len(p))
 		room -= int64(len(p))
 		said = s.queued == 0 && s.endQueued && len(s.trailers) == 0
 		c.appendData(s, p, said)

@@ -51,7 +51,7 @@ type Stream struct {
 	dataSeen      int64
 }
 
-// Unlinked tells whether a stream that ended in good order is no longer referred to by its connection.
+// Unlinked reports whether a stream that ended in good order is no longer referred to by its connection.
 func (s *Stream) Unlinked() bool {
 	return s.Closed && s.RemoteClosed && s.LocalClosed && !s.Waiting && !s.ready && s.next == nil && s.queued == 0 && s.recv.Unlinked()
 }
@@ -62,7 +62,7 @@ func (s *Stream) Received() int64 { return s.dataSeen }
 // Queued returns the bytes that wait for flow control or for their turn on the wire.
 func (s *Stream) Queued() int { return s.queued }
 
-// SendEnded tells whether the program has ended its half, whatever still waits in the queue.
+// SendEnded reports whether the program has ended its half, whatever still waits in the queue.
 func (s *Stream) SendEnded() bool { return s.endQueued }
 
 func (s *Stream) push(b *mem.Buf) {

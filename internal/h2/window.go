@@ -18,7 +18,7 @@ func (c *Conn) Want(s *Stream, begin, end int64) { c.recv.Want(&s.recv, begin, e
 func (c *Conn) Consumed(s *Stream, n int64) { c.recv.Consumed(&s.recv, n, c.Now) }
 
 // Held returns the bytes received, or waiting to be sent, that the connection holds.
-func (c *Conn) Held() int64 { return c.recv.Held() + int64(c.Unsent) }
+func (c *Conn) Held() int64 { return c.recv.Held() + int64(c.Unsent.Bytes) }
 
 // Waits reports whether messages wait for memory of the connection: Tick is to be called every flow.TickEvery.
 func (c *Conn) Waits() bool { return c.recv.Waits() }

@@ -231,7 +231,7 @@ func (c *conn) updateLocked() {
 		c.h.Wake[i] = nil
 	}
 	c.h.Wake = c.h.Wake[:0]
-	if c.backlogged || c.h.UnsentDone > c.limits.Backlog {
+	if c.backlogged || c.h.Unsent.DoneBytes > c.limits.Backlog {
 		c.backlogLocked()
 	}
 	c.tellHeldLocked()

@@ -20,7 +20,7 @@ const backlogStreams = 4
 // backlogLocked tells the handler when finished responses pile up because the peer does not take them, and when
 // half of them is gone.
 func (c *conn) backlogLocked() {
-	bytes, streams := c.h.UnsentDone, c.h.StreamsDone
+	bytes, streams := c.h.Unsent.DoneBytes, c.h.Unsent.DoneStreams
 	full := bytes > c.limits.Backlog && streams >= backlogStreams ||
 		c.backlogged && bytes > c.limits.Backlog/2 && streams > backlogStreams/2
 	if full == c.backlogged {

@@ -104,7 +104,7 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 // much, each waits until its own queue is empty: so that a peer which reads none of
 // hundreds of streams makes this side hold one message for each, not a queue.
 func (c *conn) lowWaterLocked() int {
-	if c.h.Unsent > c.limits.Backlog {
+	if c.h.Unsent.Bytes > c.limits.Backlog {
 		return 0
 	}
 	return h2.SendLowWater
@@ -113,7 +113,7 @@ func (c *conn) lowWaterLocked() int {
 // pointlessLocked tells whether a message for s could only lie here: the peer has given s no window, and much
 // waits for it already.
 func (c *conn) pointlessLocked(s *stream) bool {
-	if c.h.Unsent <= c.limits.Backlog {
+	if c.h.Unsent.Bytes <= c.limits.Backlog {
 		return false
 	}
 	own, _ := c.h.Windows(&s.Stream)
