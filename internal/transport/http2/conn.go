@@ -33,24 +33,14 @@ type conn struct {
 	draining chan struct{}           // closed under mu, once, when no new stream is taken
 
 	// owned by the read loop
-	rd        *h2.Reader
-	budget    abuse.Budget
-	now       int64    // nanoseconds, one reading a batch
-	rbuf      *mem.Buf // received and not yet processed; nil while idle
-	rpos      int      // processed bytes of rbuf
-	smallFull bool     // the last read filled small, so that more is at hand
-	small     []byte   // first bytes of a read where readiness cannot be waited for without a buffer
-	rn        int
-	rerr      error
-	rawRead   func(fd uintptr) bool
-	dataTo    *stream       // stream of the DATA frame in progress; nil: drop
-	tmp       *scratch      // for the time of a batch
-	slow      bool          // a read deadline is set: for the preface, or a frame in progress
-	restWait  time.Duration // the read deadline is rest.go's, and is this far apart; 0: it is not
-	slowAt    int64         // when the deadline was last set or cleared
-	whole     bool          // something came whole since keepRest
-	settled   bool          // the peer's first SETTINGS has come
-	ready     chan struct{} // closed then; nil on a server
+	in       input
+	deadline readDeadline
+	rd       *h2.Reader
+	budget   abuse.Budget
+	now      int64         // nanoseconds, one reading a batch
+	dataTo   *stream       // stream of the DATA frame in progress; nil: drop
+	tmp      *scratch      // for the time of a batch
+	ready    chan struct{} // closed when the peer's first SETTINGS has come; nil on a server
 
 	// guarded by mu
 	mu         sync.Mutex
@@ -116,7 +106,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 		ID: transport.NextConnID(), Local: nc.LocalAddr(), Remote: nc.RemoteAddr(), Draining: c.draining,
 	}
 	if c.raw = rawConn(nc); c.raw != nil {
-		c.rawRead = c.readReady
+		c.in.onReady = c.in.readReady
 	}
 	if c.memory != nil {
 		c.memory.add(c) // last: another connection's shed may look at this one at once

@@ -256,8 +256,7 @@ func (c *conn) settings(ev *h2.Event) *transport.Error {
 		return c.fault(err)
 	}
 	if first {
-		c.settled = true
-		c.slow = true // keepRest clears the preface's deadline
+		c.deadline.kind = deadlineFrame // until nextDeadline says what else
 		if c.ready != nil {
 			close(c.ready)
 		}

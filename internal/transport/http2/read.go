@@ -12,25 +12,20 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
-	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// readChunk is what one read asks for: room for the largest frame but DATA, which is passed on in
-// pieces, and for many small calls.
-const readChunk = 64 << 10
-
-// readLoop owns the connection until it ends, or rests and leaves it to another readLoop. Teardown is not deferred: after a panic its locks
-// would hide the reason.
+// readLoop owns the connection until it ends, or is idle and leaves it to another readLoop. Teardown is not
+// deferred: after a panic, waiting for its locks would hide the reason.
 func (c *conn) readLoop() {
 	for {
-		if err := c.fill(); err != nil {
+		if err := c.in.fill(c.nc, c.raw); err != nil {
 			if c.carryOut(err) {
 				continue
 			}
-			if c.restDue(err) {
-				if c.rest() {
+			if c.idleDue(err) {
+				if c.handOver() {
 					return
 				}
 				continue
@@ -45,7 +40,7 @@ func (c *conn) readLoop() {
 			c.fail(c.otherProtocol(err))
 			break
 		}
-		c.keepRest()
+		c.nextDeadline(c.in.compact() > 0 || c.rd.MidBlock())
 		c.calm()
 	}
 	c.teardown()
@@ -63,7 +58,7 @@ func (c *conn) batch() *transport.Error {
 	c.mu.Unlock()
 	var fault *transport.Error
 	for fault == nil {
-		ev, n, err := c.rd.Next(c.rbuf.B[c.rpos:])
+		ev, n, err := c.rd.Next(c.in.unread())
 		if err != nil {
 			fault = c.asFault(err)
 			break
@@ -71,9 +66,9 @@ func (c *conn) batch() *transport.Error {
 		if n == 0 {
 			break
 		}
-		c.rpos += n
+		c.in.pos += n
 		fault = c.event(ev)
-		c.whole = c.whole || !c.rd.MidBlock()
+		c.deadline.progress = c.deadline.progress || !c.rd.MidBlock()
 	}
 	c.giveBack()
 	c.lock()
@@ -95,7 +90,7 @@ func (c *conn) batch() *transport.Error {
 	return fault
 }
 
-// calm does not listen to a peer for a while that made a flood of calls. What it sends meanwhile waits at its side.
+// calm pauses reading from a peer that made a flood of calls. What the peer sends meanwhile waits on its side.
 func (c *conn) calm() {
 	if d := c.budget.Pause(c.now); d > 0 {
 		c.counted(errSlowed)
@@ -103,7 +98,7 @@ func (c *conn) calm() {
 	}
 }
 
-// errSlowed counts the pauses of peers that are slowed down.
+// errSlowed counts the pauses.
 var errSlowed = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: reason.PeerSlowed,
 	Reason: "peer gives calls up, or has them refused, faster than it may (WithLimits)",
@@ -143,109 +138,13 @@ func (c *conn) asFault(err error) *transport.Error {
 	return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.InternalError), Token: reason.Internal, Cause: err}
 }
 
-// keepRest moves an incomplete frame to the front of the buffer, or gives an empty one back, and
-// bounds the time a header block may take to complete.
-func (c *conn) keepRest() {
-	rest := c.rbuf.B[c.rpos:]
-	if len(rest) == 0 {
-		c.rbuf.Free()
-		c.rbuf = nil
-	} else {
-		c.rbuf.B = c.rbuf.B[:copy(c.rbuf.B, rest)]
-	}
-	c.rpos = 0
-	slow := len(rest) > 0 || c.rd.MidBlock()
-	// A peer that sends without pause may leave a frame in parts at the end of every read: its time begins anew with
-	// each. Looked at a few times within the limit only, so that a busy connection does not set a timer per read.
-	next := slow && c.whole && c.now-c.slowAt > int64(c.limits.HeaderTimeout/4)
-	c.whole = false
-	switch {
-	case !c.settled:
-	case slow && (!c.slow || next):
-		c.slow, c.slowAt, c.restWait = true, c.now, 0
-		c.setReadDeadline(time.Now().Add(c.limits.HeaderTimeout))
-	case !slow && (c.slow || c.restWait == 0):
-		c.slow, c.slowAt = false, c.now
-		c.armRest()
-	}
-}
-
-// fill reads at least one byte more.
-func (c *conn) fill() error {
-	if c.raw != nil {
-		c.rn, c.rerr = 0, nil
-		if err := c.raw.Read(c.rawRead); err != nil {
-			return err
-		}
-		if c.rn == 0 && c.rerr == nil {
-			return io.EOF
-		}
-		return c.rerr
-	}
-	if c.rbuf == nil && !c.smallFull {
-		// Wait with a few bytes of our own, so that an idle connection holds no buffer.
-		if c.small == nil {
-			c.small = make([]byte, 64)
-		}
-		n, err := c.nc.Read(c.small)
-		if n == 0 {
-			return err
-		}
-		c.rbuf = mem.Get(readChunk)
-		c.rbuf.B = append(c.rbuf.B, c.small[:n]...)
-		// There is likely more, but a read for it may block: first process what is here; batch copes with
-		// parts of a frame. Then TLS or a pipe has the rest of it at hand, which wants a real buffer.
-		c.smallFull = n == len(c.small) && err == nil
-		return nil
-	}
-	c.smallFull = false
-	if c.rbuf == nil {
-		c.rbuf = mem.Get(readChunk)
-	}
-	b := c.rbuf
-	n, err := c.nc.Read(b.B[len(b.B):cap(b.B)])
-	b.B = b.B[:len(b.B)+n]
-	if n > 0 {
-		return nil
-	}
-	return err
-}
-
-// readReady is called by RawConn.Read until it returns true. The buffer is taken for the
-// attempt only: a connection that waits holds none.
-func (c *conn) readReady(fd uintptr) bool {
-	if c.rbuf == nil {
-		c.rbuf = mem.Get(readChunk)
-	}
-	b := c.rbuf
-	for {
-		n, err := rawReadFD(fd, b.B[len(b.B):cap(b.B)])
-		switch {
-		case err == errIntr:
-			continue
-		case err == errAgain:
-			if len(b.B) == 0 {
-				b.Free()
-				c.rbuf = nil
-			}
-			return false
-		case err != nil:
-			c.rerr = os.NewSyscallError("read", err)
-		default:
-			c.rn = n
-			b.B = b.B[:len(b.B)+n]
-		}
-		return true
-	}
-}
-
 // otherProtocol replaces the complaint about the first bytes of a server by what they are, if that is known: a web server
 // answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request nobody understands), one that wants TLS with an alert.
 func (c *conn) otherProtocol(err *transport.Error) *transport.Error {
-	if c.role != h2.Client || c.settled || c.rbuf == nil {
+	if c.role != h2.Client || c.deadline.kind != deadlinePreface || c.in.buf == nil {
 		return err
 	}
-	b := c.rbuf.B[c.rpos:]
+	b := c.in.unread()
 	e := *err
 	switch {
 	case bytes.HasPrefix(b, []byte("HTTP/1.")):

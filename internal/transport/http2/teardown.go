@@ -45,11 +45,10 @@ func (c *conn) teardown() {
 			st.sink.Closed(st.endErr)
 		}
 	}
-	if c.ready != nil && !c.settled {
+	if c.ready != nil && c.deadline.kind == deadlinePreface {
 		close(c.ready)
 	}
-	c.rbuf.Free()
-	c.rbuf = nil
+	c.in.free()
 	if farewell {
 		c.flushLast()
 		c.linger(err, len(open))

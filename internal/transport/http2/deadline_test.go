@@ -13,13 +13,13 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// handedOver counts the read loops that another one has left its place to.
+// handedOver counts the read loops that took over from another one.
 func handedOver() int {
 	buf := make([]byte, 1<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "http2.(*conn).rest in goroutine")
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "http2.(*conn).handOver in goroutine")
 }
 
-// A connection that rests has fresh goroutines on both sides, and works on.
+// An idle connection gets fresh goroutines on both sides, and still works.
 func TestRest(t *testing.T) {
 	for name, cert := range map[string]*tls.Certificate{"plaintext": nil, "TLS": selfSigned(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// Read loops that rest have smaller stacks than those that worked on a call a moment ago.
+// Idle read loops have smaller stacks than those that worked on a call a moment ago.
 func TestRestGivesStacksBack(t *testing.T) {
 	const conns = 100
 	stacks := func(rest time.Duration) uint64 {
