@@ -73,7 +73,7 @@ func (c *ClientConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, 
 	}
 	st := h.User.(*stream)
 	st.sink, st.csink = sink, sink
-	st.headAt = c.taken + uint64(len(c.h.Out))
+	st.headAt = c.out.taken + uint64(len(c.h.Out))
 	c.h.SendRequestHead(h, head.Method, head.Scheme, head.Authority, head.Path, head.Fields, end && body == nil)
 	if body != nil {
 		c.h.Send(h, body, end, nil)
@@ -82,11 +82,11 @@ func (c *ClientConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, 
 		c.drainDone = true // the channel opens a successor; this one closes with its last stream
 		c.drainedLocked()
 	}
+	mode := flushLater
 	if end {
-		c.flushLocked(flushYield)
-	} else {
-		c.flushLocked(flushLater)
+		mode = flushYield
 	}
+	c.flushAndUnlock(mode)
 	return st.client, nil
 }
 

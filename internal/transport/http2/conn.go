@@ -49,23 +49,16 @@ type conn struct {
 	ended      bool             // teardown has taken the streams
 	isDrained  bool             // draining is closed
 	inBatch    bool             // the read loop will flush soon
-	flushing   bool             // somebody is writing
-	quietPings uint8            // see keepalive.go; here it takes no room
-	yielding   bool             // that one lets others append first, and may be overtaken
-	sentTaken  uint64           // h.Sent when Out was last taken for a write
-	flushIdle  chan struct{}    // closed when flushing ends; made by teardown
-	outBuf     *mem.Buf         // what h.Out is in; nil while there is nothing to write
-	outHint    int              // size of recent writes
-	taken      uint64           // bytes of Out handed to writes so far
-	slotWait   []chan struct{}  // AwaitSlot, first come first served
-	drainPing  bool             // the graceful GOAWAY waits for this ping's answer
-	keepPing   bool             // a keepalive ping waits for its answer
-	pongAt     int64            // when the last answer to a ping came
-	timers     []*time.Timer    // stopped in teardown
+	quietPings uint8            // see keepalive.go
+	out        output
+	slotWait   []chan struct{} // AwaitSlot, first come first served
+	drainPing  bool            // the graceful GOAWAY waits for this ping's answer
+	keepPing   bool            // a keepalive ping waits for its answer
+	pongAt     int64           // when the last answer to a ping came
+	timers     []*time.Timer   // stopped in teardown
 	keepTimer  *time.Timer
 	idleTimer  *time.Timer
 	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
-	controls   int         // answers queued since Out was last empty
 	stallTimer *time.Timer // see stall.go
 	stallAt    time.Time   // when it fires; zero: it does not run
 	backlogged bool        // responses wait, see stall.go
@@ -76,15 +69,13 @@ type conn struct {
 	heldTold   int64            // what the server was told that is held
 	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
 	greeted    bool             // our preface is on its way
-	writeDead  bool             // a write has failed: nothing more can be said
 	writeErr   *transport.Error // why, of a client that reads on; nil: it does not
 	rttData    pingData         // of the ping that measures a round trip
 	rttSent    int64
 	drainErr   *transport.Error // why this side drains
 	drainDone  bool             // the final GOAWAY is sent: close with the last stream
 
-	active  atomic.Bool   // bytes came since keepalive last looked
-	written atomic.Uint64 // bytes that writes got rid of; at least that, with TLS
+	active atomic.Bool // bytes came since keepalive last looked
 }
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.
@@ -118,8 +109,8 @@ func (c *conn) greet() {
 	c.mu.Lock()
 	c.greeted = true
 	c.rttSent = c.clock() // the acknowledgment of our SETTINGS is the first measure
-	c.outBuf = &mem.Buf{B: c.h.Out}
-	c.flushLocked(flushNow)
+	c.out.buf = &mem.Buf{B: c.h.Out}
+	c.flushAndUnlock(flushNow)
 }
 
 // newStream makes the stream of the connection's side, protocol state and shell in one piece.

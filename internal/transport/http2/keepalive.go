@@ -64,12 +64,14 @@ func (c *conn) keepaliveTick() {
 		// An interval after the last byte, not after this look.
 		c.keepTimer.Reset(left(c.keep.Interval, c.h.Now, now))
 	case c.keepPing:
-		c.keepaliveFailLocked()
+		c.failLocked(c.keepaliveError())
+		c.mu.Unlock()
 		return
 	case !c.rttData.IsZero():
 		// A ping that measures asks as well.
 		if wait = left(c.keep.Timeout, c.rttSent, now); wait == 0 {
-			c.keepaliveFailLocked()
+			c.failLocked(c.keepaliveError())
+			c.mu.Unlock()
 			return
 		}
 		c.keepTimer.Reset(wait)
@@ -82,7 +84,7 @@ func (c *conn) keepaliveTick() {
 		// Not until the ping is allowed: the peer may speak again, and fall silent again, before that.
 		c.keepTimer.Reset(min(wait, c.keep.Interval))
 	}
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }
 
 // left is what is left at now of d since start: at most d, at least 0.
@@ -90,13 +92,11 @@ func left(d time.Duration, start, now int64) time.Duration {
 	return d - min(max(0, time.Duration(now-start)), d)
 }
 
-// keepaliveFailLocked ends the connection. It releases mu.
-func (c *conn) keepaliveFailLocked() {
-	c.failLocked(&transport.Error{
+func (c *conn) keepaliveError() *transport.Error {
+	return &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: reason.KeepaliveTimeout,
 		Reason: "no answer to a keepalive ping within " + c.keep.Timeout.String() + " (keepalive timeout)",
-	})
-	c.mu.Unlock()
+	}
 }
 
 // pingWaitLocked is how long a keepalive ping has to wait until it may be sent.

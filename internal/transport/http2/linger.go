@@ -48,7 +48,7 @@ func (f *faults) leave() { f.n.Add(-1) }
 // a client without any has nothing to send.
 func (c *conn) linger(err *transport.Error, open int) {
 	c.mu.Lock()
-	dead := c.writeDead
+	dead := c.out.phase == writeDead
 	c.freeOutLocked()
 	c.mu.Unlock()
 	fault := frame.ErrCode(err.Code) != frame.NoError

@@ -128,7 +128,7 @@ func (m *memory) shed() {
 			c.orderLocked(order{ids, err, true})
 		}
 		c.updateLocked()
-		c.flushLocked(flushNow)
+		c.flushAndUnlock(flushNow)
 	}
 	m.pending.Add(-1)
 }
@@ -214,7 +214,7 @@ func (c *conn) carryOut(err error) bool {
 		c.lock()
 		c.updateLocked()
 		c.doneLocked(o)
-		c.flushLocked(flushNow)
+		c.flushAndUnlock(flushNow)
 	}
 	c.mu.Lock()
 	if c.err == nil && len(c.orders) == 0 {
@@ -284,5 +284,5 @@ func (c *conn) flowTick() {
 		c.orderLocked(order{ids: ids, err: errConnMemory})
 	}
 	c.watchFlowLocked()
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }

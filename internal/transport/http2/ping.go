@@ -30,8 +30,8 @@ func (c *conn) ping(ev *h2.Event) *transport.Error {
 
 // controlLocked bounds what the peer can make us queue while it does not read.
 func (c *conn) controlLocked() *transport.Error {
-	c.controls++
-	return overBudget(c.budget.Control(c.controls))
+	c.out.controls++
+	return overBudget(c.budget.Control(c.out.controls))
 }
 
 // measureLocked sends a ping whose answer tells the round trip, if the windows ask for one. Its

@@ -85,7 +85,7 @@ func (c *conn) batch() *transport.Error {
 	if fault == nil && c.err != nil {
 		fault = c.err
 	}
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 	c.memory.shed()
 	return fault
 }

@@ -241,7 +241,7 @@ func (c *ServerConn) drain(token reason.Code, text string, grace time.Duration) 
 	if grace > 0 {
 		c.timerLocked(grace, func() { c.fail(c.drainErr) })
 	}
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }
 
 // finishDrain sends the final GOAWAY. The connection closes when no stream is open.
@@ -254,7 +254,7 @@ func (c *conn) finishDrain() {
 	c.h.SendGoAway(false, frame.NoError, c.drainErr.Reason)
 	c.drainDone = true
 	c.updateLocked()
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }
 
 // Close ends the connection and every stream with err.

@@ -61,7 +61,7 @@ func (c *conn) checkStallsLocked(t time.Time) {
 // Limits.WriteStall's to say. The peer can open the connection's window only for bytes that reach it.
 func (c *conn) waitsForSocketLocked(s *stream) bool {
 	own, conn := c.h.Windows(&s.Stream)
-	return own && (conn || c.flushing)
+	return own && (conn || c.out.busy())
 }
 
 // stallTick resets finished streams that made no progress for too long, or that nobody waits for, and comes again
@@ -105,7 +105,7 @@ func (c *conn) stallTick() {
 		c.owedResets++
 	})
 	c.updateLocked()
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }
 
 // errAnswerLate ends a stream whose call's deadline has passed while its response waited for the peer's window.

@@ -131,7 +131,7 @@ func (s *stream) Consumed(n int) {
 	c.h.Consumed(&s.Stream, int64(n))
 	c.tellHeldLocked()
 	c.watchFlowLocked()
-	c.flushIfLocked(len(c.h.Out) > before)
+	c.flushIfAndUnlock(len(c.h.Out) > before)
 }
 
 // Want implements transport.StreamControl.
@@ -141,7 +141,7 @@ func (s *stream) Want(begin, end int64) {
 	before := len(c.h.Out)
 	c.h.Want(&s.Stream, begin, end)
 	c.watchFlowLocked()
-	c.flushIfLocked(len(c.h.Out) > before)
+	c.flushIfAndUnlock(len(c.h.Out) > before)
 }
 
 // Reset implements transport.StreamControl.
@@ -155,7 +155,7 @@ func (s *stream) Reset(code uint32, token reason.Code) {
 	s.endErr = &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginUser, Code: code, Token: token, Reason: "stream reset by this side"}
 	c.h.Reset(&s.Stream, frame.ErrCode(code))
 	c.updateLocked()
-	c.flushLocked(flushNow)
+	c.flushAndUnlock(flushNow)
 }
 
 // serverStream gives stream the method set of transport.ServerStream.
@@ -183,11 +183,7 @@ func (s *serverStream) Send(out *transport.Out) error {
 			c.watchLocked(&s.stream, out.Deadline)
 		}
 	}
-	if out.End {
-		c.flushLocked(flushYield)
-	} else {
-		c.flushLocked(s.modeLocked())
-	}
+	c.flushAndUnlock(s.modeLocked(out.End))
 	if waits {
 		c.memory.shed()
 	}
@@ -222,10 +218,13 @@ func (s *stream) Release() {
 	}
 }
 
-// modeLocked is how a message in the middle of a stream is flushed: at once if it may be the
-// answer the peer waits for, by another goroutine if the sender is likely to send more.
-func (s *stream) modeLocked() flushMode {
-	if s.heard {
+// modeLocked returns how what was sent is flushed: at once at the end of a stream or if it may be the response the
+// peer waits for, by another goroutine if the sender is likely to send more.
+func (s *stream) modeLocked(end bool) flushMode {
+	switch {
+	case end:
+		return flushYield
+	case s.heard:
 		s.heard = false
 		return flushYield
 	}
@@ -277,11 +276,7 @@ func (s *clientStream) Send(body *mem.Buf, end bool) error {
 	}
 	c.h.Send(&s.Stream, body, end, nil)
 	c.updateLocked()
-	if end {
-		c.flushLocked(flushYield)
-	} else {
-		c.flushLocked(s.modeLocked())
-	}
+	c.flushAndUnlock(s.modeLocked(end))
 	return nil
 }
 

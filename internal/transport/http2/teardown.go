@@ -63,8 +63,8 @@ func (c *conn) teardown() {
 
 func (c *conn) freeOutLocked() {
 	c.h.TakeOut(nil)
-	c.outBuf.Free()
-	c.outBuf = nil
+	c.out.buf.Free()
+	c.out.buf = nil
 }
 
 // finished is the last that happens on a connection.
@@ -84,9 +84,9 @@ func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 	if c.role != h2.Client || err.Unprocessed {
 		return err
 	}
-	sent := c.taken // a write may be at it
-	if !c.flushing {
-		sent = c.written.Load()
+	sent := c.out.taken // a write may be in progress
+	if !c.out.busy() {
+		sent = c.out.written.Load()
 	}
 	if st.headAt < sent {
 		return err
@@ -96,7 +96,7 @@ func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 
 // farewellLocked queues the GOAWAY that tells the peer why, if it can still be told.
 func (c *conn) farewellLocked(err *transport.Error) bool {
-	if c.writeDead || err.Origin == transport.OriginNetwork || !c.greeted {
+	if c.out.phase == writeDead || err.Origin == transport.OriginNetwork || !c.greeted {
 		return false
 	}
 	code, debug := frame.ErrCode(err.Code), ""
@@ -110,31 +110,35 @@ func (c *conn) farewellLocked(err *transport.Error) bool {
 	return true
 }
 
-// flushLast writes what is queued, waiting for a writer that is at it.
+// flushLast writes what is queued, or waits for the writer that does so.
 func (c *conn) flushLast() {
 	c.nc.SetWriteDeadline(time.Now().Add(farewellTimeout))
 	c.mu.Lock()
-	if c.flushing {
+	switch {
+	case c.out.phase == writeDead:
+		c.mu.Unlock()
+		return
+	case c.out.busy():
 		c.mu.Unlock()
 		giveUp := time.AfterFunc(2*farewellTimeout, func() { c.nc.Close() })
 		c.waitWriter() // it takes the GOAWAY with it
 		giveUp.Stop()
 		return
 	}
-	c.flushing = true
+	c.out.phase = writing
 	c.mu.Unlock()
 	c.writeLoop(nil)
 }
 
-// waitWriter returns when nobody writes any more.
+// waitWriter returns when no write is in progress.
 func (c *conn) waitWriter() {
 	c.mu.Lock()
-	if !c.flushing {
+	if !c.out.busy() {
 		c.mu.Unlock()
 		return
 	}
 	idle := make(chan struct{})
-	c.flushIdle = idle
+	c.out.idle = idle
 	c.mu.Unlock()
 	<-idle
 }
