@@ -79,8 +79,7 @@ func (c *ClientConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, 
 		c.h.Send(h, body, end, nil)
 	}
 	if c.h.IDsLow() {
-		c.drainDone = true // the channel opens a successor; this one closes with its last stream
-		c.drainedLocked()
+		c.drainLocked(final) // the channel opens a successor
 	}
 	mode := flushLater
 	if end {
@@ -95,8 +94,8 @@ func (c *ClientConn) openLocked(head *transport.RequestHead) (*h2.Stream, error)
 	if c.err != nil {
 		return nil, unprocessed(c.err)
 	}
-	if c.isDrained {
-		return nil, unprocessed(c.drainedErrLocked())
+	if c.drain.phase != accepting {
+		return nil, unprocessed(c.drainReasonLocked())
 	}
 	size := len(head.Method) + len(head.Scheme) + len(head.Authority) + len(head.Path) + 4*32 + len(":method:scheme:authority:path")
 	if size, limit, ok := c.h.FitsPeer(size, head.Fields); !ok {
@@ -109,7 +108,7 @@ func (c *ClientConn) openLocked(head *transport.RequestHead) (*h2.Stream, error)
 	case h2.ErrStreamLimit:
 		return nil, transport.ErrStreamLimit
 	default:
-		return nil, unprocessed(c.drainedErrLocked())
+		return nil, unprocessed(c.drainReasonLocked())
 	}
 }
 
@@ -120,82 +119,9 @@ func unprocessed(err *transport.Error) *transport.Error {
 	return &e
 }
 
-// AwaitSlot implements transport.ClientConn.
-func (c *ClientConn) AwaitSlot(done <-chan struct{}) error {
-	c.mu.Lock()
-	if c.isDrained {
-		defer c.mu.Unlock()
-		if c.err != nil {
-			return unprocessed(c.err)
-		}
-		return unprocessed(c.drainedErrLocked())
-	}
-	if uint32(c.h.Open()) < c.h.PeerMaxStreams() {
-		c.mu.Unlock()
-		return nil
-	}
-	w := make(chan struct{}, 1) // 1: the waker holds mu and must not block
-	c.slotWait = append(c.slotWait, w)
-	c.mu.Unlock()
-	select {
-	case <-w:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err != nil {
-			return unprocessed(c.err)
-		}
-		return nil // a drained connection says so at the next Open
-	case <-done:
-		c.leaveSlot(w)
-		return transport.ErrAwaitDone
-	}
-}
-
-// leaveSlot takes a waiter that gave up out of the line, and passes on a wake-up it got meanwhile.
-func (c *ClientConn) leaveSlot(w chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, x := range c.slotWait {
-		if x == w {
-			c.slotWait = append(c.slotWait[:i], c.slotWait[i+1:]...)
-			return
-		}
-	}
-	c.wakeSlotsLocked()
-}
-
-// wakeSlotsLocked lets as many waiters go as there are free streams.
-func (c *conn) wakeSlotsLocked() {
-	free := int64(c.h.PeerMaxStreams()) - int64(c.h.Open())
-	n := int(min(free, int64(len(c.slotWait))))
-	if n <= 0 {
-		return
-	}
-	for _, w := range c.slotWait[:n] {
-		w <- struct{}{}
-	}
-	c.slotWait = append(c.slotWait[:0], c.slotWait[n:]...)
-}
-
 // Load implements transport.ClientConn.
 func (c *ClientConn) Load() (open, limit uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return uint32(c.h.Open()), c.h.PeerMaxStreams()
-}
-
-// Drain implements transport.ClientConn.
-func (c *ClientConn) Drain(text string) {
-	c.lock()
-	if c.isDrained {
-		c.mu.Unlock()
-		return
-	}
-	c.drainErr = &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: reason.Drained, Reason: text, Unprocessed: true,
-	}
-	c.drainDone = true
-	c.drainedLocked()
-	c.updateLocked()
-	c.mu.Unlock()
 }

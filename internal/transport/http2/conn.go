@@ -9,9 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
-	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -47,15 +45,14 @@ type conn struct {
 	h          *h2.Conn
 	err        *transport.Error // first reason to end
 	ended      bool             // teardown has taken the streams
-	isDrained  bool             // draining is closed
 	inBatch    bool             // the read loop will flush soon
 	quietPings uint8            // see keepalive.go
 	out        output
-	slotWait   []chan struct{} // AwaitSlot, first come first served
-	drainPing  bool            // the graceful GOAWAY waits for this ping's answer
-	keepPing   bool            // a keepalive ping waits for its answer
-	pongAt     int64           // when the last answer to a ping came
-	timers     []*time.Timer   // stopped in teardown
+	drain      drain
+	slots      slotQueue
+	keepPing   bool          // a keepalive ping waits for its answer
+	pongAt     int64         // when the last answer to a ping came
+	timers     []*time.Timer // stopped in teardown
 	keepTimer  *time.Timer
 	idleTimer  *time.Timer
 	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
@@ -72,8 +69,6 @@ type conn struct {
 	writeErr   *transport.Error // why, of a client that reads on; nil: it does not
 	rttData    pingData         // of the ping that measures a round trip
 	rttSent    int64
-	drainErr   *transport.Error // why this side drains
-	drainDone  bool             // the final GOAWAY is sent: close with the last stream
 
 	active atomic.Bool // bytes came since keepalive last looked
 }
@@ -160,7 +155,7 @@ func (c *conn) failLocked(err *transport.Error) {
 		return
 	}
 	c.err = err
-	c.drainedLocked()
+	c.drainLocked(refusing)
 	// Ends a read that waits, and every later one: see setReadDeadline.
 	c.nc.SetReadDeadline(time.Unix(1, 0))
 }
@@ -173,19 +168,6 @@ func (c *conn) setReadDeadline(t time.Time) {
 		c.nc.SetReadDeadline(t)
 	}
 	c.mu.Unlock()
-}
-
-// drainedLocked tells everyone that the connection takes no new streams.
-func (c *conn) drainedLocked() {
-	if c.isDrained {
-		return
-	}
-	c.isDrained = true
-	close(c.draining)
-	for _, w := range c.slotWait {
-		close(w)
-	}
-	c.slotWait = nil
 }
 
 // counted tells the owner that a rule of this side ended a stream, or that the connection is over.
@@ -217,8 +199,8 @@ func (c *conn) updateLocked() {
 	}
 	c.tellHeldLocked()
 	c.watchFlowLocked()
-	if len(c.slotWait) > 0 {
-		c.wakeSlotsLocked()
+	if len(c.slots) > 0 {
+		c.slots.wake(c.freeSlotsLocked())
 	}
 	if c.h.Open() > 0 || c.err != nil {
 		return
@@ -226,20 +208,7 @@ func (c *conn) updateLocked() {
 	if c.idleTimer != nil {
 		c.idleSince = time.Now()
 	}
-	if c.isDrained && (c.drainDone || c.role == h2.Client && c.h.GoingAway()) {
-		c.failLocked(c.drainedErrLocked())
-	}
-}
-
-func (c *conn) drainedErrLocked() *transport.Error {
-	if code, debug, ok := c.h.PeerGoAway(); ok {
-		return goAwayError(code, debug)
-	}
-	if c.drainErr != nil {
-		return c.drainErr
-	}
-	return &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError),
-		Token: reason.IDsSpent, Reason: "stream ids of the connection are nearly spent", Unprocessed: true,
+	if c.drainedLocked() {
+		c.failLocked(c.drainReasonLocked())
 	}
 }

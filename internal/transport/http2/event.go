@@ -96,17 +96,6 @@ func (c *conn) flood(f *abuse.Fault) *transport.Error {
 	return nil
 }
 
-// drainFloodLocked sends the final GOAWAY with err. What the peer opens from here on is ignored (RFC 9113 §6.8).
-func (c *conn) drainFloodLocked(err *transport.Error) {
-	if c.err != nil || c.drainDone {
-		return
-	}
-	c.drainErr, c.drainDone, c.drainPing = err, true, false
-	c.drainedLocked()
-	c.h.SendGoAway(false, frame.ErrCode(err.Code), err.Reason)
-	c.updateLocked()
-}
-
 // overBudget ends the connection if a budget is used up.
 func overBudget(f *abuse.Fault) *transport.Error {
 	if f == nil {
@@ -284,7 +273,7 @@ func (c *conn) goAway(ev *h2.Event) *transport.Error {
 	if err == nil && c.role == h2.Client {
 		code, debug, _ := c.h.PeerGoAway()
 		te = goAwayError(code, debug)
-		c.drainedLocked()
+		c.drainLocked(refusing)
 		for _, s := range dropped {
 			e := *te
 			e.Scope, e.Unprocessed = transport.ScopeStream, true

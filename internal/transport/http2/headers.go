@@ -36,7 +36,7 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 			return c.flood(c.budget.ResetCaused(c.now))
 		}
 	}
-	flooding := verdict == h2.Ignore && c.drainErr != nil && c.drainErr.Origin == transport.OriginLocal
+	flooding := verdict == h2.Ignore && c.drain.err != nil && c.drain.err.Origin == transport.OriginLocal
 	c.mu.Unlock()
 	switch {
 	case err != nil:

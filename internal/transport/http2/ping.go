@@ -60,7 +60,6 @@ func (d pingData) bytes() (b [8]byte) {
 // pong takes the answer to one of our pings.
 func (c *conn) pong(data [8]byte) {
 	c.mu.Lock()
-	finish := false
 	switch data {
 	case keepaliveData:
 		if c.keepPing {
@@ -68,7 +67,9 @@ func (c *conn) pong(data [8]byte) {
 			c.keepTimer.Reset(c.keep.Interval)
 		}
 	case drainData:
-		finish, c.drainPing = c.drainPing, false
+		c.mu.Unlock()
+		c.finishDrain()
+		return
 	case c.rttData.bytes():
 		if !c.rttData.IsZero() {
 			c.h.SampleRTT(c.now - c.rttSent)
@@ -76,9 +77,6 @@ func (c *conn) pong(data [8]byte) {
 		}
 	}
 	c.mu.Unlock()
-	if finish {
-		c.finishDrain()
-	}
 }
 
 // timerLocked runs f after d unless the connection ends first.

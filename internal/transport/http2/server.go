@@ -121,7 +121,7 @@ func (c *ServerConn) http1(first []byte) {
 		c.mu.Lock()
 		c.ended = true
 		c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: reason.HTTP1, Reason: "connection speaks HTTP/1.1"}
-		c.drainedLocked()
+		c.drainLocked(refusing)
 		c.mu.Unlock()
 		c.h.TakeOut(nil)
 		c.counted(c.err)
@@ -177,7 +177,7 @@ func (c *ServerConn) startAge() {
 	}
 	if d := c.cfg.MaxAge; d > 0 {
 		d += time.Duration((rand.Float64()*0.2 - 0.1) * float64(d))
-		c.timerLocked(d, func() { c.drain(reason.MaxAge, "connection reached its maximum age", c.cfg.MaxAgeGrace) })
+		c.timerLocked(d, func() { c.startDrain(reason.MaxAge, "connection reached its maximum age", c.cfg.MaxAgeGrace) })
 	}
 	if c.cfg.MaxIdle > 0 {
 		c.idleSince = time.Now()
@@ -200,61 +200,7 @@ func (c *ServerConn) idleTick() {
 		return
 	}
 	c.mu.Unlock()
-	c.drain(reason.MaxIdle, "connection was idle", 0)
-}
-
-// Drain ends the connection without losing a call (RFC 9113 §6.8): GOAWAY with the highest id
-// and a ping; when the answer shows that the client knows, GOAWAY with the last id that came;
-// and the close when the last stream has ended.
-func (c *ServerConn) Drain(text string) { c.drain(reason.Drained, text, 0) }
-
-// drainPatience is how long a client may take to answer the ping.
-const drainPatience = 5 * time.Second
-
-func (c *ServerConn) drain(token reason.Code, text string, grace time.Duration) {
-	c.lock()
-	if c.isDrained {
-		c.mu.Unlock()
-		return
-	}
-	c.drainErr = &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: token, Reason: text,
-	}
-	if !c.greeted {
-		c.failLocked(c.drainErr)
-		c.mu.Unlock()
-		return
-	}
-	c.drainPing = true
-	c.drainedLocked()
-	c.h.SendGoAway(true, frame.NoError, text)
-	c.h.Out = frame.AppendPing(c.h.Out, false, drainData)
-	c.timerLocked(drainPatience, func() {
-		c.mu.Lock()
-		late := c.drainPing
-		c.drainPing = false
-		c.mu.Unlock()
-		if late {
-			c.finishDrain()
-		}
-	})
-	if grace > 0 {
-		c.timerLocked(grace, func() { c.fail(c.drainErr) })
-	}
-	c.flushAndUnlock(flushNow)
-}
-
-// finishDrain sends the final GOAWAY. The connection closes when no stream is open.
-func (c *conn) finishDrain() {
-	c.lock()
-	if c.err != nil {
-		c.mu.Unlock()
-		return
-	}
-	c.h.SendGoAway(false, frame.NoError, c.drainErr.Reason)
-	c.drainDone = true
-	c.updateLocked()
-	c.flushAndUnlock(flushNow)
+	c.startDrain(reason.MaxIdle, "connection was idle", 0)
 }
 
 // Close ends the connection and every stream with err.

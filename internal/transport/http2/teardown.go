@@ -28,7 +28,7 @@ func (c *conn) teardown() {
 	if c.role == h2.Client {
 		c.h.TakeOut(c.h.Out[:0]) // requests that nobody has written are not to be sent after all
 	}
-	c.drainedLocked()
+	c.drainLocked(refusing)
 	c.updateLocked()
 	for _, o := range c.orders {
 		c.doneLocked(o)

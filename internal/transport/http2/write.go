@@ -96,11 +96,11 @@ func (c *conn) readOnLocked(err *transport.Error) {
 	if c.err != nil {
 		return
 	}
-	if c.drainErr == nil {
-		c.drainErr = err
+	if c.drain.err == nil {
+		c.drain.err = err
 	}
-	c.writeErr, c.drainDone = err, true
-	c.drainedLocked()
+	c.writeErr = err
+	c.drainLocked(final)
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout)) // as in failLocked; setReadDeadline leaves it
 }
 
