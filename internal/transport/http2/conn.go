@@ -3,7 +3,6 @@ package http2
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +21,6 @@ type conn struct {
 	role     h2.Role
 	limits   *Limits
 	epoch    time.Time // see clock
-	keep     Keepalive
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
 	count    func(*transport.Error)  // nil: nobody counts
@@ -46,16 +44,12 @@ type conn struct {
 	err        *transport.Error // first reason to end
 	ended      bool             // teardown has taken the streams
 	inBatch    bool             // the read loop will flush soon
-	quietPings uint8            // see keepalive.go
 	out        output
 	drain      drain
 	slots      slotQueue
-	keepPing   bool          // a keepalive ping waits for its answer
-	pongAt     int64         // when the last answer to a ping came
-	timers     []*time.Timer // stopped in teardown
-	keepTimer  *time.Timer
-	idleTimer  *time.Timer
-	idleSince  time.Time   // when the last stream ended; kept while idleTimer runs
+	pings      pings
+	timers     timers
+	idle       idleWatch
 	stallTimer *time.Timer // see stall.go
 	stallAt    time.Time   // when it fires; zero: it does not run
 	backlogged bool        // responses wait, see stall.go
@@ -67,15 +61,12 @@ type conn struct {
 	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
 	greeted    bool             // our preface is on its way
 	writeErr   *transport.Error // why, of a client that reads on; nil: it does not
-	rttData    pingData         // of the ping that measures a round trip
-	rttSent    int64
-
-	active atomic.Bool // bytes came since keepalive last looked
 }
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.
 func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
-	c.nc, c.role, c.limits, c.keep = nc, role, limits, keep
+	c.nc, c.role, c.limits, c.pings.cfg = nc, role, limits, keep
+	c.pings.client = role == h2.Client
 	c.epoch = time.Now()
 	c.done = make(chan struct{})
 	c.draining = make(chan struct{})
@@ -103,7 +94,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 func (c *conn) greet() {
 	c.mu.Lock()
 	c.greeted = true
-	c.rttSent = c.clock() // the acknowledgment of our SETTINGS is the first measure
+	c.pings.measuredAt = c.clock() // the acknowledgment of our SETTINGS is the first measure
 	c.out.buf = &mem.Buf{B: c.h.Out}
 	c.flushAndUnlock(flushNow)
 }
@@ -205,9 +196,7 @@ func (c *conn) updateLocked() {
 	if c.h.Open() > 0 || c.err != nil {
 		return
 	}
-	if c.idleTimer != nil {
-		c.idleSince = time.Now()
-	}
+	c.idle.began()
 	if c.drainedLocked() {
 		c.failLocked(c.drainReasonLocked())
 	}

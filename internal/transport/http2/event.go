@@ -41,9 +41,9 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 		return c.goAway(ev)
 	case h2.EventSettingsAck:
 		c.mu.Lock()
-		if c.rttSent != 0 && c.rttData.IsZero() {
-			c.h.SampleRTT(c.now - c.rttSent)
-			c.rttSent = 0
+		if p := &c.pings; p.measuredAt != 0 && p.measure == 0 {
+			c.h.SampleRTT(c.now - p.measuredAt)
+			p.measuredAt = 0
 		}
 		c.mu.Unlock()
 		return overBudget(c.budget.Odd(c.now, abuse.OddAck))
@@ -131,7 +131,7 @@ func (c *conn) odd(ev *h2.Event) *transport.Error {
 // data passes a piece of a DATA frame on.
 func (c *conn) data(ev *h2.Event) *transport.Error {
 	c.lock()
-	c.spokeLocked()
+	c.pings.spoke()
 	err := c.dataTargetLocked(ev)
 	st := c.dataTo
 	if st != nil {

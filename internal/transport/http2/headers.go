@@ -129,7 +129,7 @@ func (c *conn) malformed(st *stream, err *header.Error) *transport.Error {
 func (c *conn) responseHeaders(ev *h2.Event) *transport.Error {
 	info := informational(ev)
 	c.lock()
-	c.spokeLocked()
+	c.pings.spoke()
 	s, verdict, err := c.h.RecvHeaders(ev.StreamID, ev.End, info)
 	c.mu.Unlock()
 	if err != nil {

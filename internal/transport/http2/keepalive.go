@@ -1,9 +1,9 @@
 package http2
 
 import (
+	"sync/atomic"
 	"time"
 
-	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -20,7 +20,7 @@ import (
 //     does not count.
 //
 // So an interval below 5 minutes is punished exactly when the server has nothing to say: on a stream of events on a
-// quiet night. A client here therefore counts its pings since HEADERS or DATA last came (quietPings). Pings that were
+// quiet night. A client here therefore counts its pings since HEADERS or DATA last came (pings.quiet). Pings that were
 // unanswered at that moment count on, as the server may have seen them after it sent those. The first freePings of
 // such a quiet period go out at Interval; at worst they make one strike each. Further ones wait until Quiet has passed
 // since the last answer came, which the server sent after it had the ping: however long either was on its way, the
@@ -33,23 +33,79 @@ const freePings = 2
 // ... defaults to 300000 (5 minutes)".
 const defaultQuiet = 5 * time.Minute
 
-// startKeepalive arms the keepalive timer. It fires once an interval and looks whether bytes came since, so that a
-// busy connection pays nothing per read.
-func (c *conn) startKeepalive() {
-	if c.keep.Interval <= 0 {
+// pings is the pings this side has sent.
+type pings struct {
+	client bool // immutable
+	// active reports that bytes came since keepaliveTick last looked. Atomic.
+	active atomic.Bool
+
+	// guarded by conn.mu
+	quiet      uint8 // pings of this quiet period, up to freePings+1
+	waiting    bool  // a keepalive ping was not answered yet
+	cfg        Keepalive
+	timer      *time.Timer // nil: no keepalive pings
+	pongAt     int64       // when the last answer came
+	measure    uint64      // payload of the ping that measures a round trip; 0: none was sent
+	measuredAt int64       // when it was sent, or our SETTINGS; 0: their acknowledgment has come
+}
+
+// heard notes that bytes came. A busy connection only reads the flag.
+func (p *pings) heard() {
+	if !p.active.Load() {
+		p.active.Store(true)
+	}
+}
+
+// sent counts a ping of this side. Beyond freePings it does not matter how many there are.
+func (p *pings) sent() {
+	if p.quiet <= freePings {
+		p.quiet++
+	}
+}
+
+// spoke notes that HEADERS or DATA of the peer came: if it counts our pings it begins anew.
+func (p *pings) spoke() {
+	if p.quiet == 0 {
 		return
 	}
-	orDefault(&c.keep.Timeout, 20*time.Second)
-	if c.role == h2.Client {
-		orDefault(&c.keep.Quiet, defaultQuiet)
-		// Two clocks are never equally fast.
-		c.keep.Quiet += c.keep.Quiet / 100
+	p.quiet = 0
+	if p.waiting {
+		p.quiet++
 	}
+	if p.measure != 0 {
+		p.quiet++
+	}
+}
+
+// wait returns how long a keepalive ping has to wait at now until it may be sent. open: streams are.
+func (p *pings) wait(open bool, now int64) time.Duration {
+	switch {
+	case !p.cfg.WithoutStreams && !open:
+		return never
+	case !p.client || p.quiet < freePings:
+		return 0 // gRFC A8 sets servers no bounds
+	case p.cfg.Quiet < 0:
+		return never
+	}
+	return left(p.cfg.Quiet, p.pongAt, now)
+}
+
+// startKeepalive arms the keepalive timer. It fires once an interval and checks whether bytes came since, so that a
+// busy connection pays nothing per read.
+func (c *conn) startKeepalive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
-		c.keepTimer = c.timerLocked(c.keep.Interval, c.keepaliveTick)
+	cfg := &c.pings.cfg
+	if cfg.Interval <= 0 || c.err != nil {
+		return
 	}
+	orDefault(&cfg.Timeout, 20*time.Second)
+	if c.pings.client {
+		orDefault(&cfg.Quiet, defaultQuiet)
+		// Two clocks never run at the same speed.
+		cfg.Quiet += cfg.Quiet / 100
+	}
+	c.pings.timer = c.timerLocked(cfg.Interval, c.keepaliveTick)
 }
 
 func (c *conn) keepaliveTick() {
@@ -58,77 +114,43 @@ func (c *conn) keepaliveTick() {
 		c.mu.Unlock()
 		return
 	}
-	now := c.clock()
-	switch wait := c.pingWaitLocked(); {
-	case c.active.Swap(false):
-		// An interval after the last byte, not after this look.
-		c.keepTimer.Reset(left(c.keep.Interval, c.h.Now, now))
-	case c.keepPing:
-		c.failLocked(c.keepaliveError())
+	next := c.keepaliveLocked(c.clock())
+	if next == 0 {
+		c.failLocked(&transport.Error{
+			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: reason.KeepaliveTimeout,
+			Reason: "no answer to a keepalive ping within " + c.pings.cfg.Timeout.String() + " (keepalive timeout)",
+		})
 		c.mu.Unlock()
 		return
-	case !c.rttData.IsZero():
+	}
+	c.pings.timer.Reset(next)
+	c.flushAndUnlock(flushNow)
+}
+
+// keepaliveLocked sends a ping if it is time for one, and returns when to look again; 0: a ping was not answered in time.
+func (c *conn) keepaliveLocked(now int64) (next time.Duration) {
+	p := &c.pings
+	switch wait := p.wait(c.h.Open() > 0, now); {
+	case p.active.Swap(false):
+		// An interval after the last byte, not after this look.
+		return max(1, left(p.cfg.Interval, c.h.Now, now))
+	case p.waiting:
+		return 0
+	case p.measure != 0:
 		// A ping that measures asks as well.
-		if wait = left(c.keep.Timeout, c.rttSent, now); wait == 0 {
-			c.failLocked(c.keepaliveError())
-			c.mu.Unlock()
-			return
-		}
-		c.keepTimer.Reset(wait)
+		return left(p.cfg.Timeout, p.measuredAt, now)
 	case wait <= 0:
-		c.keepPing = true
-		c.countPingLocked()
+		p.waiting = true
+		p.sent()
 		c.h.Out = frame.AppendPing(c.h.Out, false, keepaliveData)
-		c.keepTimer.Reset(c.keep.Timeout)
+		return p.cfg.Timeout
 	default:
 		// Not until the ping is allowed: the peer may speak again, and fall silent again, before that.
-		c.keepTimer.Reset(min(wait, c.keep.Interval))
+		return min(wait, p.cfg.Interval)
 	}
-	c.flushAndUnlock(flushNow)
 }
 
 // left is what is left at now of d since start: at most d, at least 0.
 func left(d time.Duration, start, now int64) time.Duration {
 	return d - min(max(0, time.Duration(now-start)), d)
-}
-
-func (c *conn) keepaliveError() *transport.Error {
-	return &transport.Error{
-		Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: reason.KeepaliveTimeout,
-		Reason: "no answer to a keepalive ping within " + c.keep.Timeout.String() + " (keepalive timeout)",
-	}
-}
-
-// pingWaitLocked is how long a keepalive ping has to wait until it may be sent.
-func (c *conn) pingWaitLocked() time.Duration {
-	switch {
-	case !c.keep.WithoutStreams && c.h.Open() == 0:
-		return never
-	case c.role == h2.Server || c.quietPings < freePings:
-		return 0 // gRFC A8 sets servers no bounds
-	case c.keep.Quiet < 0:
-		return never
-	}
-	return left(c.keep.Quiet, c.pongAt, c.clock())
-}
-
-// countPingLocked counts a ping of this side.
-func (c *conn) countPingLocked() {
-	if c.quietPings <= freePings { // beyond that it does not matter how many
-		c.quietPings++
-	}
-}
-
-// spokeLocked notes that HEADERS or DATA of the peer came: if it counts our pings it begins anew.
-func (c *conn) spokeLocked() {
-	if c.quietPings == 0 {
-		return
-	}
-	c.quietPings = 0
-	if c.keepPing {
-		c.quietPings++
-	}
-	if !c.rttData.IsZero() {
-		c.quietPings++
-	}
 }

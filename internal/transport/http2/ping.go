@@ -3,7 +3,6 @@ package http2
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"time"
 
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
@@ -34,54 +33,36 @@ func (c *conn) controlLocked() *transport.Error {
 	return overBudget(c.budget.Control(c.out.controls))
 }
 
-// measureLocked sends a ping whose answer tells the round trip, if the windows ask for one. Its
-// payload is random: a peer that answers before it has been asked cannot make windows grow.
+// measureLocked sends a ping whose answer gives the round trip, if the windows ask for one. Its payload is random: a
+// peer that answers before it has been asked cannot make windows grow.
 func (c *conn) measureLocked() {
-	if !c.h.WantPing() || !c.rttData.IsZero() || c.role == h2.Client && c.quietPings > freePings {
+	p := &c.pings
+	if !c.h.WantPing() || p.measure != 0 || p.client && p.quiet > freePings {
 		return
 	}
-	c.countPingLocked()
-	c.rttData = pingData{rand.Uint64() | 1}
-	c.rttSent = c.clock()
-	c.h.Out = frame.AppendPing(c.h.Out, false, c.rttData.bytes())
-}
-
-// pingData is a random payload; zero: none.
-type pingData struct{ v uint64 }
-
-// IsZero tells whether there is none.
-func (d pingData) IsZero() bool { return d.v == 0 }
-
-func (d pingData) bytes() (b [8]byte) {
-	binary.BigEndian.PutUint64(b[:], d.v)
-	return b
+	p.sent()
+	p.measure, p.measuredAt = rand.Uint64()|1, c.clock()
+	var data [8]byte
+	binary.BigEndian.PutUint64(data[:], p.measure)
+	c.h.Out = frame.AppendPing(c.h.Out, false, data)
 }
 
 // pong takes the answer to one of our pings.
 func (c *conn) pong(data [8]byte) {
-	c.mu.Lock()
-	switch data {
-	case keepaliveData:
-		if c.keepPing {
-			c.keepPing, c.pongAt = false, c.now
-			c.keepTimer.Reset(c.keep.Interval)
-		}
-	case drainData:
-		c.mu.Unlock()
+	if data == drainData {
 		c.finishDrain()
 		return
-	case c.rttData.bytes():
-		if !c.rttData.IsZero() {
-			c.h.SampleRTT(c.now - c.rttSent)
-			c.rttData, c.pongAt = pingData{}, c.now
-		}
 	}
-	c.mu.Unlock()
-}
-
-// timerLocked runs f after d unless the connection ends first.
-func (c *conn) timerLocked(d time.Duration, f func()) *time.Timer {
-	t := time.AfterFunc(d, f)
-	c.timers = append(c.timers, t)
-	return t
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch p := &c.pings; {
+	case data == keepaliveData:
+		if p.waiting {
+			p.waiting, p.pongAt = false, c.now
+			p.timer.Reset(p.cfg.Interval)
+		}
+	case p.measure != 0 && binary.BigEndian.Uint64(data[:]) == p.measure:
+		c.h.SampleRTT(c.now - p.measuredAt)
+		p.measure, p.pongAt = 0, c.now
+	}
 }

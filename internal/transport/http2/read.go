@@ -33,9 +33,7 @@ func (c *conn) readLoop() {
 			c.fail(c.readEnd(err))
 			break
 		}
-		if !c.active.Load() {
-			c.active.Store(true)
-		}
+		c.pings.heard()
 		if err := c.batch(); err != nil {
 			c.fail(c.otherProtocol(err))
 			break

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"time"
 
@@ -166,41 +165,6 @@ func (r *replayConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return r.Conn.Read(p)
-}
-
-// startAge arms the timers of age and idleness.
-func (c *ServerConn) startAge() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return
-	}
-	if d := c.cfg.MaxAge; d > 0 {
-		d += time.Duration((rand.Float64()*0.2 - 0.1) * float64(d))
-		c.timerLocked(d, func() { c.startDrain(reason.MaxAge, "connection reached its maximum age", c.cfg.MaxAgeGrace) })
-	}
-	if c.cfg.MaxIdle > 0 {
-		c.idleSince = time.Now()
-		c.idleTimer = c.timerLocked(c.cfg.MaxIdle, c.idleTick)
-	}
-}
-
-// idleTick drains a connection that had no stream for MaxIdle.
-func (c *ServerConn) idleTick() {
-	c.mu.Lock()
-	left := c.cfg.MaxIdle
-	if c.h.Open() == 0 && c.err == nil {
-		left -= time.Since(c.idleSince)
-	}
-	if left > 0 {
-		if c.err == nil {
-			c.idleTimer.Reset(left)
-		}
-		c.mu.Unlock()
-		return
-	}
-	c.mu.Unlock()
-	c.startDrain(reason.MaxIdle, "connection was idle", 0)
 }
 
 // Close ends the connection and every stream with err.

@@ -34,9 +34,7 @@ func (c *conn) teardown() {
 		c.doneLocked(o)
 	}
 	c.orders = nil
-	for _, t := range c.timers {
-		t.Stop()
-	}
+	c.timers.stop()
 	farewell := c.farewellLocked(err)
 	c.mu.Unlock()
 	c.counted(err)
