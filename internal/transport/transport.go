@@ -158,6 +158,12 @@ type ServerHandler interface {
 	Stream(s ServerStream, head *RequestHead, end bool) Sink
 }
 
+// A ConnDoner is a ServerHandler that is told of the end of its connection.
+type ConnDoner interface {
+	// ConnDone is called once, when everything else has ended. It must not block.
+	ConnDone()
+}
+
 // A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not take the responses
 // to earlier ones.
 type Backlogger interface {

@@ -39,29 +39,33 @@ type conn struct {
 	ready    chan struct{} // closed when the peer's first SETTINGS has come; nil on a server
 
 	// guarded by mu
-	mu         sync.Mutex
-	h          *h2.Conn
-	err        *transport.Error // first reason to end
-	ended      bool             // teardown has taken the streams
-	inBatch    bool             // the read loop will flush soon
-	out        output
-	drain      drain
-	slots      slotQueue
-	pings      pings
-	timers     timers
-	idle       idleWatch
-	stallTimer *time.Timer // see stall.go
-	stallAt    time.Time   // when it fires; zero: it does not run
-	backlogged bool        // responses wait, see stall.go
-	readBy     time.Time   // the read loop's deadline, but for orders and the end
-	orders     []order     // see memory.go
-	flowTimer  *time.Timer // runs while messages wait for memory of the connection
-	flowArmed  bool
-	heldTold   int64            // what the server was told that is held
-	owedResets int              // resets that other goroutines sent because of the peer: the read loop charges them
-	greeted    bool             // our preface is on its way
-	writeErr   *transport.Error // why, of a client that reads on; nil: it does not
+	mu      sync.Mutex
+	h       *h2.Conn
+	phase   connPhase
+	err     *transport.Error // first reason to end
+	inBatch bool             // the read loop will flush soon
+	out     output
+	wake    readWake
+	drain   drain
+	slots   slotQueue
+	held    held
+	stall   stallWatch
+	pings   pings
+	idle    idleWatch
+	timers  timers
 }
+
+// A connPhase is where a connection stands:
+//
+//	opening ──(our preface is queued)──▶ open ──(teardown)──▶ ended
+//	   └──(no preface came, or HTTP/1)──────────────────────────▲
+type connPhase uint8
+
+const (
+	connOpening connPhase = iota
+	connOpen
+	connEnded // its streams have been taken
+)
 
 // init prepares a connection that ServeConn or NewClientConn has allocated.
 func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
@@ -93,7 +97,7 @@ func (c *conn) init(nc net.Conn, role h2.Role, limits *Limits, keep Keepalive) {
 // greet sends our preface, which the protocol state has prepared.
 func (c *conn) greet() {
 	c.mu.Lock()
-	c.greeted = true
+	c.phase = connOpen
 	c.pings.measuredAt = c.clock() // the acknowledgment of our SETTINGS is the first measure
 	c.out.buf = &mem.Buf{B: c.h.Out}
 	c.flushAndUnlock(flushNow)
@@ -147,18 +151,7 @@ func (c *conn) failLocked(err *transport.Error) {
 	}
 	c.err = err
 	c.drainLocked(refusing)
-	// Ends a read that waits, and every later one: see setReadDeadline.
-	c.nc.SetReadDeadline(time.Unix(1, 0))
-}
-
-// setReadDeadline sets the read loop's deadline unless the connection is to end.
-func (c *conn) setReadDeadline(t time.Time) {
-	c.mu.Lock()
-	c.readBy = t
-	if c.err == nil && c.writeErr == nil && len(c.orders) == 0 {
-		c.nc.SetReadDeadline(t)
-	}
-	c.mu.Unlock()
+	c.wakeReaderLocked()
 }
 
 // counted tells the owner that a rule of this side ended a stream, or that the connection is over.
@@ -185,7 +178,7 @@ func (c *conn) updateLocked() {
 		c.h.Wake[i] = nil
 	}
 	c.h.Wake = c.h.Wake[:0]
-	if c.backlogged || c.h.Unsent.DoneBytes > c.limits.Backlog {
+	if c.held.backlogged || c.h.Unsent.DoneBytes > c.limits.Backlog {
 		c.backlogLocked()
 	}
 	c.tellHeldLocked()

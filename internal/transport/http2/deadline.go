@@ -66,7 +66,7 @@ func (c *conn) idleDue(err error) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err == nil && c.writeErr == nil
+	return c.err == nil && c.wake.writeErr == nil
 }
 
 // handOver starts another read loop if nothing has come for Limits.Rest, and reports whether it has. If not, it sets

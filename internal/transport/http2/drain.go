@@ -92,7 +92,7 @@ func (c *ServerConn) startDrain(token reason.Code, text string, grace time.Durat
 		Scope: transport.ScopeConn, Origin: transport.OriginUser, Code: uint32(frame.NoError), Token: token, Reason: text,
 	}
 	c.drain.err = err
-	if !c.greeted {
+	if c.phase != connOpen {
 		c.failLocked(err)
 		c.mu.Unlock()
 		return

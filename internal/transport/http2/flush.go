@@ -100,7 +100,7 @@ func (c *conn) flushIfAndUnlock(appended bool) {
 // flushAndUnlock writes what is queued, on this goroutine or another. The caller holds mu, which it releases.
 func (c *conn) flushAndUnlock(mode flushMode) {
 	enough := c.h.Sent-c.out.sentTaken >= batchFrames
-	if c.ended || !c.mayWriteLocked(enough) || mode == flushYield && c.inBatch && !enough {
+	if c.phase == connEnded || !c.mayWriteLocked(enough) || mode == flushYield && c.inBatch && !enough {
 		c.mu.Unlock()
 		return
 	}
@@ -163,7 +163,7 @@ func (c *conn) yieldLocked() bool {
 
 // takeLocked takes the next bytes to write. If there are none it ends the write and returns nil.
 func (c *conn) takeLocked() *mem.Buf {
-	if c.h.CanFill() && !c.ended {
+	if c.h.CanFill() && c.phase != connEnded {
 		if c.h.Out == nil {
 			c.out.buf = mem.Get(writeChunk + 1024)
 			c.h.Out = c.out.buf.B

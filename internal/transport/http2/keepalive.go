@@ -114,8 +114,8 @@ func (c *conn) keepaliveTick() {
 		c.mu.Unlock()
 		return
 	}
-	next := c.keepaliveLocked(c.clock())
-	if next == 0 {
+	next, ok := c.keepaliveLocked(c.clock())
+	if !ok {
 		c.failLocked(&transport.Error{
 			Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.NoError), Token: reason.KeepaliveTimeout,
 			Reason: "no answer to a keepalive ping within " + c.pings.cfg.Timeout.String() + " (keepalive timeout)",
@@ -127,26 +127,28 @@ func (c *conn) keepaliveTick() {
 	c.flushAndUnlock(flushNow)
 }
 
-// keepaliveLocked sends a ping if it is time for one, and returns when to look again; 0: a ping was not answered in time.
-func (c *conn) keepaliveLocked(now int64) (next time.Duration) {
+// keepaliveLocked sends a ping if it is time for one, and returns when to look again. It returns false if a ping was
+// not answered in time.
+func (c *conn) keepaliveLocked(now int64) (next time.Duration, ok bool) {
 	p := &c.pings
 	switch wait := p.wait(c.h.Open() > 0, now); {
 	case p.active.Swap(false):
 		// An interval after the last byte, not after this look.
-		return max(1, left(p.cfg.Interval, c.h.Now, now))
+		return left(p.cfg.Interval, c.h.Now, now), true
 	case p.waiting:
-		return 0
+		return 0, false
 	case p.measure != 0:
 		// A ping that measures asks as well.
-		return left(p.cfg.Timeout, p.measuredAt, now)
+		next = left(p.cfg.Timeout, p.measuredAt, now)
+		return next, next > 0
 	case wait <= 0:
 		p.waiting = true
 		p.sent()
 		c.h.Out = frame.AppendPing(c.h.Out, false, keepaliveData)
-		return p.cfg.Timeout
+		return p.cfg.Timeout, true
 	default:
 		// Not until the ping is allowed: the peer may speak again, and fall silent again, before that.
-		return min(wait, p.cfg.Interval)
+		return min(wait, p.cfg.Interval), true
 	}
 }
 

@@ -1,8 +1,6 @@
 package http2
 
 import (
-	"errors"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -56,24 +54,6 @@ func (m *memory) remove(c *conn) {
 
 // short reports whether half of the memory is held: windows grow no more then.
 func (m *memory) short() bool { return m.held.Load() >= m.limit/2 }
-
-// heldStep is how exactly a connection tells what it holds.
-const heldStep = 4 << 10
-
-// tellHeldLocked tells the server what the connection holds, if it is much more or less than it knows.
-func (c *conn) tellHeldLocked() {
-	if c.memory == nil {
-		return
-	}
-	n := c.h.Held()
-	if c.ended {
-		n = 0
-	}
-	if d := n - c.heldTold; d >= heldStep || d <= -heldStep || n == 0 && d != 0 {
-		c.memory.held.Add(d)
-		c.heldTold = n
-	}
-}
 
 // holder is a stream that can be ended for what it holds.
 type holder struct {
@@ -168,121 +148,4 @@ func (s *stream) noteQueuedLocked(before, n int) {
 	} else {
 		s.queuedSum += n
 	}
-}
-
-// An order is streams that the read loop is to end, and why.
-type order struct {
-	ids  []uint32
-	err  *transport.Error
-	shed bool // memory.pending counts it
-}
-
-// orderLocked has the read loop end streams. It is woken by its deadline, as by fail.
-func (c *conn) orderLocked(o order) {
-	if c.ended || c.err != nil {
-		c.doneLocked(o)
-		return
-	}
-	c.orders = append(c.orders, o)
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // as in failLocked
-}
-
-// doneLocked notes that an order is carried out, or that there is nothing left of it to do.
-func (c *conn) doneLocked(o order) {
-	if o.shed {
-		c.memory.pending.Add(-1)
-	}
-}
-
-// carryOut ends the streams that the read loop was told to end. It returns false if err, of a read, has
-// another cause.
-func (c *conn) carryOut(err error) bool {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false
-	}
-	c.mu.Lock()
-	orders := c.orders
-	c.orders = nil
-	c.mu.Unlock()
-	if len(orders) == 0 {
-		return false
-	}
-	for _, o := range orders {
-		for _, id := range o.ids {
-			c.end(id, o.err)
-		}
-		c.lock()
-		c.updateLocked()
-		c.doneLocked(o)
-		c.flushAndUnlock(flushNow)
-	}
-	c.mu.Lock()
-	if c.err == nil && len(c.orders) == 0 {
-		_ = c.nc.SetReadDeadline(c.readBy)
-	}
-	c.mu.Unlock()
-	return true
-}
-
-// end ends one stream for err: its call answers with a status if it can, or is reset if it cannot, or did not.
-func (c *conn) end(id uint32, err *transport.Error) {
-	c.lock()
-	s := c.h.Stream(id)
-	if s == nil {
-		c.mu.Unlock()
-		return
-	}
-	st := s.User.(*stream)
-	if sh, ok := st.sink.(transport.Shedder); ok && !st.shed && !s.RemoteClosed && !s.SendEnded() {
-		st.shed = true
-		c.mu.Unlock()
-		c.counted(err)
-		sh.Shed(err)
-		return
-	}
-	open := !s.RemoteClosed
-	st.endErr = err
-	c.h.Reset(s, frame.ErrCode(err.Code))
-	c.mu.Unlock()
-	c.counted(err)
-	if open {
-		st.sink.Closed(err)
-	}
-}
-
-// watchFlowLocked looks after messages that wait for memory of the connection while there are any.
-func (c *conn) watchFlowLocked() {
-	if !c.h.Waits() || c.flowArmed {
-		return
-	}
-	c.flowArmed = true
-	if c.flowTimer == nil {
-		c.flowTimer = c.timerLocked(time.Duration(flow.TickEvery), c.flowTick)
-	} else {
-		c.flowTimer.Reset(time.Duration(flow.TickEvery))
-	}
-}
-
-var errConnMemory = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ConnectionMemory,
-	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
-		"(Limits.ReceiveMemory, WithLimits)",
-}
-
-func (c *conn) flowTick() {
-	c.lock()
-	c.flowArmed = false
-	if c.err != nil || c.ended {
-		c.mu.Unlock()
-		return
-	}
-	var ids []uint32
-	for _, s := range c.h.Tick(c.clock()) {
-		ids = append(ids, s.ID)
-	}
-	if len(ids) > 0 {
-		c.orderLocked(order{ids: ids, err: errConnMemory})
-	}
-	c.watchFlowLocked()
-	c.flushAndUnlock(flushNow)
 }

@@ -73,7 +73,7 @@ func (c *conn) batch() *transport.Error {
 	c.inBatch = false
 	c.updateLocked()
 	c.measureLocked()
-	for ; c.owedResets > 0 && fault == nil; c.owedResets-- {
+	for ; c.stall.resets > 0 && fault == nil; c.stall.resets-- {
 		if f := c.budget.ResetCaused(c.now); f != nil && f.Drain && c.role == h2.Server {
 			c.drainFloodLocked(overBudget(f))
 		} else {
@@ -169,8 +169,8 @@ func (c *conn) readEnd(err error) *transport.Error {
 	if c.role == h2.Client {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.writeErr != nil {
-			e = c.writeErr
+		if c.wake.writeErr != nil {
+			e = c.wake.writeErr
 		}
 		if code, debug, ok := c.h.PeerGoAway(); ok && e.Origin == transport.OriginNetwork {
 			g := goAwayError(code, debug)

@@ -21,8 +21,8 @@ type ServerConn struct {
 }
 
 // ServeConn serves a connection on a goroutine of its own: the TLS handshake if cfg has one, the
-// preface, then streams for h until Done. It owns nc. cfg is shared and not changed. If h has a
-// method ConnDone, that is called once when everything has ended.
+// preface, then streams for h until Done. It owns nc. cfg is shared and not changed. h may be a
+// transport.ConnDoner and a transport.Backlogger.
 func ServeConn(nc net.Conn, cfg *ServerConfig, h transport.ServerHandler) *ServerConn {
 	c := &ServerConn{cfg: cfg}
 	if cfg.TLS != nil {
@@ -118,7 +118,7 @@ func (c *ServerConn) http1(first []byte) {
 	if c.cfg.HTTP1 != nil && looksLikeHTTP1(first) {
 		nc := c.nc
 		c.mu.Lock()
-		c.ended = true
+		c.phase = connEnded
 		c.err = &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginPeer, Token: reason.HTTP1, Reason: "connection speaks HTTP/1.1"}
 		c.drainLocked(refusing)
 		c.mu.Unlock()

@@ -13,23 +13,11 @@ import (
 // returned, so nobody waits and nobody would notice; the response stays in memory. Such a
 // stream is reset after Limits.ZeroWindow without progress, and the reset is charged.
 
-// backlogStreams is how many finished responses have to wait, besides their bytes, for a backlog: a few
-// large ones on a slow network must not hold back the small calls beside them.
-const backlogStreams = 4
-
-// backlogLocked tells the handler when finished responses pile up because the peer does not take them, and when
-// half of them is gone.
-func (c *conn) backlogLocked() {
-	bytes, streams := c.h.Unsent.DoneBytes, c.h.Unsent.DoneStreams
-	full := bytes > c.limits.Backlog && streams >= backlogStreams ||
-		c.backlogged && bytes > c.limits.Backlog/2 && streams > backlogStreams/2
-	if full == c.backlogged {
-		return
-	}
-	c.backlogged = full
-	if b, ok := c.handler.(transport.Backlogger); ok {
-		b.Backlog(full)
-	}
+// stallWatch is the check for such streams. conn.mu guards it.
+type stallWatch struct {
+	timer  *time.Timer // nil: no stream had to be watched
+	at     time.Time   // when timer fires; zero: it does not run
+	resets int         // resets that stallTick sent and the read loop has not charged yet
 }
 
 // watchLocked notes that a stream's sender is done while data of it still waits. answerBy: until when anyone waits for it.
@@ -46,14 +34,15 @@ func (c *conn) watchLocked(s *stream, answerBy time.Time) {
 
 // checkStallsLocked has stallTick run at t, or earlier.
 func (c *conn) checkStallsLocked(t time.Time) {
-	if !c.stallAt.IsZero() && !t.Before(c.stallAt) {
+	w := &c.stall
+	if !w.at.IsZero() && !t.Before(w.at) {
 		return
 	}
-	c.stallAt = t
-	if d := time.Until(t); c.stallTimer == nil {
-		c.stallTimer = c.timerLocked(d, c.stallTick)
+	w.at = t
+	if d := time.Until(t); w.timer == nil {
+		w.timer = c.timerLocked(d, c.stallTick)
 	} else {
-		c.stallTimer.Reset(d)
+		w.timer.Reset(d)
 	}
 }
 
@@ -68,7 +57,7 @@ func (c *conn) waitsForSocketLocked(s *stream) bool {
 // if any still wait.
 func (c *conn) stallTick() {
 	c.lock()
-	c.stallAt = time.Time{}
+	c.stall.at = time.Time{}
 	if c.err != nil {
 		c.mu.Unlock()
 		return
@@ -102,7 +91,7 @@ func (c *conn) stallTick() {
 		}
 		c.h.Reset(hs, frame.FlowControlError)
 		c.counted(s.endErr)
-		c.owedResets++
+		c.stall.resets++
 	})
 	c.updateLocked()
 	c.flushAndUnlock(flushNow)

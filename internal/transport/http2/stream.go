@@ -148,7 +148,7 @@ func (s *stream) Want(begin, end int64) {
 func (s *stream) Reset(code uint32, token reason.Code) {
 	c := s.c
 	c.lock()
-	if s.Closed || c.ended {
+	if s.Closed || c.phase == connEnded {
 		c.mu.Unlock()
 		return
 	}
@@ -201,7 +201,7 @@ var (
 func (s *stream) Release() {
 	c := s.c
 	c.mu.Lock()
-	free := s.Unlinked() && s.endErr == nil && s.waiter == nil && !c.ended
+	free := s.Unlinked() && s.endErr == nil && s.waiter == nil && c.phase != connEnded
 	c.mu.Unlock()
 	switch {
 	case !free:

@@ -14,8 +14,8 @@ const farewellTimeout = time.Second
 // teardown ends what is left: streams first, so that no call waits for our farewell.
 func (c *conn) teardown() {
 	c.lock()
-	err := c.err
-	c.ended = true
+	err, greeted := c.err, c.phase == connOpen
+	c.phase = connEnded
 	var open []*stream
 	c.h.Streams(func(s *h2.Stream) {
 		st := s.User.(*stream)
@@ -30,12 +30,12 @@ func (c *conn) teardown() {
 	}
 	c.drainLocked(refusing)
 	c.updateLocked()
-	for _, o := range c.orders {
+	for _, o := range c.wake.orders {
 		c.doneLocked(o)
 	}
-	c.orders = nil
+	c.wake.orders = nil
 	c.timers.stop()
-	farewell := c.farewellLocked(err)
+	farewell := greeted && c.farewellLocked(err)
 	c.mu.Unlock()
 	c.counted(err)
 	for _, st := range open {
@@ -71,7 +71,7 @@ func (c *conn) finished() {
 		c.memory.remove(c)
 	}
 	close(c.done)
-	if h, ok := c.handler.(interface{ ConnDone() }); ok {
+	if h, ok := c.handler.(transport.ConnDoner); ok {
 		h.ConnDone()
 	}
 }
@@ -94,7 +94,7 @@ func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 
 // farewellLocked queues the GOAWAY that tells the peer why, if it can still be told.
 func (c *conn) farewellLocked(err *transport.Error) bool {
-	if c.out.phase == writeDead || err.Origin == transport.OriginNetwork || !c.greeted {
+	if c.out.phase == writeDead || err.Origin == transport.OriginNetwork {
 		return false
 	}
 	code, debug := frame.ErrCode(err.Code), ""

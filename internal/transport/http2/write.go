@@ -99,9 +99,9 @@ func (c *conn) readOnLocked(err *transport.Error) {
 	if c.drain.err == nil {
 		c.drain.err = err
 	}
-	c.writeErr = err
+	c.wake.writeErr = err
 	c.drainLocked(final)
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout)) // as in failLocked; setReadDeadline leaves it
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTimeout)) // as in wakeReaderLocked; setReadDeadline leaves it
 }
 
 // tryWrite writes what can be written without blocking.

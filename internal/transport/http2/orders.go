@@ -1,0 +1,111 @@
+package http2
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/internal/transport"
+)
+
+// readWake is what other goroutines want of the read loop, which is the only caller of sinks. They wake it by its
+// deadline. conn.mu guards it.
+type readWake struct {
+	readBy   time.Time        // the deadline the read loop has set
+	orders   []order          // not yet carried out
+	writeErr *transport.Error // of a client whose write failed, and which reads what has come; it has a deadline of its own
+}
+
+// setReadDeadline sets the read loop's deadline, unless it is to be woken.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.mu.Lock()
+	c.wake.readBy = t
+	if c.err == nil && c.wake.writeErr == nil && len(c.wake.orders) == 0 {
+		c.nc.SetReadDeadline(t)
+	}
+	c.mu.Unlock()
+}
+
+// wakeReaderLocked ends a read that waits, and every later one until setReadDeadline may set another deadline.
+func (c *conn) wakeReaderLocked() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
+// An order is streams that the read loop is to end, and why.
+type order struct {
+	ids  []uint32
+	err  *transport.Error
+	shed bool // memory.pending counts it
+}
+
+// orderLocked has the read loop end streams. It is woken by its deadline, as by fail.
+func (c *conn) orderLocked(o order) {
+	if c.phase == connEnded || c.err != nil {
+		c.doneLocked(o)
+		return
+	}
+	c.wake.orders = append(c.wake.orders, o)
+	c.wakeReaderLocked()
+}
+
+// doneLocked notes that an order is carried out, or that there is nothing left of it to do.
+func (c *conn) doneLocked(o order) {
+	if o.shed {
+		c.memory.pending.Add(-1)
+	}
+}
+
+// carryOut ends the streams that the read loop was told to end. It returns false if err, of a read, has
+// another cause.
+func (c *conn) carryOut(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	c.mu.Lock()
+	orders := c.wake.orders
+	c.wake.orders = nil
+	c.mu.Unlock()
+	if len(orders) == 0 {
+		return false
+	}
+	for _, o := range orders {
+		for _, id := range o.ids {
+			c.end(id, o.err)
+		}
+		c.lock()
+		c.updateLocked()
+		c.doneLocked(o)
+		c.flushAndUnlock(flushNow)
+	}
+	c.mu.Lock()
+	if c.err == nil && len(c.wake.orders) == 0 {
+		_ = c.nc.SetReadDeadline(c.wake.readBy)
+	}
+	c.mu.Unlock()
+	return true
+}
+
+// end ends one stream for err: its call answers with a status if it can, or is reset if it cannot, or did not.
+func (c *conn) end(id uint32, err *transport.Error) {
+	c.lock()
+	s := c.h.Stream(id)
+	if s == nil {
+		c.mu.Unlock()
+		return
+	}
+	st := s.User.(*stream)
+	if sh, ok := st.sink.(transport.Shedder); ok && !st.shed && !s.RemoteClosed && !s.SendEnded() {
+		st.shed = true
+		c.mu.Unlock()
+		c.counted(err)
+		sh.Shed(err)
+		return
+	}
+	open := !s.RemoteClosed
+	st.endErr = err
+	c.h.Reset(s, frame.ErrCode(err.Code))
+	c.mu.Unlock()
+	c.counted(err)
+	if open {
+		st.sink.Closed(err)
+	}
+}
