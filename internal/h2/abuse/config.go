@@ -19,66 +19,47 @@ const MaxRate = 1_000_000_000
 // Unlimited switches off a limit that is a plain number.
 const Unlimited = -1
 
-// A Config names the limits of a connection. Zero means the default, negative no limit.
+// A Config holds the limits of a connection. Zero means the default, negative no limit. What each
+// limit counts is described where users set it, in naru.Limits.
 type Config struct {
-	// ResetsReceived limits RST_STREAM frames for calls that nothing was done for, see [Reset] (CVE-2023-44487, rapid
-	// reset). ResetsCaused limits those the peer makes this side send by breaking rules of a stream or opening streams
-	// beyond the limit (CVE-2025-8671, MadeYouReset). Default 1000 and 33/s: nghttp2's
-	// figures since rapid reset.
-	ResetsReceived Rate
-	ResetsCaused   Rate
-	// OddFrames limits frames that are legal and do nothing, see [Odd]. Default 10,000 and
-	// 330/s: ten times the resets, as each costs about a tenth.
-	OddFrames Rate
-	// Refusals limits calls that are refused unseen, see [Budget.Refused]. Default 5000 and 500/s: a client that calls a method
-	// the server does not have, by mistake and over and over, is not worth more.
-	Refusals Rate
-	// Settings limits SETTINGS frames (CVE-2019-9515). Default 16 and 4/s: a peer that
-	// doubles its window by measured bandwidth, from 64 KiB to 16 MiB, sends eight within the
-	// first round trips of a connection.
-	Settings Rate
-	// SettingsEntries limits the entries of one SETTINGS frame. Default 32: RFC 9113 has six.
-	SettingsEntries int
-	// Pings limits PING frames that do not answer anything this side sent (CVE-2019-9512).
-	// Default 10 and 10/s.
-	Pings Rate
-	// PingInterval is the least time between PINGs without HEADERS or DATA sent in between, and
-	// PingStrikes how often a peer may fall short of it (gRFC A8). Defaults 5 minutes and 2.
-	// PingStrikes below zero switches the check off: right for clients, as gRFC A8 lets
-	// servers ping as they like.
-	PingInterval time.Duration
-	PingStrikes  int
-	// PingWithoutStreams applies PingInterval also while no stream is open; otherwise the interval
-	// is two hours then (gRFC A8).
+	ResetsReceived, ResetsCaused, OddFrames, Refusals Rate
+	Settings, Pings                                   Rate
+
+	SettingsEntries, ControlQueued, BlockBytes int
+	// A block may have LargeContinuations if its CONTINUATION frames, but for the last, hold at least
+	// 8 KiB each, and else Continuations.
+	Continuations, LargeContinuations int
+
+	// PingInterval must not be negative. PingStrikes is Unlimited on clients, as gRFC A8 lets servers
+	// ping as they like.
+	PingInterval       time.Duration
+	PingStrikes        int
 	PingWithoutStreams bool
-	// ControlQueued limits the frames that wait to be written because the peer asked for them:
-	// acknowledgments and resets (CVE-2019-9515, -9517). Default 1000.
-	ControlQueued int
-	// Continuations limits the CONTINUATION frames of a field block, LargeContinuations that of
-	// a block whose CONTINUATION frames, but for the last, hold at least 8 KiB each
-	// (CVE-2023-45288, CVE-2024-27316). Defaults 8 and 16.
-	Continuations      int
-	LargeContinuations int
-	// BlockBytes limits a field block before it is decoded. Default 64 KiB, the hard limit of
-	// the decoded list, which no sensible encoder's block exceeds.
-	BlockBytes int
 }
 
-// Defaults of [Config]; the reasons stand there.
 var defaults = Config{
-	ResetsReceived:     Rate{1000, 33},
-	ResetsCaused:       Rate{1000, 33},
-	OddFrames:          Rate{10_000, 330},
-	Refusals:           Rate{5000, 500},
-	Settings:           Rate{16, 4},
-	SettingsEntries:    32,
-	Pings:              Rate{10, 10},
-	PingInterval:       5 * time.Minute,
-	PingStrikes:        2,
-	ControlQueued:      1000,
+	// Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): nghttp2's figures since the former.
+	ResetsReceived: Rate{1000, 33},
+	ResetsCaused:   Rate{1000, 33},
+	// Ten times the resets, as each frame costs about a tenth.
+	OddFrames: Rate{10_000, 330},
+	// A client that calls a method the server does not have, by mistake and over and over, is not worth more.
+	Refusals: Rate{5000, 500},
+	// CVE-2019-9515. A peer that doubles its window by measured bandwidth, from 64 KiB to 16 MiB, sends eight SETTINGS
+	// within the first round trips of a connection. RFC 9113 has six entries.
+	Settings:        Rate{16, 4},
+	SettingsEntries: 32,
+	// CVE-2019-9512, and the two numbers of gRFC A8.
+	Pings:        Rate{10, 10},
+	PingInterval: 5 * time.Minute,
+	PingStrikes:  2,
+	// Acknowledgments and resets that a peer asks for and does not read (CVE-2019-9515, -9517).
+	ControlQueued: 1000,
+	// CVE-2023-45288, CVE-2024-27316.
 	Continuations:      8,
 	LargeContinuations: 16,
-	BlockBytes:         64 << 10,
+	// The hard limit of the decoded list, which no sensible encoder's block exceeds.
+	BlockBytes: 64 << 10,
 }
 
 // idlePingInterval is the interval while no stream is open (gRFC A8: "2 hours").

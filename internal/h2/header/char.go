@@ -8,7 +8,6 @@ const (
 	inToken                    // token, RFC 9110 §5.6.2
 	inValue                    // field value, RFC 9110 §5.5
 	inTarget                   // :path as HTTP sees it
-	inMethod                   // path of a gRPC method
 	inScheme                   // URI scheme, RFC 3986 §3.1, after its first letter
 )
 
@@ -27,9 +26,6 @@ func newClasses() (t [256]class) {
 		if b > ' ' && b != 0x7f {
 			t[b] |= inValue | inTarget
 		}
-		if b > ' ' && b < 0x7f {
-			t[b] |= inMethod
-		}
 	}
 	t[' '] |= inValue
 	t['\t'] |= inValue
@@ -38,11 +34,6 @@ func newClasses() (t [256]class) {
 	}
 	for _, c := range "+-." {
 		t[c] |= inScheme
-	}
-	// What proxies and routers decode, cut off or rewrite must not be in a method's path, and
-	// so cannot make two parties see two methods.
-	for _, c := range "?%#\\;" {
-		t[c] &^= inMethod
 	}
 	return t
 }
@@ -61,16 +52,12 @@ func all(s string, c class) bool {
 // case (RFC 9113 §8.2.1). It says nothing about names with a meaning to HTTP/2.
 func ValidName(name string) bool { return name != "" && all(name, inName) }
 
-// ValidValue reports whether value may be sent as a field value: no control characters, and no
-// white space at either end (RFC 9113 §8.2.1, RFC 9110 §5.5). The empty value is valid.
-func ValidValue(value string) bool { return validChars(value) && !outerSpace(value) }
-
 // outerSpace reports whether s starts or ends with space or tab.
 func outerSpace(s string) bool { return s != "" && (isSpace(s[0]) || isSpace(s[len(s)-1])) }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' }
 
-// validChars reports whether s holds only bytes of a field value. It looks at eight bytes at
+// validChars reports whether s holds only bytes of a field value (RFC 9110 §5.5). It checks eight bytes at
 // a time and asks the table only about words that may hold a control character.
 func validChars(s string) bool {
 	for len(s) >= 8 {

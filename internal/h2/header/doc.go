@@ -4,6 +4,5 @@
 // All failures are malformed messages, which are stream errors of type PROTOCOL_ERROR
 // (RFC 9113 §8.1.1); see [Error].
 //
-// What gRPC asks of a request beyond HTTP/2 is not checked here, but [SplitPath] is the one
-// parse of a method's path that routing and authorisation share.
+// What gRPC asks of a request beyond HTTP/2 is not checked here.
 package header

@@ -61,22 +61,3 @@ func checkRegularFields(t *testing.T, in []hpack.Field) {
 		}
 	}
 }
-
-// FuzzSplitPath checks that a path that splits is the one spelling of its method.
-func FuzzSplitPath(f *testing.F) {
-	for _, s := range []string{"/s/m", "/a/b/c", "//m", "/s/%6d", "/s/../m"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, path string) {
-		service, method, ok := SplitPath(path)
-		if !ok {
-			return
-		}
-		if "/"+service+"/"+method != path || service == "" || method == "" || strings.Contains(method, "/") {
-			t.Fatalf("SplitPath(%q) = %q, %q", path, service, method)
-		}
-		if strings.ContainsAny(path, "?%#\\; \t") || strings.Contains(path, "//") || strings.Contains(path, "/.") {
-			t.Fatalf("SplitPath(%q) accepted it", path)
-		}
-	})
-}

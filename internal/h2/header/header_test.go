@@ -286,14 +286,6 @@ func BenchmarkParseRequest(b *testing.B) {
 	}
 }
 
-func BenchmarkSplitPath(b *testing.B) {
-	for b.Loop() {
-		if _, _, ok := SplitPath("/ecommerce.OrderManagement/searchOrders"); !ok {
-			b.Fatal("refused")
-		}
-	}
-}
-
 // PROTOCOL-HTTP2.md lets white space around a value be stripped, where RFC 9113 §8.2.1 calls it malformed.
 func TestSpaceAroundValuesIsStripped(t *testing.T) {
 	for _, value := range []string{" v", "v ", "\tv", "v\t", " \t v\t "} {
