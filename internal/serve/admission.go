@@ -8,32 +8,32 @@ import (
 	"github.com/naru-rpc/naru/internal/call/server"
 )
 
-// admission says when a task is begun. Three things are bounded, none of them by the read loops, which never wait:
+// admission decides when a task starts. It bounds three numbers, and never makes a read loop wait:
 //
-//   - the handlers that run for one connection: no more than it may have streams open, counting those of calls that
-//     were reset. What resets leave running is no stream, so that no limit of streams sees it
-//     (CVE-2023-44487 and what came after);
-//   - of these, the handlers of one method that have outlived their calls: half. A method whose dependency hangs
-//     does not keep the connection's other methods from running;
-//   - the handlers that run on the server. Connections take turns then.
+//   - the handlers that run for one connection: the number of streams it may have open, counting
+//     handlers of calls that were reset. Those are no longer streams, so that no limit of streams counts
+//     them (CVE-2023-44487 and its successors);
+//   - of these, the handlers of one method that have outlived their calls: half. A method whose
+//     dependency hangs does not keep the connection's other methods from running;
+//   - the handlers that run on the server. At this limit connections take turns.
 //
-// What may not run yet waits. It is an open stream, so that the limit of streams bounds how many there are;
-// a call that is given up while it waits leaves at once and costs no handler.
+// A task that may not run yet waits. It is an open stream, so that the limit of streams bounds how many
+// wait; a call that is canceled while it waits leaves the queue at once and costs no handler.
 type admission struct {
 	limit int64 // of tasks that run at a time on the server
 
-	quiet chan struct{} // closed once, when nothing is open and nothing can come
-	once  sync.Once     // for that
+	quiet chan struct{} // closed once, when no task is open and none can come; nothing is sent
+	once  sync.Once     // closes quiet
 
 	// atomic
-	closing atomic.Bool  // somebody waits for quiet
+	closing atomic.Bool  // idle was called
 	open    atomic.Int64 // tasks begun and not finished, waiting ones included
 	waiting atomic.Int64
 
-	// guarded by mu, as is connection.queue. Taken only when something waits or a handler has outlived its call.
-	// Before workers.mu.
+	// guarded by mu, as is connection.queue. mu is taken only when a task waits or a handler has
+	// outlived its call; workers.mu may be taken under it.
 	mu    sync.Mutex
-	turns []*connection // have a task that only the server's limit keeps from running, or may have
+	turns []*connection // had a task that only the server's limit kept from running
 }
 
 // queue is a connection's part of the admission.
@@ -43,10 +43,7 @@ type queue struct {
 	inTurns bool
 }
 
-// hasRoom reports whether the server may run one more task.
-func (a *admission) hasRoom() bool { return a.open.Load()-a.waiting.Load() < a.limit }
-
-// begin has t run by a worker, now or when it may.
+// begin has a worker run t, now or when the limits permit it.
 func (c *connection) begin(t Task) {
 	a := &c.server.admission
 	open := a.open.Add(1)
@@ -59,7 +56,7 @@ func (c *connection) begin(t Task) {
 	a.waiting.Add(1)
 	c.running.Add(-1)
 	c.queue.tasks = append(c.queue.tasks, t)
-	// Whoever has finished since c.running was looked at may not have seen that something waits.
+	// A task that ended since c.running was read may not have seen that t waits.
 	a.advanceLocked(c)
 }
 
@@ -82,7 +79,7 @@ func (a *admission) left() {
 	}
 }
 
-// idle returns a channel that is closed when no task is open. Only when no more can come.
+// idle returns a channel that is closed when no task is open. It must be called only when no more can come.
 func (a *admission) idle() <-chan struct{} {
 	a.closing.Store(true)
 	if a.open.Load() == 0 {
@@ -93,7 +90,7 @@ func (a *admission) idle() <-chan struct{} {
 
 func (a *admission) quieten() { a.once.Do(func() { close(a.quiet) }) }
 
-// withdraw takes t out of the queue. It returns false if t does not wait: it has run, or will.
+// withdraw removes t from the queue. It returns false if t does not wait: it has started, or will.
 func (c *connection) withdraw(t Task) bool {
 	a := &c.server.admission
 	if a.waiting.Load() == 0 {
@@ -111,7 +108,8 @@ func (c *connection) withdraw(t Task) bool {
 	return true
 }
 
-// orphan counts a handler of method m, nil if it is none of gRPC, that has outlived its call, by 1, and by -1 when it has ended.
+// orphan counts a handler of method m (nil: not one of gRPC) that has outlived its call: by is 1, and -1
+// when the handler has ended.
 func (c *connection) orphan(m *server.Method, by int) {
 	a := &c.server.admission
 	a.mu.Lock()
@@ -126,13 +124,13 @@ func (c *connection) orphan(m *server.Method, by int) {
 	a.advanceLocked(c)
 }
 
-// orphanLimit is how many handlers of one method may have outlived their calls before others of it wait.
+// orphanLimit is how many handlers of a method may outlive their calls before others of it wait.
 func (c *connection) orphanLimit() int64 { return max(1, c.limit()/2) }
 
-// advanceLocked begins what may be begun after something changed for c.
+// advanceLocked starts the tasks that may run after something changed for c.
 func (a *admission) advanceLocked(c *connection) {
 	a.lineUpLocked(c)
-	for len(a.turns) > 0 && a.hasRoom() {
+	for len(a.turns) > 0 && a.open.Load()-a.waiting.Load() < a.limit {
 		next := a.turns[0]
 		a.turns[0] = nil
 		a.turns = a.turns[1:]
@@ -148,7 +146,7 @@ func (a *admission) advanceLocked(c *connection) {
 	}
 }
 
-// lineUpLocked gives c a turn if it has a use for one.
+// lineUpLocked puts c into turns if it has a task that its own limits let run.
 func (a *admission) lineUpLocked(c *connection) {
 	if !c.queue.inTurns && c.eligibleLocked() >= 0 {
 		c.queue.inTurns = true
@@ -156,7 +154,7 @@ func (a *admission) lineUpLocked(c *connection) {
 	}
 }
 
-// eligibleLocked returns the index of the task that is next of those the connection's own limits let run, -1 if there is none.
+// eligibleLocked returns the index of the first task that the connection's own limits let run, or -1.
 func (c *connection) eligibleLocked() int {
 	if len(c.queue.tasks) == 0 || c.running.Load() >= c.limit() {
 		return -1

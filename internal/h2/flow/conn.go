@@ -63,9 +63,8 @@ const FirstUpdate = ConnWindow - protocolWindow
 //
 // and what is missing is announced when it is worth a frame.
 type Stream struct {
-	id     uint32
-	phase  phase
-	closed bool // nothing is announced any more: the peer has ended its half, or the stream is over
+	id    uint32
+	phase phase
 
 	window int64 // what the peer may still send
 	target int64 // what window aims at while nothing is held
@@ -90,13 +89,14 @@ type Stream struct {
 //
 //	fits ──(needs more window)──▶ waiting ──(its turn)──▶ extended
 //	 ▲  └──────────(there is memory)───────────────────────▲  │
-//	 └──────────────────────(complete)────────────────────────┘
+//	 └──────────────────────(complete)────────────────────────┘    any ──▶ closed
 type phase uint8
 
 const (
 	fits phase = iota
 	waiting
 	extended
+	closed // nothing is announced any more: the peer has ended its half, or the stream is over
 )
 
 // Open begins a stream.
@@ -169,7 +169,7 @@ func (c *Conn) Delivered(s *Stream, n, now int64) {
 		c.ask(s, now)
 		return
 	}
-	if s.phase != fits {
+	if s.phase == waiting || s.phase == extended {
 		s.phase = fits
 		c.setUnused(s, 0)
 		c.serve(now) // another may be the first to wait
@@ -179,7 +179,7 @@ func (c *Conn) Delivered(s *Stream, n, now int64) {
 // Want notes that the message being received on s lies from offset begin to end of the stream's data. It may come
 // after more of the message, or all of it, was received.
 func (c *Conn) Want(s *Stream, begin, end, now int64) {
-	if s.closed || end <= max(s.got, s.msgEnd) {
+	if s.phase == closed || end <= max(s.got, s.msgEnd) {
 		return
 	}
 	s.msgBegin, s.msgEnd = begin, end
@@ -211,7 +211,7 @@ func (c *Conn) isTight(s *Stream) bool {
 // ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
 // when the program has taken those before it: what has been taken and was not worth a frame is announced.
 func (c *Conn) ask(s *Stream, now int64) {
-	if s.closed || s.phase == waiting || !c.isTight(s) {
+	if s.phase == closed || s.phase == waiting || !c.isTight(s) {
 		return
 	}
 	if s.need()+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done()) {
@@ -308,7 +308,7 @@ func (c *Conn) Consumed(s *Stream, n, now int64) {
 // settle announces what s may have again, if it is half of the window or the message needs it.
 func (c *Conn) settle(s *Stream, now int64) {
 	n := s.due()
-	if s.closed || n <= 0 || n < s.target/2 && !c.isTight(s) {
+	if s.phase == closed || n <= 0 || n < s.target/2 && !c.isTight(s) {
 		return
 	}
 	c.announce(s, n+c.grow(s, now))
@@ -350,10 +350,10 @@ func (c *Conn) SampleRTT(ns, now int64) {
 
 // Close notes that the peer sends no more on s. What s holds is still to be given to Consumed.
 func (c *Conn) Close(s *Stream, now int64) {
-	if s.closed {
+	if s.phase == closed {
 		return
 	}
-	s.closed, s.msgEnd, s.phase = true, 0, fits
+	s.phase, s.msgEnd = closed, 0
 	c.setUnused(s, 0)
 	c.grown -= s.target - c.cfg.Initial
 	c.lent -= max(0, s.lent-s.held)

@@ -23,6 +23,15 @@ func (c *conn) timerLocked(d time.Duration, f func()) *time.Timer {
 	return t
 }
 
+// armLocked has f run after d by the timer at t, which it makes if there is none.
+func (c *conn) armLocked(t **time.Timer, d time.Duration, f func()) {
+	if *t == nil {
+		*t = c.timerLocked(d, f)
+	} else {
+		(*t).Reset(d)
+	}
+}
+
 // idleWatch is since when a connection with a ServerConfig.MaxIdle has no stream. conn.mu guards it.
 type idleWatch struct {
 	timer *time.Timer // nil: there is no limit

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
+	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -24,7 +25,7 @@ type Limits struct {
 	StreamWindow    int32         // first receive window of a stream (80 KiB)
 	MaxStreamWindow int32         // what it may grow to (4 MiB)
 	ReceiveMemory   int32         // what windows of a connection are extended by, see flow.Config (16 MiB)
-	ServerMemory    int64         // what a server holds at most, see memory.go (a quarter of the memory there is)
+	ServerMemory    int64         // what a server holds at most, see memory.go (a quarter of the memory there is, at least 64 MiB)
 	PrefaceTimeout  time.Duration // TLS handshake, preface and first SETTINGS (10 s)
 	HeaderTimeout   time.Duration // a header block that has begun (10 s)
 	WriteStall      time.Duration // a write that makes no progress (30 s)
@@ -55,7 +56,7 @@ func (l Limits) withDefaults(policy func() *abuse.Policy) *Limits {
 	if l.ServerMemory < 0 {
 		l.ServerMemory = math.MaxInt64 / 2
 	}
-	orDefault(&l.ServerMemory, defaultServerMemory())
+	orDefault(&l.ServerMemory, max(mem.Limit()/4, 64<<20))
 	orDefault(&l.PrefaceTimeout, 10*time.Second)
 	orDefault(&l.HeaderTimeout, 10*time.Second)
 	orDefault(&l.WriteStall, 30*time.Second)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/naru-rpc/naru/internal/transport"
 )
 
 // readDeadline is what the read loop's deadline is for.
@@ -88,3 +90,24 @@ func (c *conn) handOver() bool {
 	go c.readLoop()
 	return true
 }
+
+// readWake is what other goroutines want of the read loop, which is the only caller of sinks. They wake it by its
+// deadline. conn.mu guards it.
+type readWake struct {
+	readBy   time.Time        // the deadline the read loop has set
+	orders   []order          // not yet carried out
+	writeErr *transport.Error // of a client whose write failed, and which reads what has come; it has a deadline of its own
+}
+
+// setReadDeadline sets the read loop's deadline, unless it is to be woken.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.mu.Lock()
+	c.wake.readBy = t
+	if c.err == nil && c.wake.writeErr == nil && len(c.wake.orders) == 0 {
+		c.nc.SetReadDeadline(t)
+	}
+	c.mu.Unlock()
+}
+
+// wakeReaderLocked ends a read that waits, and every later one until setReadDeadline may set another deadline.
+func (c *conn) wakeReaderLocked() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }

@@ -9,14 +9,13 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/frame"
-	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// memory is what all connections of a server hold: received bytes that programs have not taken, and
-// responses that clients have not. It is a count and no more. At the limit the streams whose bytes move
-// most slowly are ended, see shed; docs/memory.md says what follows.
+// memory counts what all connections of a server hold: received bytes that programs have not taken, and
+// responses that clients have not. At the limit the streams whose bytes move most slowly are ended, see
+// shed; docs/memory.md says what follows.
 //
 // Lock order: memory.mu before conn.mu.
 type memory struct {
@@ -24,7 +23,7 @@ type memory struct {
 
 	faults  faults // connections that linger
 	held    atomic.Int64
-	pending atomic.Int32 // connections that have been told to end streams and have not yet
+	pending atomic.Int32 // 1 during shed, and the connections that have not ended streams as told
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -33,12 +32,6 @@ type memory struct {
 func newMemory(limit int64) *memory {
 	return &memory{limit: limit, conns: make(map[*conn]struct{})}
 }
-
-// leastServerMemory is what a server may hold however little memory there is.
-const leastServerMemory = 64 << 20
-
-// defaultServerMemory is a quarter of the memory the process may use.
-func defaultServerMemory() int64 { return max(mem.Limit()/4, leastServerMemory) }
 
 func (m *memory) add(c *conn) {
 	m.mu.Lock()
@@ -113,8 +106,8 @@ func (m *memory) shed() {
 	m.pending.Add(-1)
 }
 
-// dropResponsesLocked ends those of the streams that have nothing more to tell their sinks: their responses wait.
-// It returns the others.
+// dropResponsesLocked ends those of the streams whose sinks need not be told, as only their responses wait. It
+// returns the others.
 func (c *conn) dropResponsesLocked(ids []uint32, err *transport.Error) (others []uint32) {
 	for _, id := range ids {
 		s := c.h.Stream(id)
@@ -128,9 +121,6 @@ func (c *conn) dropResponsesLocked(ids []uint32, err *transport.Error) (others [
 	}
 	return others
 }
-
-// leastShed is how much a stream holds at least to be ended for it.
-const leastShed = 4 << 10
 
 // holds returns what a stream holds, in the direction in which it holds more.
 func (c *conn) holds(s *stream, now time.Time) flow.Holder {
@@ -148,4 +138,84 @@ func (s *stream) noteQueuedLocked(before, n int) {
 	} else {
 		s.queuedSum += n
 	}
+}
+
+// held is what is known of the bytes a connection holds. conn.mu guards it.
+type held struct {
+	told       int64       // what the server was told
+	backlogged bool        // finished responses pile up
+	ticking    bool        // tick runs: messages wait for memory of the connection
+	tick       *time.Timer // nil: none ever did
+}
+
+const (
+	heldStep  = 4 << 10 // a connection reports changes of what it holds in steps of about this size
+	leastShed = 4 << 10 // a stream that holds less is not ended
+)
+
+// tellHeldLocked reports to the server what the connection holds, if that changed by heldStep or fell to 0.
+func (c *conn) tellHeldLocked() {
+	if c.memory == nil {
+		return
+	}
+	n := c.h.Held()
+	if c.phase == connEnded {
+		n = 0
+	}
+	if d := n - c.held.told; d >= heldStep || d <= -heldStep || n == 0 && d != 0 {
+		c.memory.held.Add(d)
+		c.held.told = n
+	}
+}
+
+// backlogStreams is how many finished responses have to wait, besides their bytes, for a backlog: a few
+// large ones on a slow network must not hold back the small calls beside them.
+const backlogStreams = 4
+
+// backlogLocked tells the handler when finished responses pile up because the peer does not read them, and
+// when half of them have been sent.
+func (c *conn) backlogLocked() {
+	bytes, streams := c.h.Unsent.DoneBytes, c.h.Unsent.DoneStreams
+	full := bytes > c.limits.Backlog && streams >= backlogStreams ||
+		c.held.backlogged && bytes > c.limits.Backlog/2 && streams > backlogStreams/2
+	if full == c.held.backlogged {
+		return
+	}
+	c.held.backlogged = full
+	if b, ok := c.handler.(transport.Backlogger); ok {
+		b.Backlog(full)
+	}
+}
+
+// watchFlowLocked has flowTick run while messages wait for memory of the connection.
+func (c *conn) watchFlowLocked() {
+	if !c.h.Waits() || c.held.ticking {
+		return
+	}
+	c.held.ticking = true
+	c.armLocked(&c.held.tick, time.Duration(flow.TickEvery), c.flowTick)
+}
+
+var errConnMemory = &transport.Error{
+	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ConnectionMemory,
+	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
+		"(Limits.ReceiveMemory, WithLimits)",
+}
+
+func (c *conn) flowTick() {
+	c.lock()
+	c.held.ticking = false
+	if c.err != nil || c.phase == connEnded {
+		c.mu.Unlock()
+		return
+	}
+	var ids []uint32
+	for _, s := range c.h.Tick(c.clock()) {
+		ids = append(ids, s.ID)
+	}
+	if len(ids) > 0 {
+		c.orderLocked(order{ids: ids, err: errConnMemory})
+	}
+	c.watchFlowLocked()
+	c.flushAndUnlock(flushNow)
 }

@@ -39,11 +39,7 @@ func (c *conn) checkStallsLocked(t time.Time) {
 		return
 	}
 	w.at = t
-	if d := time.Until(t); w.timer == nil {
-		w.timer = c.timerLocked(d, c.stallTick)
-	} else {
-		w.timer.Reset(d)
-	}
+	c.armLocked(&w.timer, time.Until(t), c.stallTick)
 }
 
 // waitsForSocketLocked tells whether it is not the peer's window that keeps a stream waiting. How slow a socket may be is
