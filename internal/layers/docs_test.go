@@ -81,7 +81,7 @@ type I interface {
 	}
 }
 
-// otherModule tells whether a file belongs to a module other than the runtime's.
+// otherModule reports whether a file belongs to a module other than the runtime's.
 func otherModule(file string) bool {
 	for _, dir := range []string{"cmd/naru/", "contrib/", "test/", "examples/", "tools/"} {
 		if strings.HasPrefix(file, dir) {

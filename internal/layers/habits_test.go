@@ -87,7 +87,7 @@ func habitFaults(s *source) []habitFault {
 		faults = append(faults, habitFault{habit, s.pos(n), fmt.Sprintf(format, args...)})
 	}
 	if lines := strings.Count(string(s.text), "\n") + 1; lines > maxLines {
-		add("long file", s.file, "%d lines: is this one room?", lines)
+		add("long file", s.file, "%d lines: is this one subject?", lines)
 	}
 	for _, group := range s.file.Comments {
 		for _, c := range group.List {

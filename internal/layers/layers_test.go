@@ -59,7 +59,7 @@ func TestDirectRequires(t *testing.T) {
 func TestBadArrowsAreFound(t *testing.T) {
 	const m = modulePath
 	for _, tc := range []struct {
-		from, imports, want string // want: part of the fault; "" for an allowed arrow
+		from, imports, want string // want: part of the fault; "" for an allowed import
 	}{
 		{m + "/codes", m, "runs up"},
 		{m + "/status", m + "/codes", ""},
@@ -79,10 +79,10 @@ func TestBadArrowsAreFound(t *testing.T) {
 		{m + "/health", m, ""},
 		{m + "/health", m + "/reflection", "sideways"},
 		{m + "/health/internal/pb", m + "/health", ""},
-		{m, m + "/test/bench", "no floor"},
-		{m, m + "/cmd/naru", "no floor"},
+		{m, m + "/test/bench", "no package group"},
+		{m, m + "/cmd/naru", "no package group"},
 		{m + "/cmd/protoc-gen-naru", m + "/codegen", ""},
-		{m + "/brandnew", "fmt", "no floor"},
+		{m + "/brandnew", "fmt", "no package group"},
 		{m, "unsafe", "banned"},
 	} {
 		got := importFaults(pkg{ImportPath: tc.from, Imports: []string{tc.imports}})
@@ -128,16 +128,16 @@ func importFaults(p pkg) []string {
 	if !ours {
 		return nil
 	}
-	from, ok := roomOf(p.ImportPath)
+	from, ok := treeOf(p.ImportPath)
 	if !ok {
-		return []string{fmt.Sprintf("%s stands on no floor: give it a row in rooms", p.ImportPath)}
+		return []string{fmt.Sprintf("%s is in no package group: give it a row in trees", p.ImportPath)}
 	}
 	var faults []string
 	for _, imp := range p.Imports {
 		if exempt(rel, imp) {
 			continue
 		}
-		if f := arrowFault(p.ImportPath, from, imp); f != "" {
+		if f := importFault(p.ImportPath, from, imp); f != "" {
 			faults = append(faults, f)
 		}
 		if f := banFault(rel, imp); f != "" {
@@ -147,22 +147,22 @@ func importFaults(p pkg) []string {
 	return faults
 }
 
-func arrowFault(fromPath string, from room, imp string) string {
+func importFault(fromPath string, from tree, imp string) string {
 	if _, ours := relative(imp); !ours {
 		return ""
 	}
-	to, ok := roomOf(imp)
+	to, ok := treeOf(imp)
 	switch {
 	case !ok:
-		return fmt.Sprintf("%s imports %s, which stands on no floor of the runtime", fromPath, imp)
+		return fmt.Sprintf("%s imports %s, which is in no package group of the runtime", fromPath, imp)
 	case to.path == from.path:
 		return ""
-	case to.floor > from.floor:
-		return fmt.Sprintf("%s (floor %d, %s) imports %s (floor %d): the arrow runs up; %s",
-			fromPath, from.floor, floors[from.floor].name, imp, to.floor, floors[from.floor].whyNotUp)
-	case to.floor == from.floor && !floors[from.floor].sideways:
-		return fmt.Sprintf("%s imports %s: the arrow runs sideways on floor %d (%s); %s",
-			fromPath, imp, from.floor, floors[from.floor].name, floors[from.floor].whyNotUp)
+	case to.group > from.group:
+		return fmt.Sprintf("%s (group %d, %s) imports %s (group %d): the import runs up; %s",
+			fromPath, from.group, groups[from.group].name, imp, to.group, groups[from.group].whyNotUp)
+	case to.group == from.group && !groups[from.group].sideways:
+		return fmt.Sprintf("%s imports %s: the import runs sideways in group %d (%s); %s",
+			fromPath, imp, from.group, groups[from.group].name, groups[from.group].whyNotUp)
 	}
 	return ""
 }

@@ -4,16 +4,16 @@ import "strings"
 
 const modulePath = "github.com/naru-rpc/naru"
 
-// A room is a folder tree whose packages may import each other freely. What it may import
-// besides is decided by its floor.
-type room struct {
+// A tree is a folder tree whose packages may import each other freely. Its group decides what else they
+// may import.
+type tree struct {
 	path  string // relative to the module root; "" is the root package alone
-	floor int
+	group int
 }
 
-// rooms lists every room of the runtime module. The longest matching path wins. A package in
-// none of them fails the test: put it on a floor before it grows arrows.
-var rooms = []room{
+// trees lists every tree of the runtime module. The longest matching path wins. A package in none of
+// them fails the test: give it a group before others import it.
+var trees = []tree{
 	{"internal/mem", 0},
 	{"internal/leak", 0},
 	{"internal/memnet", 0},
@@ -57,17 +57,17 @@ var rooms = []room{
 	{"internal/features", 9}, // tests of the public API alone
 }
 
-// A floor names what lives on it, whether its rooms may import each other, and what an import
-// from above would cost.
-type floor struct {
+// A group is what its trees have in common, whether they may import each other, and what an import from a
+// higher group would cost.
+type group struct {
 	name     string
 	sideways bool
 	whyNotUp string
 }
 
-var floors = [...]floor{
+var groups = [...]group{
 	0: {"helpers", true, "a helper that knows its users cannot be used by the others"},
-	1: {"values and interfaces", true, "leaves are imported by generated code and by users' libraries: an arrow up drags the whole stack into both, and closes a cycle as soon as the stack wants the leaf"},
+	1: {"values and interfaces", true, "leaves are imported by generated code and by users' libraries: an import from a higher group drags the whole stack into both, and closes a cycle as soon as the stack wants the leaf"},
 	2: {"the HTTP/2 protocol, pure", false, "protocol code that reaches connections or calls cannot be tested with bytes and times alone, nor read beside the RFC"},
 	3: {"connections", false, "a transport that knows RPCs cannot carry anything else, and a second transport would have to copy what it knows"},
 	4: {"one RPC", false, "one call must not know who dispatches it: server, channel and in-process calls share this code"},
@@ -75,10 +75,10 @@ var floors = [...]floor{
 	6: {"the public API", false, "what is built on the public API proves that the API suffices; the API itself must not need it"},
 	7: {"what generated code is made of", false, "generated code is in packages of every kind; what it needs must not bring in more"},
 	8: {"built on the public API", false, "these packages are linked by choice: one needing another would force the choice"},
-	9: {"programs", false, "programs are nobody's library"},
+	9: {"programs", false, "programs are not libraries"},
 }
 
-// A ban forbids packages under From to import packages under Import, whatever the floors say.
+// A ban forbids packages under From to import packages under Import, whatever the groups allow.
 // Standard library paths are allowed on the right; a trailing "/..." includes what lies below.
 type ban struct {
 	from, imports, why string
@@ -89,7 +89,7 @@ var bans = []ban{
 	{"internal/h2/...", "net/...", "as net; net/http and x/net types would also tie our wire code to theirs"},
 	{"internal/h2/...", "os", "internal/h2 is pure: no files, no environment"},
 	{"internal/h2/...", "syscall", "internal/h2 is pure"},
-	{"internal/h2/...", "context", "internal/h2 has no one to wait for: time is an argument, cancellation an event"},
+	{"internal/h2/...", "context", "internal/h2 waits for nothing: time is an argument, cancellation an event"},
 	{"internal/h2/...", "log/...", "internal/h2 reports by events; who logs them is decided above"},
 	{"internal/h2/...", "google.golang.org/...", "HTTP/2 knows no messages"},
 	{"internal/transport/...", "google.golang.org/...", "a transport moves bytes; messages are internal/call/wire's"},
@@ -115,7 +115,7 @@ var bans = []ban{
 	{"...", "net/http/pprof", "registers HTTP handlers for every user"},
 }
 
-// An exemption lifts one ban, or one upward arrow, for one package.
+// An exemption lifts one ban, or one upward import, for one package.
 type exemption struct {
 	from, imports, why string
 }
@@ -141,14 +141,14 @@ var directRequires = map[string]string{
 	"github.com/google/go-cmp":      "tests only",
 }
 
-// roomOf finds the room of an import path within the module.
-func roomOf(pkg string) (room, bool) {
+// treeOf returns the tree of an import path within the module.
+func treeOf(pkg string) (tree, bool) {
 	rel, ours := relative(pkg)
 	if !ours {
-		return room{}, false
+		return tree{}, false
 	}
-	best, found := room{}, false
-	for _, r := range rooms {
+	best, found := tree{}, false
+	for _, r := range trees {
 		match := rel == r.path || r.path != "" && strings.HasPrefix(rel, r.path+"/")
 		if match && (!found || len(r.path) > len(best.path)) {
 			best, found = r, true
@@ -165,7 +165,7 @@ func relative(pkg string) (string, bool) {
 	return strings.CutPrefix(pkg, modulePath+"/")
 }
 
-// under tells whether a path is matched by pattern: itself, or with a trailing "/..." itself
+// under reports whether a path is matched by pattern: itself, or with a trailing "/..." itself
 // and everything below; "..." alone matches all.
 func under(path, pattern string) bool {
 	if pattern == "..." {
