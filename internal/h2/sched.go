@@ -102,18 +102,18 @@ func (c *Conn) canSend(s *Stream) bool {
 // sendTurn is one stream's turn: at most one DATA frame, and the end of the stream if that
 // empties the queue.
 func (c *Conn) sendTurn(s *Stream) {
-	room := min(int64(maxDataFrame), int64(c.peer.maxFrame), s.sendWindow, c.sendWindow)
+	allowed := min(int64(maxDataFrame), int64(c.peer.maxFrame), s.sendWindow, c.sendWindow)
 	said := false
-	for s.queued > 0 && room > 0 {
+	for s.queued > 0 && allowed > 0 {
 		b := s.queue[0]
 		p := b.B[s.queueOff:]
-		if int64(len(p)) > room {
-			p = p[:room]
+		if int64(len(p)) > allowed {
+			p = p[:allowed]
 		}
 		s.queueOff += len(p)
 		s.queued -= len(p)
 		c.Unsent.remove(s, len(p))
-		room -= int64(len(p))
+		allowed -= int64(len(p))
 		said = s.queued == 0 && s.endQueued && len(s.trailers) == 0
 		c.appendData(s, p, said)
 		if s.queueOff == len(b.B) {

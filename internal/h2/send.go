@@ -18,7 +18,7 @@ func indexed(name string) bool {
 	return false
 }
 
-// beginHeaders makes room for a frame header and returns its offset in Out.
+// beginHeaders leaves space for a frame header and returns its offset in Out.
 func (c *Conn) beginHeaders() int {
 	off := len(c.Out)
 	c.Out = c.enc.BeginBlock(frame.ReserveHeaders(c.Out))
@@ -71,7 +71,7 @@ func (c *Conn) SendResponseHead(s *Stream, status string, fields []hpack.Field, 
 }
 
 // Send queues body (nil: none) and, if end is set, the end of our half, with trailers if there
-// are any. It takes ownership of body. What the windows and the out-buffer have room for goes to
+// are any. It takes ownership of body. What the windows and the out-buffer permit goes to
 // Out at once.
 func (c *Conn) Send(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) {
 	if body != nil && len(body.B) == 0 {

@@ -6,7 +6,7 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// A Stream is one stream's protocol state. Streams are not reused.
+// A Stream is one stream's protocol state. The shell may use it for another stream when it is Unlinked.
 //
 // RFC 9113 §5.1, without the states of server push, which neither side may use here:
 //
@@ -23,7 +23,7 @@ type Stream struct {
 	ID   uint32
 	User any // the shell's own stream
 
-	// guarded by the connection's lock, as is everything below
+	// guarded by the shell's lock, as is everything below
 	RemoteClosed bool // END_STREAM received
 	LocalClosed  bool // END_STREAM queued on the wire
 	Closed       bool // no longer in the table

@@ -2,15 +2,15 @@ package mem
 
 import "sync/atomic"
 
-// mostAhead is by how much the buffers of messages that have not come whole may together exceed what has come,
-// beyond what each may alone. Larger buffers save copies while messages come fast; if peers leave them half full, others
-// grow in smaller steps.
+// mostAhead is by how much the buffers of incomplete messages may together exceed what has been received, beyond
+// what each may alone. Larger buffers save copies while messages arrive fast; if peers leave them half full,
+// others grow in smaller steps.
 const mostAhead = 32 << 20
 
 var ahead atomic.Int64
 
-// Ahead takes n bytes for a buffer that is larger than what has come. It returns false if there are not so many;
-// else they are to be given back to Caught.
+// Ahead reserves n bytes for a buffer that is larger than what has been received. It returns false if that would
+// exceed mostAhead; otherwise Caught must release them.
 func Ahead(n int) bool {
 	if ahead.Add(int64(n)) > mostAhead {
 		ahead.Add(-int64(n))
@@ -19,7 +19,7 @@ func Ahead(n int) bool {
 	return true
 }
 
-// Caught gives n bytes back: the message is complete, or dropped.
+// Caught releases n bytes: the message is complete, or dropped.
 func Caught(n int) { ahead.Add(-int64(n)) }
 
 // New makes a buffer with length 0 and capacity n, not rounded up to a size class.

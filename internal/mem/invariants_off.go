@@ -2,7 +2,7 @@
 
 package mem
 
-// Invariants tells whether the program was built with -tags invariants.
+// Invariants reports whether the program was built with -tags invariants.
 const Invariants = false
 
 func invariantFree(*Buf) {}

@@ -1,9 +1,8 @@
 // Package mem lends byte buffers from pools of a few size classes.
 //
-// A [Buf] has one owner at a time. Whoever holds it may pass it on; the last
-// owner calls [Buf.Free] once and must not touch it again. Built with
-// -tags invariants, Free overwrites the bytes and a second Free panics, so that
-// a use after give-back shows in any test that compares contents.
+// A [Buf] has one owner at a time, which may pass it on. The last owner calls [Buf.Free] once and must not
+// use it again. Built with -tags invariants, Free overwrites the bytes and a second Free panics, so that a
+// use after Free shows in any test that compares contents.
 package mem
 
 import (
@@ -24,8 +23,7 @@ const (
 	maxClass     = 1<<(largeShift+classes-smallClasses-1) + slack
 )
 
-// A Buf is a lent byte buffer. B may be appended to freely; if it outgrows its
-// capacity the pool simply does not get the larger array back in the same class.
+// A Buf is a byte buffer. B may be appended to; Free then returns the larger array to the class of its size.
 type Buf struct {
 	B     []byte
 	freed bool // kept for -tags invariants only
@@ -74,7 +72,7 @@ func Get(n int) *Buf {
 	return &Buf{B: make([]byte, 0, classBytes(c))}
 }
 
-// Free gives the buffer back. A nil Buf is allowed.
+// Free returns the buffer to its pool. A nil Buf is allowed.
 func (b *Buf) Free() {
 	if b == nil {
 		return
@@ -82,7 +80,7 @@ func (b *Buf) Free() {
 	invariantFree(b)
 	n := cap(b.B)
 	if n < 1<<smallShift || n > maxClass {
-		return // grown past the largest class, or never ours: the collector has it
+		return // outside the classes: left to the garbage collector
 	}
 	c := classFor(n)
 	if classBytes(c) > n {

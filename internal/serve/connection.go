@@ -12,7 +12,7 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// connection is one connection's calls. It hands them to workers as far as the admission lets it.
+// connection is one connection's calls. It passes them to workers when the admission permits it.
 type connection struct {
 	// immutable
 	server *Server
@@ -35,7 +35,7 @@ type connection struct {
 	// atomic
 	running  atomic.Int64 // tasks handed to workers and not finished
 	orphaned atomic.Int64 // of these, handlers that have outlived their calls
-	backlog  atomic.Bool  // the peer does not fetch the responses it has asked for
+	backlog  atomic.Bool  // the peer does not read the responses it has asked for
 }
 
 func newConnection(s *Server) *connection {
@@ -80,9 +80,9 @@ func (c *connection) Finished(sc *server.Call) {
 	c.finished()
 }
 
-// Backlog is told by the transport when finished responses pile up because the peer does not take
-// them, and when it has. Until then no call of the connection is begun: answers nobody fetches
-// are memory a peer can ask for with a few bytes each.
+// Backlog is called by the transport when finished responses pile up because the peer does not read them, and
+// again when it has. Meanwhile no call of the connection is started: responses that are not read are memory
+// that a peer can claim with a few bytes each.
 func (c *connection) Backlog(full bool) {
 	c.mu.Lock()
 	c.backlog.Store(full)

@@ -12,7 +12,7 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// Stream implements transport.ServerHandler: it finds out on the read loop whose a request is.
+// Stream implements transport.ServerHandler: it decides on the read loop what serves a request.
 func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	subtype, ok := wire.ParseContentType(contentType(head))
 	if !ok {
@@ -50,7 +50,7 @@ func contentType(head *transport.RequestHead) string {
 }
 
 // unknown says what of a path is not known. Paths are compared byte by byte: what is not exactly a
-// registered path, "//a/b" or "/a/b?c" or "/a%2fb", is nobody's, for routing as for authorization.
+// registered path, "//a/b" or "/a/b?c" or "/a%2fb", is unknown, for routing as for authorization.
 func (s *Server) unknown(path string) *status.Status {
 	service, method, ok := splitPath(path)
 	switch {

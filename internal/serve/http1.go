@@ -54,7 +54,7 @@ func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-t.turn:
 	case <-r.Context().Done():
 		if c.withdraw(t) {
-			return // nobody waits for the response
+			return // the response is not waited for
 		}
 		<-t.turn // it is on its way
 	}
@@ -72,7 +72,7 @@ func (t *http1Task) Run() { close(t.turn) }
 func (s *http1Server) serve(nc net.Conn) {
 	counted := &countedConn{Conn: nc, of: &connection{server: s.owner}}
 	if !s.owner.admitHTTP1(counted.of, nc) {
-		_ = nc.Close() // refused: there is nobody to tell yet
+		_ = nc.Close() // refused before anything was exchanged
 		return
 	}
 	nc = counted

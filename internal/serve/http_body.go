@@ -20,7 +20,7 @@ type httpBody struct {
 	bufs  []*mem.Buf
 	off   int // read of bufs[0]
 	end   bool
-	done  bool  // nobody reads any more
+	done  bool  // it is not read any more
 	err   error // why it broke off
 	extra http.Header
 	req   *http.Request
@@ -100,7 +100,7 @@ func (b *httpBody) Close() error {
 	return nil
 }
 
-// finish gives back what was not read.
+// finish returns the receive credit of what was not read.
 func (b *httpBody) finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

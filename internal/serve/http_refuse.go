@@ -31,7 +31,7 @@ type refusal struct {
 	// guarded by mu
 	mu    sync.Mutex
 	timer *time.Timer // nil: there is nothing to wait for
-	over  bool        // answered, or there is nobody to answer
+	over  bool        // answered, or the stream has ended
 }
 
 func refuseOther(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {

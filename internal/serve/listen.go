@@ -93,7 +93,7 @@ func (s *Server) removeListener(lis net.Listener) {
 func (s *Server) serveConn(nc net.Conn) {
 	c := newConnection(s)
 	if !s.admit(c, nc) {
-		_ = nc.Close() // refused: there is nobody to tell yet
+		_ = nc.Close() // refused before anything was exchanged
 		return
 	}
 	t := http2.ServeConn(nc, &s.cfg.HTTP2, c)

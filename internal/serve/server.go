@@ -83,7 +83,7 @@ type Server struct {
 	admitted   int                // connections that count against MaxConns
 	byAddr     map[netip.Addr]int // of them, by address
 	stopping   bool
-	empty      chan struct{} // closed when stopping and the last connection is gone; nil: nobody waits
+	empty      chan struct{} // closed when stopping and the last connection is gone; nil until await
 }
 
 // New returns a server that serves nothing yet. It starts nothing.

@@ -13,7 +13,7 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// count is told of ends by the transport.
+// count is called by the transport for each end, see http2.ServerConfig.Count.
 func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 	s.ends.Add(err.Token)
 	if err.Token == reason.ServerMemory || err.Token == reason.ConnectionMemory {
@@ -23,8 +23,8 @@ func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal && !badHandshake(err) {
 		return
 	}
-	// A rule of this side decided: someone who looks for a lost connection wants to read which. So does who wonders why a
-	// client does not connect, as the client may know no more than that the server hung up.
+	// A rule of this side ended the connection: the log says which, as the client may know no more than that the
+	// server closed it.
 	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 }
 
@@ -55,13 +55,13 @@ func (s *Server) Ended() map[string]uint64 { return s.ends.Counts() }
 // Accepted returns how many connections were accepted.
 func (s *Server) Accepted() uint64 { return s.accepted.Load() }
 
-// admit tells whether a connection is within the limits, and counts it under its address.
+// admit reports whether a connection is within the limits, and counts it under its address.
 func (s *Server) admit(c *connection, nc net.Conn) bool {
 	s.accepted.Add(1)
 	return s.admitAgain(c, nc)
 }
 
-// admitHTTP1 counts a connection that has been handed over from the HTTP/2 side, which has let its place go.
+// admitHTTP1 is admit for a connection handed over from the HTTP/2 side, which no longer counts it.
 func (s *Server) admitHTTP1(c *connection, nc net.Conn) bool {
 	if !s.admitAgain(c, nc) {
 		return false

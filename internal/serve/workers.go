@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A Task is what a worker runs. It must neither panic nor end its goroutine.
+// A Task is what a worker runs. It must not panic. If it ends its goroutine (runtime.Goexit), the worker is
+// replaced when needed.
 type Task interface{ Run() }
 
 // Idle workers are kept because their stacks have grown to what handlers need: a fresh goroutine
@@ -37,7 +38,7 @@ type workers struct {
 	mu      sync.Mutex
 	queue   taskQueue
 	parked  []*worker // a stack; the oldest at the bottom
-	low     int       // least len(parked) since the last trim: workers nobody needed
+	low     int       // least len(parked) since the last trim: workers that were not needed
 	coming  bool      // a worker was woken or started and has not looked into the queue yet
 	idle    int       // how many may be parked, if not leastIdleWorkers
 	closed  bool      // workers leave instead of parking
@@ -48,11 +49,11 @@ type workers struct {
 
 type worker struct {
 	wake  chan struct{} // capacity 1, so that waking never blocks: one wake per parking
-	leave bool          // guarded by workers.mu
+	leave bool          // set before wake is sent to
 	born  int           // workers.trims when it was started
 }
 
-// serving tells how many connections there are: by that it goes how many idle workers are kept.
+// serving sets how many idle workers are kept by the number of connections.
 func (p *workers) serving(conns int) {
 	p.mu.Lock()
 	p.idle = min(conns/connsPerWorker, mostIdleWorkers)
@@ -147,7 +148,7 @@ func (p *workers) parkLocked(w *worker) bool {
 	return true
 }
 
-// trim sends away the workers that nobody called since the last time, and those that are old.
+// trim ends the workers that were not needed since it last ran, and those that are old.
 func (p *workers) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,11 +1,11 @@
 // Package transport declares what the RPC layer needs of a transport, and nothing of how
 // one works. transport/http2 and transport/inproc implement it.
 //
-// Data goes down by method calls on a stream and comes up by method calls on a sink.
-// The sink's methods run on the connection's read loop, one at a time: they must not block, and
-// what they are lent (heads, fields, bytes) is theirs only until they return. Strings are
-// immutable and may be kept. No lock is held during the calls, so a sink may use its own
-// stream from inside them. Once the peer's half has ended on a client's stream (Head, Data or
+// Data goes down by method calls on a stream and comes up by method calls on a sink. The methods of a
+// sink are called one at a time: by http2 on the connection's read loop, by inproc on the goroutine that
+// sends. They must not block, and must not keep what they are lent (heads, fields, bytes) after they
+// return; strings are immutable and may be kept. No lock that a method of the stream takes is held during
+// the calls, so that a sink may use its own stream. Once the peer's half has ended on a client's stream (Head, Data or
 // Trailers with the end, or Closed), its sink is never called again; if the program's half was
 // still open then, the transport resets the stream. Sink calls may come before Open returned.
 package transport
@@ -52,8 +52,7 @@ type Out struct {
 	// End ends the stream: with Trailers if there are any, else with END_STREAM on the last frame.
 	End      bool
 	Trailers []Field // Lent until return.
-	// Deadline, with End, is when nobody waits for the response any more; what still waits for the peer's window
-	// is dropped then. Zero: never.
+	// Deadline, with End, is the call's: what still waits for the peer's window then is dropped. Zero: none.
 	Deadline time.Time
 }
 
@@ -93,15 +92,15 @@ type StreamControl interface {
 	// Consumed returns receive credit: n bytes handed to Sink.Data are no longer held.
 	// Every byte must be returned once, also after the stream ended.
 	Consumed(n int)
-	// Want tells that a message is accepted and awaited, so that the peer is given a stream
-	// window large enough for it. It lies from offset begin to end of all bytes that the
-	// stream's Sink is handed. Data may be called meanwhile, with more of it or with the rest.
+	// Want notes that a message is accepted, so that the peer is given a stream window large enough
+	// for it. The message lies from offset begin to end of all bytes that the stream's Sink is given. Data
+	// may be called meanwhile, with a part of it or the rest.
 	Want(begin, end int64)
 	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
 	// a call already on its way may still arrive. No-op on a finished stream.
 	Reset(code uint32, token reason.Code)
-	// Release tells that the caller will not touch the stream again, and that its Sink has been told
-	// the end of the peer's half, with what followed the head. It may then be another call's.
+	// Release promises that the caller will not use the stream again, and that its Sink has been told of
+	// the end of the peer's half. The stream may then be used for another call.
 	Release()
 	Conn() *ConnInfo
 }
@@ -117,8 +116,8 @@ type Sink interface {
 	Closed(err *Error)
 }
 
-// Served is implemented by sinks of a server that know whether their calls were worked on: by that it
-// goes what giving a call up is taken for.
+// Served is implemented by sinks of a server that know whether a handler has begun. A client that resets a
+// call before is charged for it.
 type Served interface {
 	// Served reports whether a handler has begun with the call.
 	Served() bool
@@ -133,8 +132,8 @@ type Refuser interface {
 
 // A Shedder is a server's Sink that can end its call with a status when the server holds too many bytes.
 type Shedder interface {
-	// Shed says that the call is to end for err: the sink drops what it holds and gives it back (Consumed), as
-	// all that still arrives. It is called like the methods of Sink, instead of Closed, before either half has ended.
+	// Shed asks the sink to end its call with err. The sink drops what it holds and what still arrives,
+	// and reports both as Consumed. It is called like the methods of Sink, before either half has ended.
 	Shed(err *Error)
 }
 
@@ -145,8 +144,8 @@ type ClientSink interface {
 	Head(h *ResponseHead, end bool)
 }
 
-// An OversizeSink is a Sink that is told, in place of Trailers, of a trailer section that exceeded the soft limit: fields
-// are what fitted.
+// An OversizeSink is a Sink with a method that is called instead of Trailers for a trailer section that
+// exceeded the soft limit. fields are those within it.
 type OversizeSink interface {
 	TrailersOver(fields []Field, err *Error)
 }
@@ -164,11 +163,11 @@ type ConnDoner interface {
 	ConnDone()
 }
 
-// A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not take the responses
-// to earlier ones.
+// A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not read the
+// responses to earlier ones.
 type Backlogger interface {
-	// Backlog says whether finished responses pile up. It is called under a lock of the transport's and must neither block
-	// nor use a stream.
+	// Backlog reports whether finished responses pile up. It is called under a lock of the transport, and
+	// must neither block nor use a stream.
 	Backlog(full bool)
 }
 

@@ -4,7 +4,7 @@ import "github.com/naru-rpc/naru/internal/reason"
 
 const (
 	// largeContinuation is the size from which a CONTINUATION frame counts as large: half of the
-	// smallest SETTINGS_MAX_FRAME_SIZE, so that whoever fills frames is never taken for a flood.
+	// smallest SETTINGS_MAX_FRAME_SIZE, so that a peer that fills its frames is never taken for a flood.
 	largeContinuation = 8 << 10
 
 	// tinyData is the size below which a DATA frame that does not end its stream is odd: a gRPC

@@ -3,6 +3,6 @@
 // says what follows for a server and its peers.
 //
 // It is pure: time is passed in, nothing blocks, and what is decided is carried out by the caller.
-// Whoever uses a Conn and its Streams serializes the calls; package h2 does so with the
-// connection's lock. Slowest has no state.
+// The user of a Conn and its Streams must serialize the calls; package h2 does so with the connection's
+// lock. Slowest has no state.
 package flow

@@ -56,7 +56,7 @@ func parsePriority(p []byte) Priority {
 }
 
 // ParsePushPromise returns the promised stream and the field block fragment of a PUSH_PROMISE
-// frame. Whoever disabled push has refused the frame already (RFC 9113 §6.6).
+// frame. An endpoint that disabled push has refused the frame already (RFC 9113 §6.6).
 func ParsePushPromise(h Header, payload []byte) (promised uint32, fragment []byte, err *Error) {
 	p := payload
 	if h.Flags.Has(FlagPadded) {
@@ -74,13 +74,13 @@ func ParsePushPromise(h Header, payload []byte) (promised uint32, fragment []byt
 	return promised, p[4:], nil
 }
 
-// ReserveHeaders appends room for a frame header. Append a field block after it, then call
+// ReserveHeaders appends space for a frame header. Append a field block after it, then call
 // [FinishHeaders]: so a block is encoded where it is sent from.
 func ReserveHeaders(dst []byte) []byte {
 	return append(dst, make([]byte, HeaderLen)...)
 }
 
-// FinishHeaders turns what follows position at, where [ReserveHeaders] made room, into a
+// FinishHeaders turns what follows position at, where [ReserveHeaders] left space, into a
 // HEADERS frame, and into CONTINUATION frames what exceeds maxFrameSize, the peer's
 // SETTINGS_MAX_FRAME_SIZE. No other frame may be sent between them (RFC 9113 §6.10); they
 // are contiguous in dst.

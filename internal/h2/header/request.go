@@ -142,7 +142,7 @@ func resolveAuthority(out *Request, r *regular) *Error {
 		out.Authority = r.host
 	// RFC 9113 §8.3.1: "A server SHOULD treat a request as malformed if it contains a Host header
 	// field that identifies an entity that differs from the entity in the ":authority"
-	// pseudo-header field." Whoever reads one is then never routed past by the other.
+	// pseudo-header field." So no two parties can route by different ones.
 	case out.Authority != r.host && !strings.EqualFold(out.Authority, r.host):
 		return ruleHostDiffers.on("host")
 	}

@@ -32,7 +32,7 @@ const maxScratch = 1 << 10
 // What it keeps is bounded by the table's size (4 KiB of strings and 5 KiB of entries at the
 // default of 4096) and 5 KiB for its cache of strings.
 type Decoder struct {
-	// owned by whoever decodes
+	// owned by the caller of Decode
 
 	table table
 	// allowed is our SETTINGS_HEADER_TABLE_SIZE; wantUpdate is set while the peer owes us
@@ -51,7 +51,7 @@ func NewDecoder(maxTable uint32) *Decoder {
 }
 
 // Lend gives the decoder a cache of strings to use until the next call, so that connections
-// that are idle need not hold one each. Equal bytes give equal strings, whoever sent them first:
+// that are idle need not hold one each. Equal bytes give equal strings, whichever peer sent them first:
 // sharing shows nothing of one peer to another. nil takes it back.
 func (d *Decoder) Lend(strings *Interner) { d.strings = strings }
 
@@ -198,7 +198,7 @@ func (s *section) literal(n uint, add, never bool) *Error {
 		add = false
 	}
 	if !collect && !add {
-		return nil // nobody will read it: make no strings
+		return nil // it will not be read: make no strings
 	}
 	if d.strings == nil {
 		d.strings = new(Interner)

@@ -21,7 +21,7 @@ type Encoder struct {
 
 	limit uint32 // our own bound on the dynamic table
 
-	// owned by whoever encodes
+	// owned by the caller
 
 	index index
 	// size of the dynamic table, and of its entries that are there for their name.
@@ -32,7 +32,7 @@ type Encoder struct {
 }
 
 // NewEncoder returns the encoder of a new connection. It keeps at most limit bytes in its
-// table, and at most 4096, whatever the peer's decoder has room for.
+// table, and at most 4096, whatever the peer's decoder permits.
 func NewEncoder(limit uint32) *Encoder {
 	const peer = maxEncoderTable
 	e := &Encoder{limit: min(limit, maxEncoderTable), current: peer, wanted: peer, lowest: peer}
@@ -77,7 +77,7 @@ func (e *Encoder) BeginBlock(dst []byte) []byte {
 //
 // index asks for the pair to be put into the dynamic table: right for what repeats on this
 // connection (a path, an authority, an agent), wrong for what does not (a timeout, an id).
-// If there is no room left, nothing is evicted and f is sent as a literal. The encoder keeps
+// If the table is full, nothing is evicted and f is sent as a literal. The encoder keeps
 // f's strings then. A Sensitive field is never put into a table and always sent as a literal
 // that no intermediary may index (RFC 7541 §7.1.3).
 func (e *Encoder) AppendField(dst []byte, f Field, index bool) []byte {

@@ -23,9 +23,9 @@ type conn struct {
 	epoch    time.Time // see clock
 	info     transport.ConnInfo
 	handler  transport.ServerHandler // nil on a client
-	count    func(*transport.Error)  // nil: nobody counts
+	count    func(*transport.Error)  // may be nil
 	memory   *memory                 // shared by a server's connections, nil on a client
-	done     chan struct{}           // closed by the read loop when everything has ended
+	done     chan struct{}           // closed when everything has ended, see finished
 	draining chan struct{}           // closed under mu, once, when no new stream is taken
 
 	// owned by the read loop
@@ -125,7 +125,7 @@ func (c *conn) Info() *transport.ConnInfo { return &c.info }
 // Done is closed when the connection is gone.
 func (c *conn) Done() <-chan struct{} { return c.done }
 
-// Err tells why the connection ended or, from a GOAWAY on, is about to; nil before.
+// Err returns why the connection ended or, after a GOAWAY, is about to; nil before.
 func (c *conn) Err() *transport.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *conn) failLocked(err *transport.Error) {
 	c.wakeReaderLocked()
 }
 
-// counted tells the owner that a rule of this side ended a stream, or that the connection is over.
+// counted reports to the owner that a rule of this side ended a stream, or that the connection has ended.
 func (c *conn) counted(err *transport.Error) {
 	if c.count != nil {
 		c.count(err)
@@ -170,7 +170,7 @@ func protocolError(e *h2.Error) *transport.Error {
 	return &transport.Error{Scope: scope, Origin: transport.OriginLocal, Code: uint32(e.Code), Token: e.Token, Reason: e.Reason}
 }
 
-// updateLocked passes on what a change of the protocol state means to waiters: call it after
+// updateLocked wakes those who wait for a change of the protocol state. It must be called after
 // anything that may have ended a stream or moved data.
 func (c *conn) updateLocked() {
 	for i, s := range c.h.Wake {

@@ -3,23 +3,22 @@
 //
 // # Goroutines
 //
-//   - Read loop: one a connection, started by [ServeConn] or [NewClientConn]; ends when the
-//     connection does, and is the only caller of sinks and of teardown. Done is closed by it.
-//   - Writer: at most one at a time, started when somebody has queued bytes that it should not
-//     or could not write itself (write.go); ends as soon as the out-buffer is empty. The
-//     read loop waits for it in teardown.
-//   - Timers (time.AfterFunc): keepalive, graceful drain, age. Each is stopped in teardown.
-//   - memory's timer, one for all connections of a server, which runs only while one of them waits for
-//     memory; memory.serve, started when some came free, ends when nobody can be served.
+//   - Read loop: one for each connection, started by [ServeConn] or [NewClientConn]. A connection that has been
+//     idle for a while continues on a new goroutine (deadline.go). It is the only caller of sinks and of teardown,
+//     ends with the connection, and closes Done.
+//   - Writer: at most one at a time, started when there are queued bytes that the goroutine which queued them
+//     should not or could not write (flush.go). It ends when the out-buffer is empty. Teardown waits for it.
+//   - Timers (time.AfterFunc): keepalive, drain, age, stalled responses, messages that wait for memory. Teardown
+//     stops them; a function that runs by then finds that the connection has ended.
 //
 // # Locks
 //
-// conn.mu guards the protocol state (h2.Conn) and everything marked so in conn. It is held for
-// appending frames and never while writing, reading, or calling a sink. Below it
-// is only memory.mu, a leaf.
+// conn.mu guards the protocol state (h2.Conn) and the fields of conn that are marked so. It is held while frames are
+// appended, and never while the connection is written, read, or closed, or a sink is called.
+// memory.mu is locked before conn.mu; spillConn.mu is a leaf.
 //
 // # Ways a connection ends
 //
-// Whoever finds a reason calls conn.fail, which notes the first reason and wakes the read loop;
+// Any goroutine that finds a reason calls conn.fail, which keeps the first reason and wakes the read loop;
 // the read loop ends every stream with it, tells the peer (GOAWAY), and closes the socket.
 package http2

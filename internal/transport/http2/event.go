@@ -84,8 +84,8 @@ func (c *conn) streamFault(e *h2.Error) *transport.Error {
 	return c.flood(c.budget.ResetCaused(c.now))
 }
 
-// flood ends the connection of a peer that made a flood of calls. A server drains it first: calls that others made through
-// a proxy's connection end in good order.
+// flood ends the connection of a peer that made a flood of calls. A server drains it first, so that
+// calls that others made through a proxy's connection are completed.
 func (c *conn) flood(f *abuse.Fault) *transport.Error {
 	if f == nil || !f.Drain || c.role == h2.Client {
 		return overBudget(f)
@@ -110,7 +110,7 @@ func overBudget(f *abuse.Fault) *transport.Error {
 	return e
 }
 
-// odd charges frames that do nothing, those of unknown types once more for each KiB: it was received in vain.
+// odd charges frames that do nothing, and those of unknown types once more for each KiB.
 func (c *conn) odd(ev *h2.Event) *transport.Error {
 	t := ev.Type
 	if t == frame.TypeHeaders || t == frame.TypeContinuation {
@@ -180,7 +180,7 @@ func (c *conn) dataTargetLocked(ev *h2.Event) error {
 // endRemoteLocked acts on the end of the peer's half.
 func (c *conn) endRemoteLocked(st *stream) {
 	if c.role == h2.Client && !st.LocalClosed {
-		// The response is complete, so nobody wants the rest of the request (RFC 9113 §8.1).
+		// The response is complete, so the rest of the request is not needed (RFC 9113 §8.1).
 		c.h.Reset(&st.Stream, frame.NoError)
 	} else {
 		c.h.Settle(&st.Stream)
@@ -210,7 +210,7 @@ func (c *conn) reset(ev *h2.Event) *transport.Error {
 		st.sink.Closed(st.endErr)
 	}
 	if c.role == h2.Client {
-		return nil // a server that resets our calls harms nobody but those
+		return nil // a server that resets our calls harms only those
 	}
 	return c.flood(c.budget.ResetReceived(c.now, finished, what))
 }

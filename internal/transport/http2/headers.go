@@ -41,7 +41,7 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 	switch {
 	case err != nil:
 		return c.fault(err)
-	case flooding: // it was told to stop, and did not
+	case flooding: // it opens streams after it was told to stop
 		return c.flood(c.budget.ResetCaused(c.now))
 	}
 	switch verdict {
@@ -59,8 +59,8 @@ var errStreamsOver = &transport.Error{
 	Reason: "peer opened more streams than it may (WithMaxConcurrentStreams)",
 }
 
-// heads is how large the header lists of a connection's open streams may be together: half of what each may
-// have. They are kept as long as the calls.
+// heads is the most bytes of header lists that a connection's open streams may have together: half of
+// what each may have. Header lists are kept as long as their calls.
 func (l *Limits) heads() int { return int(l.Streams) * int(l.HeaderList/2) }
 
 // errHeadsOver counts streams refused for the header lists of those that are open.
@@ -76,7 +76,7 @@ func (c *conn) request(st *stream, ev *h2.Event) *transport.Error {
 		if !ev.Info.Truncated {
 			return c.malformed(st, err)
 		}
-		req = header.Request{ContentLength: header.NoLength} // cut short, to be refused unread
+		req = header.Request{ContentLength: header.NoLength} // incomplete: the call will be refused
 	}
 	if req.ContentLength >= 0 {
 		c.mu.Lock()
@@ -142,12 +142,12 @@ func (c *conn) responseHeaders(ev *h2.Event) *transport.Error {
 		return c.trailers(s.User.(*stream), ev)
 	}
 	if s == nil {
-		return nil // late, for a call this side has cancelled: nothing to hold against the peer
+		return nil // late, for a call this side has canceled: not charged
 	}
 	return overBudget(c.budget.Odd(c.now, abuse.OddInterim))
 }
 
-// informational tells whether the section is an interim response (RFC 9110 §15.2).
+// informational reports whether the section is an interim response (RFC 9110 §15.2).
 func informational(ev *h2.Event) bool {
 	return len(ev.Fields) > 0 && ev.Fields[0].Name == ":status" &&
 		len(ev.Fields[0].Value) == 3 && ev.Fields[0].Value[0] == '1'

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// Payloads of the pings we send. Their answers are told apart by them; an answer to
-// a ping we did not send changes nothing.
+// Payloads of the pings this side sends tell their answers apart. An answer to a ping that was not sent
+// changes nothing.
 var (
 	keepaliveData = [8]byte{'k', 'e', 'e', 'p'}
 	drainData     = [8]byte{'d', 'r', 'a', 'i', 'n'}
@@ -27,7 +27,7 @@ func (c *conn) ping(ev *h2.Event) *transport.Error {
 	return overBudget(c.budget.Ping(c.now, c.h.Open(), c.h.Sent))
 }
 
-// controlLocked bounds what the peer can make us queue while it does not read.
+// controlLocked bounds the acknowledgments that a peer which does not read can make this side queue.
 func (c *conn) controlLocked() *transport.Error {
 	c.out.controls++
 	return overBudget(c.budget.Control(c.out.controls))

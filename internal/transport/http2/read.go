@@ -137,7 +137,7 @@ func (c *conn) asFault(err error) *transport.Error {
 }
 
 // otherProtocol replaces the complaint about the first bytes of a server by what they are, if that is known: a web server
-// answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request nobody understands), one that wants TLS with an alert.
+// answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request no HTTP/1 server understands), one that wants TLS with an alert.
 func (c *conn) otherProtocol(err *transport.Error) *transport.Error {
 	if c.role != h2.Client || c.deadline.kind != deadlinePreface || c.in.buf == nil {
 		return err

@@ -44,7 +44,8 @@ func (c *ServerConn) serve() {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
 		if err := c.handshake(tc); err != nil {
-			// Of an alert the peer learns why. It may have sent its preface already, which nobody reads.
+			// The alert tells the peer why. Its preface may have come already and is not read, so that a
+			// plain close would be a TCP reset, see linger.
 			c.refuse(reason.TLSHandshake, tlstext.Handshake(err), err, !errors.Is(err, io.EOF))
 			return
 		}
@@ -79,7 +80,8 @@ func (c *ServerConn) handshake(tc *tls.Conn) error {
 	return nil
 }
 
-// refuse ends a connection that never spoke HTTP/2. told: the peer was sent something that it should be able to read.
+// refuse ends a connection that never spoke HTTP/2. told: the peer was sent something, which it must be able to
+// read before the socket is closed.
 func (c *ServerConn) refuse(token reason.Code, text string, err error, told bool) {
 	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.ProtocolError),
@@ -126,7 +128,7 @@ func (c *ServerConn) http1(first []byte) {
 		c.counted(c.err)
 		c.finished()
 		if c.spill != nil {
-			c.spill.started.Store(false) // whoever gets it wants blocking writes
+			c.spill.started.Store(false) // net/http needs blocking writes
 		}
 		c.cfg.HTTP1(&replayConn{Conn: nc, first: first})
 		return
@@ -141,7 +143,7 @@ func (c *ServerConn) http1(first []byte) {
 const http1Answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n" +
 	"Content-Length: 44\r\nConnection: close\r\n\r\nthis port speaks gRPC, which needs HTTP/2.\r\n"
 
-// looksLikeHTTP1 tells whether the bytes begin an HTTP/1 request line.
+// looksLikeHTTP1 reports whether the bytes begin an HTTP/1 request line.
 func looksLikeHTTP1(b []byte) bool {
 	for _, method := range [...]string{"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "} {
 		n := min(len(b), len(method))
@@ -152,7 +154,7 @@ func looksLikeHTTP1(b []byte) bool {
 	return false
 }
 
-// replayConn gives back bytes that were read already.
+// replayConn returns bytes that were read already before it reads more.
 type replayConn struct {
 	net.Conn
 	first []byte

@@ -20,7 +20,7 @@ type stream struct {
 	server    *serverStream // what the stream is part of: one of these
 	client    *clientStream
 
-	// set before the first event can come, then read by the read loop only
+	// set before the sink can be called, then read by the read loop only
 	sink  transport.Sink
 	csink transport.ClientSink // the same on a client, nil on a server
 	// owned by the read loop of a server
@@ -37,7 +37,7 @@ type stream struct {
 	waitQueued int
 	queuedAt   time.Time // since when something is queued
 	queuedSum  int       // bytes that were queued then, and since
-	answerBy   time.Time // when nobody waits for the response any more; zero: never
+	answerBy   time.Time // when the call's deadline passes; zero: never
 }
 
 func (s *stream) ID() uint32 { return s.Stream.ID }
@@ -100,9 +100,9 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 	}
 }
 
-// lowWaterLocked is how much a stream may have queued and take more. When the streams together have
-// much, each waits until its own queue is empty: so that a peer which reads none of
-// hundreds of streams makes this side hold one message for each, not a queue.
+// lowWaterLocked returns how much a stream may have queued and still take more. When all streams together
+// have much queued, it is 0, so that a peer which reads none of hundreds of streams makes this side
+// hold one message for each, not a queue.
 func (c *conn) lowWaterLocked() int {
 	if c.h.Unsent.Bytes > c.limits.Backlog {
 		return 0
@@ -110,8 +110,8 @@ func (c *conn) lowWaterLocked() int {
 	return h2.SendLowWater
 }
 
-// pointlessLocked tells whether a message for s could only lie here: the peer has given s no window, and much
-// waits for it already.
+// pointlessLocked reports whether a message for s could not be sent anyway: the peer has given s no
+// window, and much waits for it already.
 func (c *conn) pointlessLocked(s *stream) bool {
 	if c.h.Unsent.Bytes <= c.limits.Backlog {
 		return false
@@ -190,8 +190,8 @@ func (s *serverStream) Send(out *transport.Out) error {
 	return nil
 }
 
-// Streams that ended in good order, for calls to come. Not those that were reset, nor those that
-// something may still refer to: they are the collector's.
+// Streams that ended without an error, for later calls. Streams that were reset, and those that something
+// may still refer to, are left to the garbage collector.
 var (
 	serverStreams = sync.Pool{New: func() any { return new(serverStream) }}
 	clientStreams = sync.Pool{New: func() any { return new(clientStream) }}
@@ -206,7 +206,7 @@ func (s *stream) Release() {
 	switch {
 	case !free:
 	case mem.Invariants:
-		s.c = nil // whoever touches it again, panics
+		s.c = nil // a further use panics
 	case s.server != nil:
 		server := s.server
 		*server = serverStream{}

@@ -8,10 +8,10 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// farewellTimeout bounds the write of a last GOAWAY.
+// farewellTimeout bounds the write of the final GOAWAY.
 const farewellTimeout = time.Second
 
-// teardown ends what is left: streams first, so that no call waits for our farewell.
+// teardown ends what is left: streams first, so that no call waits for the final GOAWAY.
 func (c *conn) teardown() {
 	c.lock()
 	err, greeted := c.err, c.phase == connOpen
@@ -26,7 +26,7 @@ func (c *conn) teardown() {
 	})
 	c.h.DropStreams()
 	if c.role == h2.Client {
-		c.h.TakeOut(c.h.Out[:0]) // requests that nobody has written are not to be sent after all
+		c.h.TakeOut(c.h.Out[:0]) // requests that were not written are not sent any more
 	}
 	c.drainLocked(refusing)
 	c.updateLocked()
@@ -65,7 +65,7 @@ func (c *conn) freeOutLocked() {
 	c.out.buf = nil
 }
 
-// finished is the last that happens on a connection.
+// finished is the last step of a connection's end.
 func (c *conn) finished() {
 	if c.memory != nil {
 		c.memory.remove(c)
@@ -76,8 +76,8 @@ func (c *conn) finished() {
 	}
 }
 
-// endErrLocked is what ends a stream with the connection. A request none of whose bytes were
-// handed to the socket was not processed, whatever ended the connection.
+// endErrLocked returns the error of a stream that ends with the connection. A request none of whose bytes
+// were passed to the socket was not processed, whatever ended the connection.
 func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 	if c.role != h2.Client || err.Unprocessed {
 		return err
@@ -92,7 +92,7 @@ func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 	return unprocessed(err)
 }
 
-// farewellLocked queues the GOAWAY that tells the peer why, if it can still be told.
+// farewellLocked queues the GOAWAY with the reason, and reports whether there is one to send.
 func (c *conn) farewellLocked(err *transport.Error) bool {
 	if c.out.phase == writeDead || err.Origin == transport.OriginNetwork {
 		return false
