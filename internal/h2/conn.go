@@ -61,7 +61,7 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 	c := &Conn{
 		alloc:      alloc,
 		cfg:        cfg,
-		enc:        hpack.NewEncoder(cfg.HeaderTableSize),
+		enc:        hpack.NewEncoder(headerTableSize),
 		streams:    make(map[uint32]*Stream),
 		peer:       initialPeerSettings,
 		sendWindow: initialWindowSize,
@@ -77,15 +77,12 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 
 // writePreface queues what RFC 9113 §3.4 wants first, and opens the connection's window.
 func (c *Conn) writePreface() {
-	settings := make([]frame.Setting, 0, 4)
+	settings := make([]frame.Setting, 0, 3)
 	if c.cfg.Role == Client {
 		c.Out = append(c.Out, Preface...)
 		settings = append(settings, frame.Setting{ID: frame.SettingEnablePush, Value: 0})
 	} else {
 		settings = append(settings, frame.Setting{ID: frame.SettingMaxConcurrentStreams, Value: c.cfg.MaxConcurrentStreams})
-	}
-	if c.cfg.HeaderTableSize != 4096 {
-		settings = append(settings, frame.Setting{ID: frame.SettingHeaderTableSize, Value: c.cfg.HeaderTableSize})
 	}
 	settings = append(settings,
 		frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(c.cfg.StreamWindow)},

@@ -51,9 +51,8 @@ type Event struct {
 // ReaderConfig bounds what a Reader takes.
 type ReaderConfig struct {
 	// FromServer: the bytes come from a server.
-	FromServer      bool
-	HeaderTableSize uint32 // default 4096
-	Limits          hpack.Limits
+	FromServer bool
+	Limits     hpack.Limits
 }
 
 // Scratch is what events are built in.
@@ -100,10 +99,7 @@ type Reader struct {
 // NewReader returns a Reader for the bytes after the client preface. budget is charged for header
 // blocks; it belongs to the read loop as the Reader does.
 func NewReader(cfg ReaderConfig, budget *abuse.Budget) *Reader {
-	if cfg.HeaderTableSize == 0 {
-		cfg.HeaderTableSize = 4096
-	}
-	return &Reader{cfg: cfg, budget: budget, dec: hpack.NewDecoder(cfg.HeaderTableSize), firstFrame: true}
+	return &Reader{cfg: cfg, budget: budget, dec: hpack.NewDecoder(headerTableSize), firstFrame: true}
 }
 
 // MidBlock reports whether a header block has begun and not ended.

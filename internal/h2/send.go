@@ -51,7 +51,6 @@ func (c *Conn) SendRequestHead(s *Stream, method, scheme, authority, path string
 	c.field(":authority", authority)
 	c.fields(fields)
 	c.endHeaders(off, s.ID, end)
-	s.headSent = true
 	if end {
 		s.endQueued, s.LocalClosed = true, true
 	}
@@ -63,7 +62,6 @@ func (c *Conn) SendResponseHead(s *Stream, status string, fields []hpack.Field, 
 	c.field(":status", status)
 	c.fields(fields)
 	c.endHeaders(off, s.ID, end)
-	s.headSent = true
 	if end {
 		s.endQueued = true
 		c.localEnd(s)

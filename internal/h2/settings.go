@@ -14,6 +14,7 @@ const (
 	ownMaxFrameSize   = 1 << 14 // our SETTINGS_MAX_FRAME_SIZE: its initial value
 	maxWindow         = flow.MaxWindow
 	maxStreamID       = math.MaxInt32
+	headerTableSize   = 4096 // of both dynamic tables: our SETTINGS_HEADER_TABLE_SIZE, its initial value
 )
 
 // Role is the side of a connection.
@@ -40,8 +41,6 @@ type Config struct {
 	Short func() bool
 	// MaxHeaderListSize is what we advertise, RFC 9113 §6.5.2 accounting (default 16 KiB).
 	MaxHeaderListSize uint32
-	// HeaderTableSize bounds both dynamic tables (default 4096, the protocol's own).
-	HeaderTableSize uint32
 }
 
 // WithDefaults fills in the defaults.
@@ -51,7 +50,6 @@ func (c Config) WithDefaults() Config {
 	def(&c.MaxStreamWindow, 4<<20)
 	def(&c.ReceiveMemory, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)
-	def(&c.HeaderTableSize, 4096)
 	c.MaxStreamWindow = max(c.MaxStreamWindow, c.StreamWindow)
 	return c
 }

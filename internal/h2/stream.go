@@ -27,7 +27,6 @@ type Stream struct {
 	RemoteClosed bool // END_STREAM received
 	LocalClosed  bool // END_STREAM queued on the wire
 	Closed       bool // no longer in the table
-	headSent     bool
 	HeadReceived bool // the final (not 1xx) head has come
 	Waiting      bool // the shell wants to be woken when the queue is short again
 	endQueued    bool // the program has ended its half; END_STREAM follows the queue

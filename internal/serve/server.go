@@ -109,9 +109,6 @@ func New(cfg *Config) *Server {
 	return s
 }
 
-// Stopped is closed when Shutdown or Close begins.
-func (s *Server) Stopped() <-chan struct{} { return s.stopped }
-
 // OpenCalls returns how many calls run or wait for a worker.
 func (s *Server) OpenCalls() int { return int(s.admission.open.Load()) }
 
