@@ -193,6 +193,10 @@ type stamp struct {
 	err     string
 }
 
+func stampOf(info os.FileInfo) stamp {
+	return stamp{info: idOf(info), size: info.Size(), modTime: info.ModTime().UnixNano()}
+}
+
 func (r *reloader) stamps() []stamp {
 	paths := r.files.paths()
 	stamps := make([]stamp, len(paths))
@@ -202,7 +206,7 @@ func (r *reloader) stamps() []stamp {
 			stamps[i].err = err.Error()
 			continue
 		}
-		stamps[i] = stamp{info: idOf(info), size: info.Size(), modTime: info.ModTime().UnixNano()}
+		stamps[i] = stampOf(info)
 	}
 	return stamps
 }

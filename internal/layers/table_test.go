@@ -50,6 +50,7 @@ var trees = []tree{
 	{"health", 8},
 	{"reflection", 8},
 	{"channelz", 8},
+	{"auth", 8}, {"auth/policy", 9},
 	{"middleware", 8},
 	{"narutest", 8},
 
