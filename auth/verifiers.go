@@ -98,6 +98,9 @@ func StaticTokens(callers map[string]*Caller) Verifier {
 // ClientCertificate returns a verifier of the certificate that the client's connection has shown and the server's TLS
 // configuration verified (credentials.TLSFiles.CA). The caller's Subject is its SPIFFE ID, or else its first DNS name, e-mail
 // address, URI or IP address; common names are no names. The caller of a connection is made anew for each call.
+//
+// A call with an authorization header is left to other verifiers, whatever its connection has shown: a wrong token must not be
+// overlooked because it came over a good connection.
 func ClientCertificate() Verifier { return certificate{} }
 
 type certificate struct{}
@@ -105,6 +108,9 @@ type certificate struct{}
 func (certificate) Challenge() string { return "" }
 
 func (certificate) Verify(_ context.Context, r Request) (*Caller, error) {
+	if r.Scheme != "" {
+		return nil, ErrNotMine
+	}
 	id, ok := credentials.IdentityOf(r.Peer.TLS)
 	if !ok {
 		return nil, ErrNotMine
