@@ -59,27 +59,75 @@ func (c *compiled) decide(in *Input) Decision {
 	return d
 }
 
-// matches holds all parts of a rule against a call. Each part that is given must match.
-func (r *rule) matches(in *Input) bool {
-	return (len(r.paths) == 0 || anyOf(r.paths, in.Method)) &&
-		r.matchesCaller(in.Caller) &&
-		(len(r.addresses) == 0 || inPrefixes(r.addresses, in.Addr)) &&
-		r.matchesHeaders(in.Header)
+// A Mismatch says why a rule does not match a call.
+type Mismatch struct {
+	// Deny reports whether it is a deny rule.
+	Deny bool
+	// Rule is its name.
+	Rule string
+	// Part is the first part of the rule that does not match, as the JSON names it: "paths", "principals", "headers".
+	Part string
 }
 
-func (r *rule) matchesCaller(c *auth.Caller) bool {
-	if len(r.principals)+len(r.issuers)+len(r.schemes)+len(r.groups)+len(r.scopes)+len(r.claims) == 0 {
-		return true
+// Explain is Decide, and says of each rule that was passed over why: for tools.
+func (r *Rules) Explain(in Input) (Decision, []Mismatch) {
+	c := r.current()
+	d := c.decide(&in)
+	var passed []Mismatch
+	for i := range c.deny {
+		if part := c.deny[i].mismatch(&in); part != "" {
+			passed = append(passed, Mismatch{true, c.deny[i].name, part})
+		} else if !d.Allowed {
+			return d, passed
+		}
 	}
+	for i := range c.allow {
+		part := c.allow[i].mismatch(&in)
+		if part == "" {
+			break
+		}
+		passed = append(passed, Mismatch{false, c.allow[i].name, part})
+	}
+	return d, passed
+}
+
+func (r *rule) matches(in *Input) bool { return r.mismatch(in) == "" }
+
+// mismatch returns the first part of a rule that does not match a call, "" if all do. Parts that are not given match.
+func (r *rule) mismatch(in *Input) string {
+	switch {
+	case len(r.paths) > 0 && !anyOf(r.paths, in.Method):
+		return "paths"
+	case len(r.addresses) > 0 && !inPrefixes(r.addresses, in.Addr):
+		return "addresses"
+	case !r.matchesHeaders(in.Header):
+		return "headers"
+	}
+	return r.callerMismatch(in.Caller)
+}
+
+// nobody is who a call without a verified caller is from. No pattern matches it: none is for empty values.
+var nobody auth.Caller
+
+func (r *rule) callerMismatch(c *auth.Caller) string {
 	if c == nil {
-		return false
+		c = &nobody
 	}
-	return (len(r.principals) == 0 || anyOf(r.principals, c.Subject) || eachOf(r.principals, c.Names)) &&
-		(len(r.issuers) == 0 || anyOf(r.issuers, c.Issuer)) &&
-		(len(r.schemes) == 0 || anyOf(r.schemes, c.Scheme)) &&
-		(len(r.groups) == 0 || eachOf(r.groups, c.Groups)) &&
-		(len(r.scopes) == 0 || eachOf(r.scopes, c.Scopes)) &&
-		r.matchesClaims(c.Claims)
+	switch {
+	case len(r.principals) > 0 && !anyOf(r.principals, c.Subject) && !eachOf(r.principals, c.Names):
+		return "principals"
+	case len(r.issuers) > 0 && !anyOf(r.issuers, c.Issuer):
+		return "issuers"
+	case len(r.schemes) > 0 && !anyOf(r.schemes, c.Scheme):
+		return "schemes"
+	case len(r.groups) > 0 && !eachOf(r.groups, c.Groups):
+		return "groups"
+	case len(r.scopes) > 0 && !eachOf(r.scopes, c.Scopes):
+		return "scopes"
+	case !r.matchesClaims(c.Claims):
+		return "claims"
+	}
+	return ""
 }
 
 func (r *rule) matchesClaims(claims map[string]any) bool {

@@ -106,6 +106,30 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestExplain: each rule that was passed over says why, and nothing is said of those behind the one that decides.
+func TestExplain(t *testing.T) {
+	rules := open(t, shop)
+	reader := &auth.Caller{Scheme: "basic", Subject: "www.example.org"}
+	for _, c := range []struct {
+		in   policy.Input
+		want string
+	}{
+		{policy.Input{Method: "/shop.Products/List", Caller: reader}, "no-dev headers, not-outside addresses, admins groups: readers true"},
+		{policy.Input{Method: "/shop.Products/Put", Caller: reader}, "no-dev headers, not-outside addresses, admins groups, readers paths, blue schemes, public paths:  false"},
+		{policy.Input{Method: "/x/y", Header: func(string) []string { return []string{"1"} }}, ": no-dev false"},
+		{policy.Input{Method: "/shop.Public/Get"}, "no-dev headers, not-outside addresses, admins groups, readers paths, blue schemes: public true"},
+	} {
+		d, passed := rules.Explain(c.in)
+		var got []string
+		for _, m := range passed {
+			got = append(got, m.Rule+" "+m.Part)
+		}
+		if s := fmt.Sprintf("%s: %s %v", strings.Join(got, ", "), d.Rule, d.Allowed); s != c.want {
+			t.Errorf("%v: %s\nwant %s", c.in.Method, s, c.want)
+		}
+	}
+}
+
 func TestParseFaults(t *testing.T) {
 	rule := func(s string) string { return `{"name": "p", "allow_rules": [` + s + `]}` }
 	for text, want := range map[string]string{

@@ -18,6 +18,7 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/gen"
 	"github.com/naru-rpc/naru/cmd/naru/internal/health"
 	"github.com/naru-rpc/naru/cmd/naru/internal/list"
+	"github.com/naru-rpc/naru/cmd/naru/internal/policy"
 	"github.com/naru-rpc/naru/cmd/naru/internal/version"
 	"github.com/naru-rpc/naru/health/narucli"
 )
@@ -31,6 +32,7 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	doctor.New,
 	decode.New,
 	cert.New,
+	policy.New,
 	gen.New,
 	demo.New,
 	version.New,
