@@ -3,7 +3,6 @@ package otel
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -11,13 +10,29 @@ import (
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
-// spanName is as in gRFC A72: "Sent.<method name>" with dots for slashes.
-func spanName(prefix, method string) string { return prefix + strings.ReplaceAll(method, "/", ".") }
+// unsampled stands for the context of a call that is in no sampled trace: its measurements leave no exemplars, and nothing
+// searches the call's own context for a span once more.
+var unsampled = context.Background()
+
+// measured is the context that a call's measurements are made with.
+func measured(ctx context.Context) context.Context {
+	if trace.SpanContextFromContext(ctx).IsSampled() {
+		return ctx
+	}
+	return unsampled
+}
+
+// recorded returns the span, nil if nothing that is written on it is seen by anyone.
+func recorded(s trace.Span) trace.Span {
+	if s.IsRecording() {
+		return s
+	}
+	return nil
+}
 
 // endSpan ends a span with a call's or an attempt's outcome.
 func endSpan(s trace.Span, err error, at time.Time) {
@@ -34,6 +49,9 @@ func endSpan(s trace.Span, err error, at time.Time) {
 
 // addMessage adds the event of a message to a span.
 func addMessage(s trace.Span, name string, m *stats.Message) {
+	if s == nil {
+		return
+	}
 	kv := []attribute.KeyValue{
 		attribute.Int("sequence-number", m.Number-1), // grpc-go counts from 0
 		attribute.Int("message-size", m.Size),
@@ -46,22 +64,22 @@ func addMessage(s trace.Span, name string, m *stats.Message) {
 
 // serverCall observes a server's call.
 type serverCall struct {
-	h      *handler
-	ctx    context.Context
-	span   trace.Span // nil: no traces
-	method string
+	method *method
+	ctx    context.Context // of measurements
+	span   trace.Span      // nil: none, or not recorded
 }
 
-func (h *handler) beginServer(ctx context.Context, method string, b *stats.CallBegun) (context.Context, stats.Observer) {
-	c := &serverCall{h: h, method: method}
+func (h *handler) beginServer(ctx context.Context, m *method, b *stats.CallBegun) (context.Context, stats.Observer) {
+	c := &serverCall{method: m}
 	if h.tracer != nil {
-		md, _ := metadata.FromIncomingContext(ctx)
-		ctx = h.propagator.Extract(ctx, carrier(md))
-		ctx, c.span = h.tracer.Start(ctx, spanName("Recv.", method), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(b.Began))
+		ctx = h.propagator.Extract(ctx, incoming{ctx})
+		var span trace.Span
+		ctx, span = h.tracer.Start(ctx, m.spans.recv, serverSpan, trace.WithTimestamp(b.Began))
+		c.span = recorded(span)
 	}
-	c.ctx = ctx
-	if h.metrics != nil {
-		h.metrics.serverBegun(ctx, method)
+	if m.series != nil {
+		c.ctx = measured(ctx)
+		m.series.started(c.ctx)
 	}
 	return ctx, c
 }
@@ -74,8 +92,8 @@ func (c *serverCall) Observe(e stats.Event) {
 	case *stats.MessageSent:
 		addMessage(c.span, "Outbound message", &e.Message)
 	case *stats.CallEnded:
-		if c.h.metrics != nil {
-			c.h.metrics.serverEnded(c.ctx, c.method, e)
+		if s := c.method.series; s != nil {
+			serverEnded(c.ctx, s, e)
 		}
 		endSpan(c.span, e.Err, e.At)
 	}
@@ -83,14 +101,18 @@ func (c *serverCall) Observe(e stats.Event) {
 
 // clientCall observes a client's call.
 type clientCall struct {
-	h              *handler
-	ctx            context.Context
-	span           trace.Span // nil: no traces
-	method, target string
+	// immutable
+	h      *handler
+	method *method
+	ctx    context.Context // with the call's span
+	span   trace.Span      // nil: none, or not recorded
 
+	first attempt // most calls have no other
+
+	// guarded by mu
 	mu       sync.Mutex
 	sent     []stats.Message // the first maxEvents
-	live     []*attempt      // sent and not ended
+	live     []*attempt      // sent and not ended, those with a span
 	resolved bool            // the event of name resolution was added
 }
 
@@ -98,10 +120,12 @@ type clientCall struct {
 // of a span's events.
 const maxEvents = 128
 
-func (h *handler) beginClient(ctx context.Context, method string, b *stats.CallBegun) (context.Context, stats.Observer) {
-	c := &clientCall{h: h, method: method, target: b.Target}
+func (h *handler) beginClient(ctx context.Context, m *method) (context.Context, stats.Observer) {
+	c := &clientCall{h: h, method: m}
 	if h.tracer != nil {
-		ctx, c.span = h.tracer.Start(ctx, spanName("Sent.", method), trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(b.Began))
+		var span trace.Span
+		ctx, span = h.tracer.Start(ctx, m.spans.sent, clientSpan)
+		c.span = recorded(span)
 	}
 	c.ctx = ctx
 	return ctx, c
@@ -119,6 +143,9 @@ func (c *clientCall) Observe(e stats.Event) {
 		}
 		c.mu.Unlock()
 	case *stats.MessageSent:
+		if c.span == nil {
+			return
+		}
 		c.mu.Lock()
 		if len(c.sent) < maxEvents {
 			c.sent = append(c.sent, e.Message)
@@ -128,38 +155,41 @@ func (c *clientCall) Observe(e stats.Event) {
 		}
 		c.mu.Unlock()
 	case *stats.CallEnded:
-		if c.h.metrics != nil {
-			c.h.metrics.callEnded(c.ctx, c.method, c.target, e)
+		if s := c.method.series; s != nil {
+			callEnded(measured(c.ctx), s, e)
 		}
 		endSpan(c.span, e.Err, e.At)
 	}
 }
 
 func (c *clientCall) begin(e *stats.AttemptBegun) {
-	a := &attempt{call: c, ctx: c.ctx}
-	if c.h.metrics != nil {
-		c.h.metrics.attemptBegun(c.ctx, c.method, c.target)
+	a := &c.first
+	if e.Number > 1 {
+		a = new(attempt)
 	}
+	a.call = c
 	e.Observer = a
-	if c.span == nil {
-		return
+	ctx := c.ctx
+	if c.span != nil {
+		var span trace.Span
+		ctx, span = c.h.tracer.Start(ctx, c.method.spans.attempt, trace.WithTimestamp(e.At), trace.WithAttributes(
+			attribute.Int("previous-rpc-attempts", e.Number-1), attribute.Bool("transparent-retry", e.Transparent)))
+		a.span = recorded(span)
 	}
-	a.ctx, a.span = c.h.tracer.Start(c.ctx, spanName("Attempt.", c.method), trace.WithTimestamp(e.At), trace.WithAttributes(
-		attribute.Int("previous-rpc-attempts", e.Number-1), attribute.Bool("transparent-retry", e.Transparent)))
-	md := carrier{}
-	c.h.propagator.Inject(a.ctx, md)
-	for k, values := range md {
-		for _, v := range values {
-			e.Add(k, v)
-		}
+	if s := c.method.series; s != nil {
+		a.ctx = measured(ctx)
+		s.started(a.ctx)
+	}
+	if c.h.tracer != nil {
+		c.h.propagator.Inject(ctx, (*outgoing)(e))
 	}
 }
 
 // attempt observes one attempt.
 type attempt struct {
 	call *clientCall
-	ctx  context.Context
-	span trace.Span // nil: no traces
+	ctx  context.Context // of measurements
+	span trace.Span      // nil: none, or not recorded
 }
 
 // Observe implements stats.Observer.
@@ -170,9 +200,9 @@ func (a *attempt) Observe(e stats.Event) {
 	case *stats.AttemptSent:
 		a.sent(e)
 	case *stats.AttemptEnded:
-		a.call.leave(a)
-		if m := a.call.h.metrics; m != nil {
-			m.attemptEnded(a.ctx, a.call.method, a.call.target, e)
+		a.leave()
+		if s := a.call.method.series; s != nil {
+			attemptEnded(a.ctx, s, e)
 		}
 		endSpan(a.span, e.Err, e.At)
 	}
@@ -194,7 +224,11 @@ func (a *attempt) sent(e *stats.AttemptSent) {
 	}
 }
 
-func (c *clientCall) leave(a *attempt) {
+func (a *attempt) leave() {
+	if a.span == nil {
+		return
+	}
+	c := a.call
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = slices.DeleteFunc(c.live, func(b *attempt) bool { return a == b })

@@ -6,7 +6,8 @@
 //	srv, err := naru.NewServer(naru.WithStatsHandler(h))
 //	client, err := naru.NewClient(target, naru.WithStatsHandler(h))
 //
-// It needs OpenTelemetry's API alone; the program chooses the SDK and the exporters.
+// It needs OpenTelemetry's API, and the SDK's types of exported data for [Producer]; the program
+// chooses the SDK and the exporters.
 //
 // Labels are bounded: methods that the program does not know are "other", and peers and user agents
 // are never labels.

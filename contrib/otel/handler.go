@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -18,8 +17,11 @@ const scope = "github.com/naru-rpc/naru/contrib/otel"
 
 // Config says what is reported, and where to.
 type Config struct {
-	// MeterProvider makes the instruments. nil: no metrics.
+	// MeterProvider makes the instruments. nil: no metrics, or those of Producer.
 	MeterProvider metric.MeterProvider
+	// Producer keeps the metrics itself, in place of a MeterProvider's instruments: for servers and clients that
+	// make so many calls that the SDK's measurements count. nil: none.
+	Producer *Producer
 	// TracerProvider makes the tracer. nil: no traces.
 	TracerProvider trace.TracerProvider
 	// Propagator carries the trace in metadata. nil: W3C Trace Context and Baggage ("traceparent",
@@ -34,9 +36,9 @@ type Config struct {
 }
 
 // NewHandler returns a handler for naru.WithStatsHandler, for any number of servers and clients. It
-// fails if an instrument cannot be made.
+// fails if an instrument cannot be made, and for a Config that reports nothing, or metrics twice.
 func NewHandler(c Config) (stats.Handler, error) {
-	h := &handler{messages: c.MessageEvents, propagator: c.Propagator, maxMethods: int64(c.MaxMethods)}
+	h := &handler{messages: c.MessageEvents, propagator: c.Propagator, maxMethods: c.MaxMethods, methods: map[labels]*method{}, names: map[string]bool{}}
 	if h.maxMethods <= 0 {
 		h.maxMethods = 2000
 	}
@@ -46,14 +48,20 @@ func NewHandler(c Config) (stats.Handler, error) {
 	if c.TracerProvider != nil {
 		h.tracer = c.TracerProvider.Tracer(scope)
 	}
-	if c.MeterProvider != nil {
-		var err error
-		if h.metrics, err = newInstruments(c.MeterProvider.Meter(scope)); err != nil {
+	switch {
+	case c.MeterProvider != nil && c.Producer != nil:
+		return nil, errors.New("otel: new handler: a MeterProvider and a Producer are set; choose one, or each call counts twice")
+	case c.Producer != nil:
+		h.meter = c.Producer
+	case c.MeterProvider != nil:
+		m, err := newProviderMeter(c.MeterProvider.Meter(scope))
+		if err != nil {
 			return nil, err
 		}
+		h.meter = m
 	}
-	if h.tracer == nil && h.metrics == nil {
-		return nil, errors.New("otel: new handler: neither a MeterProvider nor a TracerProvider is set")
+	if h.tracer == nil && h.meter == nil {
+		return nil, errors.New("otel: new handler: none of MeterProvider, Producer and TracerProvider is set")
 	}
 	return h, nil
 }
@@ -61,14 +69,28 @@ func NewHandler(c Config) (stats.Handler, error) {
 type handler struct {
 	// immutable
 	tracer     trace.Tracer // nil: no traces
-	metrics    *instruments // nil: no metrics
+	meter      meter        // nil: no metrics
 	propagator propagation.TextMapPropagator
 	messages   bool
-	maxMethods int64
+	maxMethods int
 
-	methods sync.Map // of names that labels tell apart; never more than maxMethods
-	known   atomic.Int64
+	// guarded by mu
+	mu      sync.RWMutex
+	methods map[labels]*method // by path, not by label
+	names   map[string]bool    // paths that labels tell apart; never more than maxMethods
 }
+
+// A method is what is the same in all calls of it. Immutable.
+type method struct {
+	series series // nil: no metrics
+	spans  struct{ recv, sent, attempt string }
+}
+
+// The kinds of spans, as options.
+var (
+	serverSpan = trace.WithSpanKind(trace.SpanKindServer)
+	clientSpan = trace.WithSpanKind(trace.SpanKindClient)
+)
 
 // Wants implements stats.Handler.
 func (h *handler) Wants() stats.Group {
@@ -79,30 +101,54 @@ func (h *handler) Wants() stats.Group {
 	return g
 }
 
-// method is the value of the label grpc.method.
-func (h *handler) method(c *stats.CallBegun) string {
+// other is the label of methods that are not told apart.
+const other = "other"
+
+// method returns what is known of a call's method.
+func (h *handler) method(c *stats.CallBegun) *method {
+	l := labels{side: c.Side, method: c.Method, target: c.Target}
 	if !c.Registered {
-		return "other"
+		l.method = other
 	}
-	name := strings.TrimPrefix(c.Method, "/")
-	if _, ok := h.methods.Load(name); ok {
-		return name
+	h.mu.RLock()
+	m := h.methods[l]
+	h.mu.RUnlock()
+	if m != nil {
+		return m
 	}
-	if h.known.Load() >= h.maxMethods {
-		return "other"
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.names[l.method] && l.method != other {
+		if len(h.names) >= h.maxMethods {
+			l.method = other
+		} else {
+			h.names[l.method] = true
+		}
 	}
-	if _, loaded := h.methods.LoadOrStore(name, true); !loaded && h.known.Add(1) > h.maxMethods {
-		h.methods.Delete(name)
-		return "other"
+	if m = h.methods[l]; m == nil {
+		m = h.newMethod(l)
+		h.methods[l] = m
 	}
-	return name
+	return m
+}
+
+func (h *handler) newMethod(l labels) *method {
+	l.method = strings.TrimPrefix(l.method, "/")
+	m := new(method)
+	// gRFC A72: "Sent.<method name>" with dots for slashes.
+	name := strings.ReplaceAll(l.method, "/", ".")
+	m.spans.recv, m.spans.sent, m.spans.attempt = "Recv."+name, "Sent."+name, "Attempt."+name
+	if h.meter != nil {
+		m.series = h.meter.series(l)
+	}
+	return m
 }
 
 // BeginCall implements stats.Handler.
 func (h *handler) BeginCall(ctx context.Context, b *stats.CallBegun) (context.Context, stats.Observer) {
-	method := h.method(b)
+	m := h.method(b)
 	if b.Side == stats.Server {
-		return h.beginServer(ctx, method, b)
+		return h.beginServer(ctx, m, b)
 	}
-	return h.beginClient(ctx, method, b)
+	return h.beginClient(ctx, m)
 }

@@ -2,6 +2,7 @@ package otel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -27,6 +29,7 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/serviceconfig"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -49,11 +52,19 @@ type bench struct {
 }
 
 func newBench(t *testing.T, c otel.Config, opts ...naru.ClientOption) *bench {
-	b := &bench{reader: metric.NewManualReader(), spans: tracetest.NewInMemoryExporter()}
+	b := &bench{spans: tracetest.NewInMemoryExporter()}
+	if c.Producer != nil {
+		b.reader = metric.NewManualReader(metric.WithProducer(c.Producer))
+	} else {
+		b.reader = metric.NewManualReader()
+	}
 	meters := metric.NewMeterProvider(metric.WithReader(b.reader))
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(b.spans))
 	t.Cleanup(func() { _ = meters.Shutdown(context.Background()); _ = traces.Shutdown(context.Background()) })
-	c.MeterProvider, c.TracerProvider = meters, traces
+	c.TracerProvider = traces
+	if c.Producer == nil {
+		c.MeterProvider = meters
+	}
 	h, err := otel.NewHandler(c)
 	if err != nil {
 		t.Fatal(err)
@@ -185,8 +196,12 @@ func (b *bench) scenario(t *testing.T) {
 	b.settle(t, 8)
 }
 
-func TestMetrics(t *testing.T) {
-	b := newBench(t, otel.Config{})
+func TestMetrics(t *testing.T) { testMetrics(t, otel.Config{}) }
+
+func TestMetricsOfAProducer(t *testing.T) { testMetrics(t, otel.Config{Producer: otel.NewProducer()}) }
+
+func testMetrics(t *testing.T, c otel.Config) {
+	b := newBench(t, c)
 	b.scenario(t)
 	const m, w, tgt = "method=test.Store/Get", "method=test.Store/Watch", "target=passthrough:///narutest"
 	want := map[string]int64{
@@ -320,8 +335,14 @@ func TestPropagators(t *testing.T) {
 	}
 }
 
-func TestExemplars(t *testing.T) {
-	b := newBench(t, otel.Config{})
+func TestExemplars(t *testing.T) { testExemplars(t, otel.Config{}) }
+
+func TestExemplarsOfAProducer(t *testing.T) {
+	testExemplars(t, otel.Config{Producer: otel.NewProducer()})
+}
+
+func testExemplars(t *testing.T, c otel.Config) {
+	b := newBench(t, c)
 	if err := b.get(t.Context(), "ok"); err != nil {
 		t.Fatal(err)
 	}
@@ -349,6 +370,47 @@ func FuzzTraceBin(f *testing.F) {
 			t.Errorf("%x became %x", b, out["grpc-trace-bin"])
 		}
 	})
+}
+
+// TestProducerIsAProvider: both make the same of the same values, buckets, extremes and descriptions included.
+func TestProducerIsAProvider(t *testing.T) {
+	reader, p := metric.NewManualReader(), otel.NewProducer()
+	both := metric.NewManualReader(metric.WithProducer(p))
+	var handlers []stats.Handler
+	for _, c := range []otel.Config{{MeterProvider: metric.NewMeterProvider(metric.WithReader(reader))}, {Producer: p}} {
+		h, err := otel.NewHandler(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handlers = append(handlers, h)
+	}
+	metric.NewMeterProvider(metric.WithReader(both)) // a reader without a provider is not asked
+	for i, elapsed := range []time.Duration{0, 10 * time.Microsecond, 10001, time.Millisecond, 100 * time.Second, time.Hour} {
+		e := &stats.CallEnded{Elapsed: elapsed, Attempts: i, Retries: i, Hedges: 1, RetryDelay: elapsed,
+			Sent: stats.Count{Messages: 1, WireBytes: 5 + int64(i)*1024}, Received: stats.Count{Messages: 1, WireBytes: 5}}
+		for _, h := range handlers {
+			for _, side := range []stats.Side{stats.Server, stats.Client} {
+				_, o := h.BeginCall(t.Context(), &stats.CallBegun{Side: side, Method: "/a.B/C", Registered: true, Target: map[stats.Side]string{stats.Client: "x"}[side]})
+				o.Observe(e)
+			}
+		}
+	}
+	var want, got metricdata.ResourceMetrics
+	if err := errors.Join(reader.Collect(t.Context(), &want), both.Collect(t.Context(), &got)); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.ScopeMetrics) != 1 || len(want.ScopeMetrics) != 1 {
+		t.Fatalf("%d and %d scopes", len(got.ScopeMetrics), len(want.ScopeMetrics))
+	}
+	got.ScopeMetrics[0].Scope.SchemaURL = want.ScopeMetrics[0].Scope.SchemaURL
+	metricdatatest.AssertEqual(t, want.ScopeMetrics[0], got.ScopeMetrics[0], metricdatatest.IgnoreTimestamp())
+}
+
+func TestMetricsTwice(t *testing.T) {
+	_, err := otel.NewHandler(otel.Config{MeterProvider: metric.NewMeterProvider(), Producer: otel.NewProducer()})
+	if err == nil || !strings.Contains(err.Error(), "choose one") {
+		t.Errorf("got %v, want an error that says to choose one", err)
+	}
 }
 
 func TestNeitherMetricsNorTraces(t *testing.T) {

@@ -2,32 +2,66 @@ package otel
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 )
 
-// carrier is metadata as a propagator sees it.
-type carrier metadata.MD
+// incoming is the metadata of a server's call as a propagator sees it. It looks for single keys, so that the call need not
+// put all of its metadata together.
+type incoming struct{ ctx context.Context }
 
-func (c carrier) Get(key string) string {
-	if v := metadata.MD(c).Get(key); len(v) > 0 {
+func (c incoming) Get(key string) string {
+	if v := c.Values(key); len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
 // Values implements propagation.ValuesGetter: "baggage" may come in several fields.
-func (c carrier) Values(key string) []string { return metadata.MD(c).Get(key) }
+func (c incoming) Values(key string) []string { return metadata.ValueFromIncomingContext(c.ctx, key) }
 
-func (c carrier) Set(key, value string) { metadata.MD(c).Set(key, value) }
+// Set does nothing: what was received stays as it is.
+func (incoming) Set(string, string) {}
 
-func (c carrier) Keys() []string {
-	keys := make([]string, 0, len(c))
-	for k := range c {
-		keys = append(keys, k)
+func (c incoming) Keys() []string {
+	md, _ := metadata.FromIncomingContext(c.ctx)
+	return slices.Collect(maps.Keys(md))
+}
+
+// outgoing is the metadata added to an attempt as a propagator sees it.
+type outgoing stats.AttemptBegun
+
+func (c *outgoing) Get(key string) string {
+	for i := 0; i+1 < len(c.Header); i += 2 {
+		if strings.EqualFold(c.Header[i], key) {
+			return c.Header[i+1]
+		}
+	}
+	return ""
+}
+
+func (c *outgoing) Set(key, value string) {
+	key = strings.ToLower(key)
+	for i := 0; i+1 < len(c.Header); i += 2 {
+		if c.Header[i] == key {
+			c.Header[i+1] = value
+			return
+		}
+	}
+	c.Header = append(c.Header, key, value)
+}
+
+func (c *outgoing) Keys() []string {
+	var keys []string
+	for i := 0; i < len(c.Header); i += 2 {
+		keys = append(keys, c.Header[i])
 	}
 	return keys
 }

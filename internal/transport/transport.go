@@ -19,6 +19,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/reason"
+	"github.com/naru-rpc/naru/stats"
 )
 
 // Field is one header field.
@@ -184,6 +185,21 @@ type ConnInfo struct {
 	// Draining is closed when the connection will take no new streams, so that long-lived
 	// streams can end themselves.
 	Draining <-chan struct{}
+
+	told atomic.Pointer[stats.Conn] // made by the first Stats
+}
+
+// Stats returns what stats handlers are told of the connection, the same for all of its calls; nil for nil. Safe for
+// concurrent use.
+func (i *ConnInfo) Stats() *stats.Conn {
+	if i == nil {
+		return nil
+	}
+	if c := i.told.Load(); c != nil {
+		return c
+	}
+	i.told.CompareAndSwap(nil, &stats.Conn{ID: i.ID, Local: i.Local, Remote: i.Remote, TLS: i.TLS})
+	return i.told.Load()
 }
 
 // Peer is the remote address as text, "" if there is none.

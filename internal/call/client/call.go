@@ -91,6 +91,9 @@ func (c *call) prepare() error {
 		return status.Errorf(codes.Internal, "no codec %q is known to this client (WithCodec)", c.set.Subtype)
 	}
 	c.out = wire.Encoder{Codec: codec, Limit: maxSend, MinBytes: c.set.CompressMinBytes, Hooks: c.set.Hooks}
+	if c.seen != nil {
+		c.out.Meter = c.seen
+	}
 	if name := c.set.Compression; name != "" && name != "identity" {
 		if c.out.Compressor = c.env.Registry.Compressor(name); c.out.Compressor == nil {
 			return status.Errorf(codes.Internal, "no compressor %q is known to this client (WithCompression)", name)
@@ -272,7 +275,7 @@ func (c *call) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bo
 	if !c.began.IsZero() {
 		now = time.Now()
 	}
-	a.opened(stream, c.peer, c.opened, now)
+	a.opened(sending{stream, c.peer, now, c.opened})
 	a.seen.Sent(c.peer, c.pick.Waited)
 	if c.set.OnPeer != nil {
 		c.set.OnPeer(c.peer, c.opened)
@@ -283,12 +286,12 @@ func (c *call) send(conn transport.ClientConn, a *attempt, body *mem.Buf, end bo
 	return nil
 }
 
-// begin tells stats handlers of the call.
-func (c *call) begin() {
+// observeBegin tells stats handlers of the call.
+func (c *call) observeBegin() {
 	if !c.env.Observe.Calls() {
 		return
 	}
-	b := &stats.CallBegun{
+	b := stats.CallBegun{
 		Method: c.method.FullMethod, Registered: !c.method.Generic,
 		ClientStreams: c.method.ClientStreams, ServerStreams: c.method.ServerStreams,
 	}
@@ -299,13 +302,10 @@ func (c *call) begin() {
 		}
 	}
 	c.ctx, c.seen = c.env.Observe.Begin(c.ctx, b)
-	if c.seen != nil {
-		c.set.Hooks = c.seen.Hooks(c.set.Hooks)
-	}
 }
 
-// ended tells stats handlers that the call is over; a is its last attempt, nil: there was none.
-func (c *call) ended(a *attempt, err error) {
+// observeEnd tells stats handlers that the call is over; a is its last attempt, nil: there was none.
+func (c *call) observeEnd(a *attempt, err error) {
 	if c.seen == nil {
 		return
 	}
@@ -318,9 +318,9 @@ func (c *call) attemptSeen(a *attempt, err error) {
 	switch {
 	case a == nil || a.seen == nil:
 	case err == errSlower:
-		a.seen.End(err, nil)
+		a.seen.Lost(err)
 	default:
-		a.seen.End(err, func() string { return c.reasonFor(a, err) })
+		a.seen.End(err, c.reasonFor(a, err))
 	}
 }
 
@@ -338,7 +338,7 @@ func (c *call) attemptEnded(a *attempt, err error) {
 		return
 	}
 	a.mu.Lock()
-	info := AttemptInfo{Conn: a.peer, Number: a.number, Ended: true, Err: err}
+	info := AttemptInfo{Conn: a.sending.peer, Number: a.sending.number, Ended: true, Err: err}
 	a.mu.Unlock()
 	if info.Conn != nil {
 		c.set.OnAttempt(info)

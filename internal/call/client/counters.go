@@ -80,11 +80,11 @@ func (a *attempt) reason() reason.Code {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch v := wire.FieldValue(a.lastFields(), wire.FieldStatus); {
-	case a.expired:
+	case a.interest == expired:
 		return reason.AttemptTimeout
 	case v != "" && v != "0":
 		return reason.Status
-	case a.stream == nil:
+	case a.sending.stream == nil:
 		return reason.Request
 	}
 	return reason.Response

@@ -69,17 +69,17 @@ func (a *attempt) notGRPC(contentType string) *status.Status {
 
 // outcome is the status of an attempt that has ended, nil for OK. The messages are another matter.
 func (a *attempt) outcome(subtype string) *status.Status {
-	if a.only {
+	if a.stage == stageTrailersOnly {
 		if wire.FieldValue(a.head, wire.FieldStatus) != "" && !a.foreign {
 			return a.limited(a.head)
 		}
 	}
-	if a.headSeen && (a.foreign || a.status != http.StatusOK) {
+	if a.stage.headSeen() && (a.foreign || a.status != http.StatusOK) {
 		return a.notGRPC(wire.FieldValue(a.head, wire.FieldContentType))
 	}
 	if a.closed != nil {
 		s := transportStatus(a.closed)
-		return s.WithMessage(peerName(a.peer) + ": " + s.Message() + a.progress())
+		return s.WithMessage(peerName(a.sending.peer) + ": " + s.Message() + a.progress())
 	}
 	if a.problem != nil {
 		return a.problem.Status()
@@ -161,14 +161,14 @@ func decodeBin(s string) []byte {
 
 // headerMD is the response's header. A trailers-only response has none.
 func (a *attempt) headerMD() metadata.MD {
-	if a.only {
+	if a.stage == stageTrailersOnly {
 		return metadata.MD{}
 	}
 	return wire.MetadataOf(a.head)
 }
 
 func (a *attempt) trailerMD() metadata.MD {
-	if a.only {
+	if a.stage == stageTrailersOnly {
 		return wire.MetadataOf(a.head)
 	}
 	return wire.MetadataOf(a.trailers)
@@ -177,13 +177,13 @@ func (a *attempt) trailerMD() metadata.MD {
 // prepareInbound finds codec and compression of the response. ctx is the call's.
 func (a *attempt) prepareInbound(ctx context.Context, env *Env, out *wire.Encoder, limit wire.Limit) *status.Status {
 	name := wire.FieldValue(a.head, wire.FieldEncoding)
-	a.in = wire.Decoder{Codec: out.Codec, Encoding: name, Limit: limit, Hooks: out.Hooks}
+	a.in = wire.Decoder{Codec: out.Codec, Encoding: name, Limit: limit, Hooks: out.Hooks, Meter: out.Meter}
 	if name != "" && name != "identity" {
 		if a.in.Decompressor = env.Registry.Compressor(name); a.in.Decompressor == nil {
 			// compression.md: "... the client ... will result in an INTERNAL error status"
 			return status.Newf(codes.Internal, "response has grpc-encoding %s, which was not offered", brief.Quote(name))
 		}
-		a.in.Expansion, a.in.ConnID, a.in.Ctx = &env.expansion, a.peer.ID, ctx
+		a.in.Expansion, a.in.ConnID, a.in.Ctx = &env.expansion, a.sending.peer.ID, ctx
 	}
 	return nil
 }

@@ -1,17 +1,14 @@
 package client
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/wire"
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/status"
 )
@@ -76,7 +73,7 @@ func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause ti
 		return 0, false
 	}
 	push, pushed, stop := pushback(a.lastFields())
-	if !stop && !a.expired && !p.Retryable.Has(status.Code(err)) {
+	if !stop && a.interest != expired && !p.Retryable.Has(status.Code(err)) {
 		return 0, false
 	}
 	// Counted before anything else is asked: the budget is for all calls of the channel.
@@ -168,28 +165,6 @@ func pushback(trailers []transport.Field) (pause time.Duration, pushed, stop boo
 	return time.Duration(ms) * time.Millisecond, true, false
 }
 
-// unprocessed tells whether the peer is known not to have acted on the attempt. One that has begun to answer and then
-// says that it did nothing contradicts itself: the call may have run.
-func (a *attempt) unprocessed() bool { return a.closed != nil && a.closed.Unprocessed && !a.headSeen }
-
-// committed tells whether a part of the response is here that another attempt's would contradict:
-// "An RPC is committed when the client receives Response-Headers". A trailers-only response has none.
-func (a *attempt) committed() bool { return a.headSeen && !a.only && !a.foreign }
-
-// unseen tells whether the connection was lost in the middle of a response of which the program was shown nothing. gRFC A6 has
-// a header commit a call because the program may have seen it; a unary call shows header and message when all is here.
-func (a *attempt) unseen() bool {
-	return a.single && a.closed != nil && a.closed.Scope == transport.ScopeConn
-}
-
-// lastFields are the trailers, wherever they came.
-func (a *attempt) lastFields() []transport.Field {
-	if a.only {
-		return a.head
-	}
-	return a.trailers
-}
-
 // pauseFor waits between attempts. It returns a status error if the call ended meanwhile.
 func (c *call) pauseFor(d time.Duration, last error) error {
 	if d <= 0 {
@@ -222,37 +197,4 @@ func (c *call) withAttempts(err error) error {
 		return err
 	}
 	return s.WithMessage(s.Message() + " (" + strings.Join(more, "; ") + ")").Err()
-}
-
-// limitAttempt ends a if it has no response head within PerAttemptRecvTimeout. stop ends that, and tells whether expire
-// is not called any more.
-func (c *call) limitAttempt(a *attempt) (stop func() bool) {
-	p := c.retry.policy
-	if p == nil || p.PerAttemptRecvTimeout <= 0 {
-		return noStop
-	}
-	text := fmt.Sprintf("no response from %s within the attempt's time of %s", peerName(c.peer), round(p.PerAttemptRecvTimeout))
-	return time.AfterFunc(p.PerAttemptRecvTimeout, func() { a.expire(text) }).Stop
-}
-
-func noStop() bool { return true }
-
-// expire ends an attempt that has no head, as DEADLINE_EXCEEDED of this attempt alone.
-func (a *attempt) expire(text string) {
-	a.mu.Lock()
-	if a.headSeen || a.ended || a.dropped {
-		a.mu.Unlock()
-		return
-	}
-	a.expired = true
-	a.problem = &wire.Problem{Code: codes.DeadlineExceeded, Text: text}
-	a.ended, a.dropped = true, true
-	stream := a.stream
-	a.ringLocked()
-	a.wakeLocked()
-	a.mu.Unlock()
-	if stream != nil {
-		stream.Reset(wire.CodeCancel, reason.AttemptTimeout)
-	}
-	a.tell()
 }

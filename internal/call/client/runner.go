@@ -93,7 +93,7 @@ func (r *runner) launchFirst(first *mem.Buf, req any) error {
 		case len(r.replay) == 1:
 			return clone(r.replay[0]), nil
 		}
-		return r.out.Encode(req)
+		return r.out.EncodeAgain(req)
 	})
 	if err != nil {
 		return err
@@ -199,10 +199,10 @@ func (r *runner) join(a *attempt, c *call, done func(DoneInfo), whole bool) {
 	r.mu.Unlock()
 	if !whole && !decided {
 		for _, b := range replay {
-			_ = a.stream.Send(clone(b), false) // an attempt that has ended is found out by heard
+			_ = a.sending.stream.Send(clone(b), false) // an attempt that has ended is found out by heard
 		}
 		if halfClosed {
-			_ = a.stream.Send(nil, true) // as above
+			_ = a.sending.stream.Send(nil, true) // as above
 		}
 	}
 	r.mu.Lock()
@@ -227,7 +227,7 @@ func (r *runner) join(a *attempt, c *call, done func(DoneInfo), whole bool) {
 // heard looks at an attempt with news: a head, or the end. It runs on read loops.
 func (r *runner) heard(a *attempt) {
 	a.mu.Lock()
-	opened, answered, over := a.stream != nil, a.committed() && !a.single, a.complete()
+	opened, answered, over := a.sending.stream != nil, a.committed() && !a.single, a.complete()
 	a.mu.Unlock()
 	if !opened || !answered && !over {
 		return // join comes back to it
@@ -334,7 +334,7 @@ func (r *runner) chooseLocked(a *attempt) {
 	r.live = nil
 	if r.hedging != nil {
 		a.mu.Lock()
-		r.peer = a.peer
+		r.peer = a.sending.peer
 		a.mu.Unlock()
 		r.retry.seen = max(r.retry.seen, r.hedges.failed)
 		if r.set.OnPeer != nil {
@@ -373,14 +373,6 @@ func (r *runner) finish(a *attempt, err error) {
 	a.report(err)
 }
 
-// report tells the channel once how the attempt ended.
-func (a *attempt) report(err error) {
-	if done := a.done; done != nil {
-		a.done = nil
-		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
-	}
-}
-
 // end makes err the call's outcome if it has none, and lets go of everything.
 func (r *runner) end(err error, reset bool) {
 	r.mu.Lock()
@@ -413,7 +405,7 @@ func (r *runner) end(err error, reset bool) {
 		a.report(err)
 	}
 	if !r.unary {
-		r.call.ended(a, err)
+		r.observeEnd(a, err)
 	}
 	if r.receiver.Swap(wire.ReceiverClosed) == wire.ReceiverIdle && a != nil {
 		a.release()

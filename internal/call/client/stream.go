@@ -31,10 +31,10 @@ func newStream(ctx context.Context, env *Env, m Method, set *Settings, req any) 
 	s := &Stream{}
 	s.changed.L = &s.mu
 	s.env, s.method, s.set, s.ctx = env, m, *set, ctx
-	s.begin()
+	s.observeBegin()
 	if err := s.start(req); err != nil {
 		env.Counters.failed(err, s.last, !s.deadline.IsZero())
-		s.call.ended(s.last, err)
+		s.observeEnd(s.last, err)
 		return nil, err
 	}
 	s.watch()
@@ -142,10 +142,8 @@ func (s *Stream) Header() (metadata.MD, error) {
 	if a == nil {
 		return nil, s.Err() // never OK: nothing was received
 	}
-	a.mu.Lock()
-	a.awaitLocked(false)
-	seen, only := a.headSeen, a.only
-	a.mu.Unlock()
+	stage := a.await(false)
+	seen, only := stage.headSeen(), stage == stageTrailersOnly
 	s.checkContext()
 	switch _, over := s.current(); {
 	case seen && !only:
@@ -168,7 +166,7 @@ func (s *Stream) Trailer() metadata.MD {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.ended {
+	if !a.stage.ended() {
 		return metadata.MD{}
 	}
 	return a.trailerMD()

@@ -101,7 +101,7 @@ func (a *attempt) credit(f wire.Frame) {
 	a.mu.Lock()
 	a.credited += n
 	a.mu.Unlock()
-	a.stream.Consumed(n)
+	a.sending.stream.Consumed(n)
 }
 
 // refill waits for messages and takes them over. ended: there are no more. The first time it looks
@@ -109,7 +109,7 @@ func (a *attempt) credit(f wire.Frame) {
 func (s *Stream) refill(a *attempt) (ended bool, err error) {
 	a.mu.Lock()
 	for !s.readyLocked(a) {
-		if a.problem != nil && !a.expired {
+		if a.problem != nil && a.interest != expired {
 			defer a.mu.Unlock()
 			return false, a.problem.Status().Err()
 		}
@@ -117,7 +117,7 @@ func (s *Stream) refill(a *attempt) (ended bool, err error) {
 			a.mu.Unlock()
 			return true, nil
 		}
-		if a.dropped {
+		if a.interest != wanted {
 			a.mu.Unlock()
 			return false, s.outcome()
 		}
@@ -126,9 +126,12 @@ func (s *Stream) refill(a *attempt) (ended bool, err error) {
 		<-a.wake
 		a.mu.Lock()
 	}
-	if err := s.singleLocked(a); err != nil {
-		a.mu.Unlock()
-		return false, err
+	if !s.method.ServerStreams {
+		a.mu.Unlock() // a response that has ended does not change
+		if err := s.checkSingle(a); err != nil {
+			return false, err
+		}
+		a.mu.Lock()
 	}
 	a.messages.Refill(a.messages.Take())
 	a.mu.Unlock()
@@ -140,16 +143,11 @@ func (s *Stream) refill(a *attempt) (ended bool, err error) {
 
 // readyLocked: the response of a call that has one counts only with its status.
 func (s *Stream) readyLocked(a *attempt) bool {
-	return a.messages.Ready() && !a.foreign && (s.method.ServerStreams || a.ended)
+	return a.messages.Ready() && !a.foreign && (s.method.ServerStreams || a.stage.ended())
 }
 
-// singleLocked checks a call with one response for just that, and for its status.
-func (s *Stream) singleLocked(a *attempt) error {
-	if s.method.ServerStreams {
-		return nil
-	}
-	a.mu.Unlock() // an attempt that has ended does not change
-	defer a.mu.Lock()
+// checkSingle checks that a call with one response, which has ended, got just that, and its status.
+func (s *Stream) checkSingle(a *attempt) error {
 	c := s.snapshot()
 	if st := c.explain(a, a.outcome(s.set.Subtype)); st != nil {
 		return c.withAttempts(st.Err())

@@ -23,7 +23,7 @@ func (s *Stream) SendMsg(m any) error {
 	for {
 		s.checkContext()
 		a, ok := s.target(len(buf.B))
-		if ok && a != nil && a.stream.AwaitSend(nil) != nil {
+		if ok && a != nil && a.sending.stream.AwaitSend(nil) != nil {
 			if ok = s.awaitOther(a); ok {
 				continue
 			}
@@ -76,9 +76,7 @@ func (s *Stream) target(n int) (*attempt, bool) {
 
 // awaitOther waits, after the sending half of a has ended, for what follows it. false: nothing does.
 func (s *Stream) awaitOther(a *attempt) bool {
-	a.mu.Lock()
-	a.awaitLocked(true) // the transport may know more than it has told its sink so far
-	a.mu.Unlock()
+	a.await(true) // the transport may know more than it has told its sink so far
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.decidedLocked() && (len(s.live) == 0 || slices.Contains(s.live, a)) {
@@ -124,9 +122,9 @@ func (s *Stream) put(a *attempt, buf *mem.Buf) (sent bool, err error) {
 	// attempt as if it had been lost on the wire.
 	for i, t := range targets {
 		if i < len(targets)-1 {
-			_ = t.stream.Send(clone(buf), false)
+			_ = t.sending.stream.Send(clone(buf), false)
 		} else {
-			_ = t.stream.Send(buf, false)
+			_ = t.sending.stream.Send(buf, false)
 		}
 	}
 	if len(targets) == 0 {
@@ -152,7 +150,7 @@ func (s *Stream) CloseSend() error {
 	}
 	s.mu.Unlock()
 	for _, t := range targets {
-		_ = t.stream.Send(nil, true) // RecvMsg tells why not
+		_ = t.sending.stream.Send(nil, true) // RecvMsg tells why not
 	}
 	return nil
 }

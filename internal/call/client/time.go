@@ -12,10 +12,11 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// awaitLocked waits until a is complete. Otherwise the status error says what the time went
-// on; the attempt is cancelled then. a.mu is held when it is called and when it returns.
-func (c *call) awaitLocked(a *attempt) error {
+// await waits until a is complete, and reports whether its stream has ended. Otherwise the attempt is cancelled, and the
+// status error says what the time was spent on.
+func (c *call) await(a *attempt) (ended bool, err error) {
 	var clock <-chan time.Time
+	a.mu.Lock()
 	for !a.complete() {
 		a.waiting = true
 		a.mu.Unlock()
@@ -37,18 +38,19 @@ func (c *call) awaitLocked(a *attempt) error {
 		if over {
 			err := c.timeUp(a.where())
 			a.cancel(reason.Canceled)
-			a.mu.Lock()
 			if clock != nil {
 				c.timer.Stop()
 			}
-			return err
+			return false, err
 		}
 		a.mu.Lock()
 	}
+	ended = a.stage.ended()
+	a.mu.Unlock()
 	if clock != nil {
 		c.timer.Stop()
 	}
-	return nil
+	return ended, nil
 }
 
 // clock is a channel that fires at the deadline, nil if ctx will do that by itself.
@@ -103,10 +105,10 @@ func (a *attempt) where() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ago := "just now"
-	if !a.sent.IsZero() {
-		ago = round(time.Since(a.sent)) + " ago"
+	if !a.sending.at.IsZero() {
+		ago = round(time.Since(a.sending.at)) + " ago"
 	}
-	return fmt.Sprintf("sent to %s %s, %s", peerName(a.peer), ago, a.received())
+	return fmt.Sprintf("sent to %s %s, %s", peerName(a.sending.peer), ago, a.received())
 }
 
 // received says how far the response had come. It must not change meanwhile.
@@ -114,7 +116,7 @@ func (a *attempt) received() string {
 	switch {
 	case a.got > 0:
 		return fmt.Sprintf("%d bytes of the response received", a.got)
-	case a.headSeen:
+	case a.stage.headSeen():
 		return "only the header of the response received"
 	}
 	return "no response received"
@@ -125,10 +127,10 @@ func (a *attempt) progress() string {
 	switch {
 	case a.closed.Unprocessed || a.closed.Scope != transport.ScopeConn:
 		return ""
-	case a.sent.IsZero():
+	case a.sending.at.IsZero():
 		return " (" + a.received() + ")"
 	}
-	return fmt.Sprintf(" (sent %s before, %s)", round(time.Since(a.sent)), a.received())
+	return fmt.Sprintf(" (sent %s before, %s)", round(time.Since(a.sending.at)), a.received())
 }
 
 // report adds what is known of a call whose connection was lost, as data.
@@ -137,7 +139,7 @@ func (c *call) report(s *status.Status, a *attempt) *status.Status {
 		return s
 	}
 	return s.WithLocal(&connectivity.Report{
-		Waits: c.pick.Waited, Attempts: c.pick.Attempt, DeadlineBy: c.deadlineBy, Last: a.closed.Failure(peerName(a.peer)),
+		Waits: c.pick.Waited, Attempts: c.pick.Attempt, DeadlineBy: c.deadlineBy, Last: a.closed.Failure(peerName(a.sending.peer)),
 	})
 }
 
@@ -172,7 +174,7 @@ func (c *call) boundContext() (context.Context, context.CancelFunc) {
 	if d, ok := c.ctx.Deadline(); !c.deadline.IsZero() && (!ok || c.deadline.Before(d)) {
 		return context.WithDeadline(c.ctx, c.deadline)
 	}
-	return c.ctx, nothing
+	return c.ctx, noCancel
 }
 
-func nothing() {}
+func noCancel() {}

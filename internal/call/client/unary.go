@@ -19,6 +19,7 @@ type unary struct {
 	attempt  *attempt
 	encoded  *mem.Buf                 // a copy for further attempts; nil: req is encoded anew
 	again    func() (*mem.Buf, error) // u.body, bound once
+	counted  bool                     // the request was encoded
 }
 
 func (env *Env) newUnary() *unary {
@@ -35,12 +36,12 @@ func (env *Env) newUnary() *unary {
 func Invoke(ctx context.Context, env *Env, m Method, set *Settings, req, res any) error {
 	u := env.newUnary()
 	u.env, u.method, u.set, u.ctx, u.req, u.res = env, m, *set, ctx, req, res
-	u.begin()
+	u.observeBegin()
 	err := u.run()
 	if err != nil {
 		env.Counters.failed(err, u.last, !u.deadline.IsZero())
 	}
-	u.ended(u.last, err)
+	u.observeEnd(u.last, err)
 	u.recycle()
 	return err
 }
@@ -52,28 +53,25 @@ func (u *unary) recycle() {
 	if !u.attempt.free() {
 		return // a callback may be on its way still
 	}
-	if u.attempt.stream != nil {
-		u.attempt.stream.Release()
+	if u.attempt.sending.stream != nil {
+		u.attempt.sending.stream.Release()
 	}
 	timer, pool := u.timer, &u.env.unaries
 	u.call = call{timer: timer}
-	u.req, u.res = nil, nil
+	u.req, u.res, u.counted = nil, nil, false
 	u.attempt.reset(wire.Limit{})
 	pool.Put(u)
 }
 
-// free tells whether nobody will call the sink any more.
-func (a *attempt) free() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return (a.ended || a.stream == nil) && !a.expired && !a.late
-}
-
 // body encodes the request. Messages that hooks have seen are not shown to them again.
 func (u *unary) body() (*mem.Buf, error) {
-	if u.encoded != nil {
+	switch {
+	case u.encoded != nil:
 		return clone(u.encoded), nil
+	case u.counted:
+		return u.out.EncodeAgain(u.req)
 	}
+	u.counted = true
 	buf, err := u.out.Encode(u.req)
 	if err == nil && u.out.Hooks != nil {
 		u.encoded = clone(buf)
@@ -127,7 +125,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 	}
 	u.attemptEnded(a, err)
 	if done != nil {
-		done(DoneInfo{Err: err, Sent: true, Received: a.headSeen, Trailers: a.trailers})
+		done(DoneInfo{Err: err, Sent: true, Received: a.stage.headSeen(), Trailers: a.trailers})
 	}
 	a.release()
 	return pause, again, err
@@ -135,10 +133,7 @@ func (u *unary) try() (pause time.Duration, again bool, err error) {
 
 // finish waits for the response and takes it apart.
 func (u *unary) finish(a *attempt) error {
-	a.mu.Lock()
-	err := u.awaitLocked(a)
-	ended := a.ended
-	a.mu.Unlock()
+	ended, err := u.await(a)
 	if err == nil {
 		if !ended {
 			a.cancel(reason.ResponseWrong)
@@ -172,7 +167,7 @@ func (u *unary) result(a *attempt) error {
 // it may have been cut by the server's, which ends in good order where a handler returns when its context ends. Of a lost
 // connection it says more.
 func (c *call) explain(a *attempt, s *status.Status) *status.Status {
-	if !c.deadline.IsZero() && !a.expired && !time.Now().Before(c.deadline) {
+	if !c.deadline.IsZero() && a.interest != expired && !time.Now().Before(c.deadline) {
 		doing := "the response ended after that"
 		if s != nil {
 			doing = "the server ended the call with " + s.Code().String() + ": " + s.Message()

@@ -14,15 +14,20 @@ type Attempt struct {
 	// immutable after BeginAttempt
 	call      *Call
 	number    int
-	began     time.Time
 	before    connectivity.Waits // of the attempts before
 	observers []observer
+	inline    [2]observer // what observers are kept in if they fit
 	header    []string
 
 	// guarded by call.mu
 	conn  *stats.Conn
 	waits connectivity.Waits
 	ended bool
+
+	// written by the goroutine that tells of them, each once
+	begun stats.AttemptBegun
+	sent  stats.AttemptSent
+	over  stats.AttemptEnded
 }
 
 // Next says why the next attempt will be made.
@@ -31,7 +36,7 @@ func (c *Call) Next(why Why) {
 		return
 	}
 	c.mu.Lock()
-	c.next = why
+	c.attempts.next = why
 	c.mu.Unlock()
 }
 
@@ -43,35 +48,45 @@ func (c *Call) BeginAttempt(waited connectivity.Waits) *Attempt {
 	}
 	now := time.Now()
 	c.mu.Lock()
-	c.attempts++
-	why := c.next
-	c.next = Retry
-	if c.attempts > 1 {
-		c.counts[why]++
-		if c.underWay == 0 {
-			c.idle += now.Sub(c.idleSince)
-		}
-	}
-	c.underWay++
-	a := &Attempt{call: c, number: c.attempts, began: now, before: waited}
+	a, why := c.newAttemptLocked(now)
 	c.mu.Unlock()
+	a.before = waited
+	a.begun = stats.AttemptBegun{Number: a.number, Transparent: why == Transparent, Hedged: why == Hedge, At: now}
 	if !c.set.wants.Has(stats.Attempts | stats.Headers) {
 		return a
 	}
-	e := &stats.AttemptBegun{Number: a.number, Transparent: why == Transparent, Hedged: why == Hedge, At: now}
+	a.observers = a.inline[:0]
 	for _, o := range c.observers {
 		own := o
 		if o.wants.Has(stats.Attempts) {
-			e.Observer = nil
-			o.Observe(e)
-			if e.Observer != nil {
-				own.Observer = e.Observer
+			a.begun.Observer = nil
+			o.Observe(&a.begun)
+			if a.begun.Observer != nil {
+				own.Observer = a.begun.Observer
 			}
 		}
 		a.observers = append(a.observers, own)
 	}
-	a.header = valid(e.Header)
+	a.header = valid(a.begun.Header)
 	return a
+}
+
+func (c *Call) newAttemptLocked(now time.Time) (a *Attempt, why Why) {
+	s := &c.attempts
+	if a = s.first; a == nil {
+		a = new(Attempt)
+	}
+	s.first = nil
+	why, s.next = s.next, Retry
+	if s.count++; s.count > 1 {
+		s.counts[why]++
+		if s.underWay == 0 {
+			s.idle += now.Sub(s.idleSince)
+		}
+	}
+	s.underWay++
+	a.call, a.number = c, s.count
+	return a, why
 }
 
 // Header is what handlers have added to the metadata.
@@ -82,12 +97,12 @@ func (a *Attempt) Header() []string {
 	return a.header
 }
 
-// Sent tells that a stream was opened. waited is what the call has waited so far.
+// Sent says that a stream was opened. waited is what the call has waited so far.
 func (a *Attempt) Sent(conn *transport.ConnInfo, waited connectivity.Waits) {
 	if a == nil {
 		return
 	}
-	c := ConnOf(conn)
+	c := conn.Stats()
 	waits := a.since(waited)
 	a.call.mu.Lock()
 	a.conn, a.waits = c, waits
@@ -95,7 +110,8 @@ func (a *Attempt) Sent(conn *transport.ConnInfo, waited connectivity.Waits) {
 	if waits.Total() > 0 {
 		tell(a.observers, stats.Attempts, &stats.Delayed{Number: a.number, Waits: waits})
 	}
-	tell(a.observers, stats.Attempts, &stats.AttemptSent{Number: a.number, Conn: c, At: time.Now()})
+	a.sent = stats.AttemptSent{Number: a.number, Conn: c, At: time.Now()}
+	tell(a.observers, stats.Attempts, &a.sent)
 }
 
 func (a *Attempt) since(w connectivity.Waits) connectivity.Waits {
@@ -106,16 +122,26 @@ func (a *Attempt) since(w connectivity.Waits) connectivity.Waits {
 	}
 }
 
-// Head tells of the response's header. fields are lent.
-func (a *Attempt) Head(md func() metadata.MD) {
-	if a == nil || !a.call.set.wants.Has(stats.Headers) {
-		return
-	}
-	tell(a.observers, stats.Headers, &stats.HeaderReceived{Number: a.number, Header: md(), At: time.Now()})
+// WantsHead reports whether Head is of use.
+func (a *Attempt) WantsHead() bool { return a != nil && a.call.set.wants.Has(stats.Headers) }
+
+// Head says that the response's header has come.
+func (a *Attempt) Head(md metadata.MD) {
+	tell(a.observers, stats.Headers, &stats.HeaderReceived{Number: a.number, Header: md, At: time.Now()})
 }
 
-// End ends the attempt, once. reason nil: it was not needed, because another was chosen.
-func (a *Attempt) End(err error, reason func() string) {
+// End ends the attempt, once. reason says in one word why if err is not nil.
+func (a *Attempt) End(err error, reason string) {
+	if err == nil {
+		reason = ""
+	}
+	a.end(err, reason, true)
+}
+
+// Lost ends an attempt that is not needed, because another was chosen.
+func (a *Attempt) Lost(err error) { a.end(err, "canceled", false) }
+
+func (a *Attempt) end(err error, reason string, chosen bool) {
 	if a == nil {
 		return
 	}
@@ -127,24 +153,20 @@ func (a *Attempt) End(err error, reason func() string) {
 		return
 	}
 	a.ended = true
-	if c.underWay--; c.underWay == 0 {
-		c.idleSince = now
+	if c.attempts.underWay--; c.attempts.underWay == 0 {
+		c.attempts.idleSince = now
 	}
-	e := &stats.AttemptEnded{Number: a.number, Err: err, Conn: a.conn, Waits: a.waits, At: now, Elapsed: now.Sub(a.began)}
+	a.over = stats.AttemptEnded{
+		Number: a.number, Err: err, Reason: reason, Conn: a.conn, Waits: a.waits, At: now, Elapsed: now.Sub(a.begun.At),
+	}
 	if a.conn != nil {
 		// The messages of the call so far: each attempt is sent all of them, and only the one that
 		// is chosen receives any.
-		e.Sent = c.sent
-		if reason != nil {
-			e.Received = c.received
+		a.over.Sent = c.sent
+		if chosen {
+			a.over.Received = c.received
 		}
 	}
 	c.mu.Unlock()
-	switch {
-	case reason == nil:
-		e.Reason = "canceled"
-	case err != nil:
-		e.Reason = reason()
-	}
-	tell(a.observers, stats.Attempts, e)
+	tell(a.observers, stats.Attempts, &a.over)
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/stats"
 )
@@ -45,7 +44,7 @@ func NewSet(handlers []stats.Handler, side stats.Side, target string) *Set {
 // Calls reports whether a handler wants to know of calls.
 func (s *Set) Calls() bool { return s != nil && s.wants.Has(stats.Calls) }
 
-// Arrive notes the time for a call that begins later; nil if no handler wants to know of it.
+// Arrive notes the time for a server's call that begins later; nil if no handler wants to know of it.
 func (s *Set) Arrive() *Call {
 	if !s.Calls() {
 		return nil
@@ -53,28 +52,27 @@ func (s *Set) Arrive() *Call {
 	return &Call{set: s, began: time.Now()}
 }
 
-// Begin is Arrive and Call.Begin in one.
-func (s *Set) Begin(ctx context.Context, b *stats.CallBegun) (context.Context, *Call) {
-	c := s.Arrive()
-	if c == nil {
+// Begin begins a client's call; nil if no handler wants to know of it.
+func (s *Set) Begin(ctx context.Context, b stats.CallBegun) (context.Context, *Call) {
+	if !s.Calls() {
 		return ctx, nil
 	}
+	both := &struct {
+		call  Call
+		first Attempt // most calls have no other
+	}{}
+	c := &both.call
+	c.set, c.began = s, time.Now()
+	c.attempts.first = &both.first
 	return c.Begin(ctx, b), c
 }
 
 // Refused tells of a server's call that ended before it became one.
-func (s *Set) Refused(ctx context.Context, b *stats.CallBegun, err error) {
-	if _, c := s.Begin(ctx, b); c != nil {
+func (s *Set) Refused(ctx context.Context, b stats.CallBegun, err error) {
+	if c := s.Arrive(); c != nil {
+		c.Begin(ctx, b)
 		c.End(err, "refused")
 	}
-}
-
-// ConnOf describes a connection; nil for nil.
-func ConnOf(i *transport.ConnInfo) *stats.Conn {
-	if i == nil {
-		return nil
-	}
-	return &stats.Conn{ID: i.ID, Local: i.Local, Remote: i.Remote, TLS: i.TLS}
 }
 
 // valid returns the pairs that may be sent.

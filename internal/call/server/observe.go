@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/codes"
-	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
@@ -17,10 +16,10 @@ func (c *Call) seenBegun() {
 	if c.seen == nil || c.seen.Begun() {
 		return
 	}
-	c.ctx = c.seen.Begin(c.ctx, &stats.CallBegun{
+	c.ctx = c.seen.Begin(c.ctx, stats.CallBegun{
 		Method: c.path, Registered: c.method.FullMethod != "",
 		ClientStreams: c.method.ClientStreams, ServerStreams: c.method.ServerStreams,
-		Conn: observe.ConnOf(c.conn), Deadline: c.deadline,
+		Conn: c.conn.Stats(), Deadline: c.deadline,
 	})
 }
 
@@ -67,5 +66,5 @@ func (env *Env) Refused(conn *transport.ConnInfo, path string, err error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	env.Observe.Refused(ctx, &stats.CallBegun{Method: path, ClientStreams: true, ServerStreams: true, Conn: observe.ConnOf(conn)}, err)
+	env.Observe.Refused(ctx, stats.CallBegun{Method: path, ClientStreams: true, ServerStreams: true, Conn: conn.Stats()}, err)
 }

@@ -46,9 +46,6 @@ func (c *Call) serve() (err error) {
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	if c.seen != nil {
-		c.SetHooks(nil)
-	}
 	if !c.deadline.IsZero() && c.Err() != nil {
 		return wire.ContextStatus(c, "the call waited for its turn")
 	}
@@ -115,6 +112,9 @@ func (c *Call) prepare() error {
 	}
 	c.in = wire.Decoder{Codec: codec, Limit: c.env.receiveLimit(), Remote: true}
 	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.sendLimit(), Remote: true}
+	if c.seen != nil {
+		c.in.Meter, c.out.Meter = c.seen, c.seen
+	}
 	accept := ""
 	for i := range c.fields {
 		switch f := &c.fields[i]; f.Name {
@@ -224,9 +224,4 @@ func (c *Call) AcceptedEncodings() []string {
 func (c *Call) SetContext(ctx context.Context) { c.ctx = ctx }
 
 // SetHooks makes the call's messages be shown to h. Only before the handler runs.
-func (c *Call) SetHooks(h *wire.Hooks) {
-	if c.seen != nil {
-		h = c.seen.Hooks(h)
-	}
-	c.in.Hooks, c.out.Hooks = h, h
-}
+func (c *Call) SetHooks(h *wire.Hooks) { c.in.Hooks, c.out.Hooks = h, h }

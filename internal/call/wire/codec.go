@@ -19,7 +19,8 @@ type Encoder struct {
 	Compressor encoding.Compressor // nil: none
 	MinBytes   int                 // smaller messages are sent as they are
 	Limit      Limit               // of a message before compression
-	Hooks      *Hooks              // nil: nobody asks
+	Hooks      *Hooks              // nil: none
+	Meter      Meter               // nil: none
 	// Remote is set if a peer is told of errors. The text of a codec's, about a message of this side, is not for it.
 	Remote bool
 }
@@ -31,30 +32,37 @@ func (o *Encoder) Encode(m any) (*mem.Buf, error) {
 		m, plain.Compressor = u.Message, nil
 		o = &plain
 	}
-	if o.Hooks == nil {
-		return o.marshal(m)
-	}
-	if o.Hooks.Send != nil {
+	h := o.Hooks
+	if h != nil && h.Send != nil {
 		var err error
-		if m, err = o.Hooks.Send(m); err != nil {
+		if m, err = h.Send(m); err != nil {
 			return nil, err
 		}
 	}
 	size := 0
-	buf, err := o.marshalSized(m, &size)
-	if err == nil && o.Hooks.Sent != nil {
-		o.Hooks.Sent(MessageInfo{Size: size, WireSize: len(buf.B), Compressed: buf.B[0] == 1})
+	buf, err := o.marshal(m, &size)
+	if err != nil {
+		return nil, err
 	}
-	return buf, err
+	info := MessageInfo{Size: size, WireSize: len(buf.B), Compressed: buf.B[0] == 1}
+	if o.Meter != nil {
+		o.Meter.MessageSent(info)
+	}
+	if h != nil && h.Sent != nil {
+		h.Sent(info)
+	}
+	return buf, nil
 }
 
-func (o *Encoder) marshal(m any) (*mem.Buf, error) {
-	var size int
-	return o.marshalSized(m, &size)
+// EncodeAgain is Encode for a message that was encoded before: the meter is not told once more.
+func (o *Encoder) EncodeAgain(m any) (*mem.Buf, error) {
+	plain := *o
+	plain.Meter = nil
+	return plain.Encode(m)
 }
 
-// marshalSized also tells how long the message is before compression.
-func (o *Encoder) marshalSized(m any, uncompressed *int) (*mem.Buf, error) {
+// marshal also returns how long the message is before compression.
+func (o *Encoder) marshal(m any, uncompressed *int) (*mem.Buf, error) {
 	size := o.Codec.Size(m)
 	if o.Limit.exceededBy(int64(size)) {
 		return nil, status.Error(codes.ResourceExhausted, o.Limit.text("message to send", int64(size)))
@@ -122,7 +130,8 @@ type Decoder struct {
 	Encoding     string              // grpc-encoding as received
 	Decompressor encoding.Compressor // nil: encoding is identity
 	Limit        Limit               // of a message after decompression
-	Hooks        *Hooks              // nil: nobody asks
+	Hooks        *Hooks              // nil: none
+	Meter        Meter               // nil: none
 	Remote       bool                // as in Encoder
 	// Expansion says when a message of the connection ConnID may be decompressed, Ctx until when it is wanted. Set with Decompressor.
 	Expansion *Expansion
@@ -143,8 +152,12 @@ func (i *Decoder) Decode(f Frame, m any) error {
 	if err != nil {
 		return err
 	}
+	info := MessageInfo{Size: size, WireSize: prefixLen + len(f.body), Compressed: f.compressed}
+	if i.Meter != nil {
+		i.Meter.MessageReceived(info)
+	}
 	if i.Hooks != nil && i.Hooks.Receive != nil {
-		return i.Hooks.Receive(m, MessageInfo{Size: size, WireSize: prefixLen + len(f.body), Compressed: f.compressed})
+		return i.Hooks.Receive(m, info)
 	}
 	return nil
 }

@@ -7,6 +7,14 @@ type MessageInfo struct {
 	Compressed bool // on the wire
 }
 
+// A Meter is told of each message of a call, before the Hooks are. It runs on the goroutine that sends or receives.
+type Meter interface {
+	// MessageSent is called when a message has been encoded for the first time.
+	MessageSent(info MessageInfo)
+	// MessageReceived is called when a message has been decoded.
+	MessageReceived(info MessageInfo)
+}
+
 // Hooks see the messages of one call. Each function may be nil; so may a *Hooks. They run on the
 // goroutine that sends or receives.
 type Hooks struct {

@@ -65,8 +65,9 @@ func New(handler transport.ServerHandler, limit uint32, onDone func()) *Conn {
 		done:     make(chan struct{}),
 		streams:  make(map[*stream]struct{}),
 	}
-	info := transport.ConnInfo{ID: nextID.Add(1), Local: Addr{}, Remote: Addr{}, Draining: c.draining}
-	c.clientInfo, c.serverInfo = info, info
+	id := nextID.Add(1)
+	c.clientInfo = transport.ConnInfo{ID: id, Local: Addr{}, Remote: Addr{}, Draining: c.draining}
+	c.serverInfo = transport.ConnInfo{ID: id, Local: Addr{}, Remote: Addr{}, Draining: c.draining}
 	return c
 }
 
