@@ -1,8 +1,6 @@
 package http2
 
 import (
-	"strconv"
-
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
@@ -111,12 +109,7 @@ func (c *conn) oversize(ev *h2.Event) *transport.Error {
 	if !ev.Info.Truncated {
 		return nil
 	}
-	err := &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.HeaderList,
-		Reason: "header list of " + strconv.FormatUint(ev.Info.Size, 10) + " bytes in " + strconv.FormatUint(uint64(ev.Info.Fields), 10) +
-			" fields, the limits are " + strconv.FormatUint(uint64(c.limits.HeaderList), 10) + " bytes and " +
-			strconv.FormatUint(uint64(c.limits.HeaderFields), 10) + " fields (WithMaxHeaderListSize, Limits.HeaderFields)",
-	}
+	err := transport.HeaderListOver(ev.Info.Size, uint64(ev.Info.Fields), c.limits.HeaderList, c.limits.HeaderFields)
 	c.counted(err)
 	return err
 }

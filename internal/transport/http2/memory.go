@@ -1,7 +1,6 @@
 package http2
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/h2/frame"
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -89,11 +87,7 @@ func (m *memory) shed() {
 		free -= holders[i].Bytes
 		end[streams[i].c] = append(end[streams[i].c], streams[i].id)
 	}
-	err := &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ServerMemory,
-		Reason: "server holds its limit of " + strconv.FormatInt(m.limit, 10) +
-			" bytes of messages, and this call's came or went more slowly than others' (Limits.ServerMemory, WithLimits)",
-	}
+	err := transport.ServerMemoryOver(m.limit)
 	for c, ids := range end {
 		c.lock()
 		if ids = c.dropResponsesLocked(ids, err); len(ids) > 0 {
@@ -196,12 +190,6 @@ func (c *conn) watchFlowLocked() {
 	c.armLocked(&c.held.tick, time.Duration(flow.TickEvery), c.flowTick)
 }
 
-var errConnMemory = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.EnhanceYourCalm), Token: reason.ConnectionMemory,
-	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
-		"(Limits.ReceiveMemory, WithLimits)",
-}
-
 func (c *conn) flowTick() {
 	c.lock()
 	c.held.ticking = false
@@ -214,7 +202,7 @@ func (c *conn) flowTick() {
 		ids = append(ids, s.ID)
 	}
 	if len(ids) > 0 {
-		c.orderLocked(order{ids: ids, err: errConnMemory})
+		c.orderLocked(order{ids: ids, err: transport.ErrConnectionMemory})
 	}
 	c.watchFlowLocked()
 	c.flushAndUnlock(flushNow)

@@ -1,9 +1,6 @@
 package inproc
 
 import (
-	"fmt"
-
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -92,15 +89,8 @@ func (l HeaderLimits) tooMany(fields []transport.Field) *transport.Error {
 	if l.Fields == 0 || int64(len(fields)) <= int64(l.Fields) {
 		return nil
 	}
-	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm, Token: reason.HeaderList,
-		Reason: fmt.Sprintf("header list of %d bytes in %d fields, the limits are %d bytes and %d fields (WithMaxHeaderListSize, Limits.HeaderFields)",
-			headerSize(0, fields), len(fields), l.Size, l.Fields),
-	}
+	return transport.HeaderListOver(uint64(headerSize(0, fields)), uint64(len(fields)), l.Size, l.Fields)
 }
 
-// HTTP/2 error codes, RFC 9113 §7.
-const (
-	codeRefusedStream   = 0x7
-	codeEnhanceYourCalm = 0xb
-)
+// codeRefusedStream, RFC 9113 §7.
+const codeRefusedStream = 0x7

@@ -1,14 +1,12 @@
 package nethttp
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/textproto"
 	"slices"
 	"strings"
 
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -79,12 +77,7 @@ func oversize(head *transport.RequestHead, size, fields uint32) *transport.Error
 	if (size == 0 || n <= uint64(size)) && (fields == 0 || uint64(count) <= uint64(fields)) {
 		return nil
 	}
-	return &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm,
-		Token: reason.HeaderList,
-		Reason: fmt.Sprintf("header list of %d bytes in %d fields, the limits are %d bytes and %d fields "+
-			"(WithMaxHeaderListSize, Limits.HeaderFields)", n, count, size, fields),
-	}
+	return transport.HeaderListOver(n, uint64(count), size, fields)
 }
 
 // cutFields returns those that fit: the content type above all, by which a refusal goes.
@@ -110,8 +103,5 @@ func cutFields(all []transport.Field, size, fields uint32) []transport.Field {
 	return fit
 }
 
-// HTTP/2 error codes, RFC 9113 §7.
-const (
-	codeCancel          = 0x8
-	codeEnhanceYourCalm = 0xb
-)
+// codeCancel, RFC 9113 §7.
+const codeCancel = 0x8

@@ -1,13 +1,11 @@
 package nethttp
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/naru-rpc/naru/internal/h2/flow"
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -91,11 +89,7 @@ func (m *Memory) shed() {
 	}
 	m.mu.Unlock()
 	free := m.held.Load() - m.limit/10*9
-	err := &transport.Error{
-		Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm, Token: reason.ServerMemory,
-		Reason: "server holds its limit of " + strconv.FormatInt(m.limit, 10) +
-			" bytes of messages, and this call's came or went more slowly than others' (Limits.ServerMemory, WithLimits)",
-	}
+	err := transport.ServerMemoryOver(m.limit)
 	for _, i := range flow.Slowest(holders) {
 		if free <= 0 {
 			break

@@ -6,7 +6,6 @@ import (
 
 	"github.com/naru-rpc/naru/internal/h2/flow"
 	"github.com/naru-rpc/naru/internal/mem"
-	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -150,7 +149,7 @@ func (c *Conn) onTick() {
 	}
 	c.mu.Unlock()
 	for _, st := range end {
-		st.end(errConnMemory)
+		st.end(transport.ErrConnectionMemory)
 	}
 }
 
@@ -161,10 +160,4 @@ func (c *Conn) received(yield func(*flow.Stream) bool) {
 			return
 		}
 	}
-}
-
-var errConnMemory = &transport.Error{
-	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: codeEnhanceYourCalm, Token: reason.ConnectionMemory,
-	Reason: "connection holds its limit of messages that have not come whole, and this call's came more slowly than others' " +
-		"(Limits.ReceiveMemory, WithLimits)",
 }
