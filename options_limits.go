@@ -68,12 +68,13 @@ type Limits struct {
 	// [header_list]. Of four times as many bytes as a header list may have, the connection ends [hpack_list_size].
 	HeaderFields int
 	// StreamWindow: bytes of a stream that its peer may send before this side has said anything, 65535 to 2^30
-	// (80 KiB). Larger messages have the window extended when they begin, one round trip; what the streams of a
-	// connection may make this side hold is StreamWindow for each, and more for those. A server behind HAProxy
-	// needs one that its largest requests fit in (see docs/reliability.md). There is no way to say none.
+	// (1 MiB on a server, 80 KiB on a client). Larger messages have the window extended when they begin, one round trip. While the
+	// first windows of a connection's streams make a server hold more than half of ReceiveMemory, or all of them half of ServerMemory,
+	// it is 80 KiB for the connection's streams, open ones too; see docs/memory.md. A server behind HAProxy needs one
+	// that its largest requests fit in (see docs/reliability.md). There is no way to say none.
 	StreamWindow int
-	// ReceiveMemory: bytes that the windows of a connection are opened by beyond the StreamWindow every stream starts with,
-	// at most 2^30 (16 MiB): as much for streams that fill their windows, and twice as much for messages that are
+	// ReceiveMemory: bytes that the windows of a connection are opened by beyond what every stream has, 80 KiB or
+	// StreamWindow if it is less, at most 2^30 (16 MiB): as much for streams that fill their windows, and twice as much for messages that are
 	// larger than a window and have not been taken by the program; once while the server holds half of
 	// ServerMemory or more. Larger messages wait for those before them; when those come at less than 64 KiB/s
 	// and fill it, the slowest end with RESOURCE_EXHAUSTED [connection_memory]. There is no way to say none. Clients

@@ -11,9 +11,9 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// TestStreamWindowIsAnnounced: the first window of streams is the one that was asked for, 80 KiB if none was.
+// TestStreamWindowIsAnnounced: the first window of streams is the one that was asked for, 1 MiB if none was.
 func TestStreamWindowIsAnnounced(t *testing.T) {
-	for set, want := range map[int]uint32{0: 80 << 10, 65535: 65535, 1 << 20: 1 << 20} {
+	for set, want := range map[int]uint32{0: 1 << 20, 80 << 10: 80 << 10, 65535: 65535} {
 		srv, err := naru.NewServer(naru.WithLimits(naru.Limits{StreamWindow: set}))
 		if err != nil {
 			t.Fatal(err)

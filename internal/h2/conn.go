@@ -47,7 +47,10 @@ type Conn struct {
 	enc        *hpack.Encoder
 	ready      readyList
 	sendWindow int64     // of the connection
+	refills    refills   // of it
+	mayHold    bool      // a stream's window may be held back, see refills
 	recv       flow.Conn // receive windows
+	acksDue    int       // SETTINGS frames sent that the peer has not acknowledged
 	last       lastData
 	peer       peerSettings
 	resets     resetLog
@@ -68,7 +71,8 @@ func NewConn(cfg Config, alloc func() *Stream) *Conn {
 		nextID:     1,
 	}
 	c.recv = flow.NewConn(flow.Config{
-		Initial: int64(cfg.StreamWindow), Max: int64(cfg.MaxStreamWindow), Memory: int64(cfg.ReceiveMemory),
+		Initial: int64(cfg.StreamWindow), Base: baseWindow, Streams: int64(cfg.MaxConcurrentStreams),
+		Max: int64(cfg.MaxStreamWindow), Memory: int64(cfg.ReceiveMemory),
 		Unlimited: cfg.Role == Client, Short: cfg.Short, Announce: c.announce,
 	})
 	c.writePreface()
@@ -87,7 +91,7 @@ func (c *Conn) writePreface() {
 	settings = append(settings,
 		frame.Setting{ID: frame.SettingInitialWindowSize, Value: uint32(c.cfg.StreamWindow)},
 		frame.Setting{ID: frame.SettingMaxHeaderListSize, Value: c.cfg.MaxHeaderListSize})
-	c.Out = frame.AppendSettings(c.Out, false, settings...)
+	c.sendSettings(settings...)
 	c.Out = frame.AppendWindowUpdate(c.Out, 0, flow.FirstUpdate)
 }
 
@@ -120,6 +124,7 @@ func (c *Conn) TakeOut(spare []byte) []byte {
 
 // newStream puts a stream into the table.
 func (c *Conn) newStream(id uint32) *Stream {
+	c.adjustFirst()
 	s := c.alloc()
 	s.ID = id
 	s.sendWindow = int64(c.peer.initialWindow)

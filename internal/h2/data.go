@@ -22,6 +22,9 @@ func (l *lastData) close() { l.id = 0 }
 func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	s.sendWindow -= int64(len(p))
 	c.sendWindow -= int64(len(p))
+	if len(p) > 0 {
+		s.refills.dry, c.refills.dry = false, false
+	}
 	limit := min(maxDataFrame, int(c.peer.maxFrame))
 	if l := &c.last; l.id == s.ID && int(l.end) == len(c.Out) {
 		have := int(l.end-l.off) - frame.HeaderLen

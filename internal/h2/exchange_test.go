@@ -40,7 +40,10 @@ type exchange struct {
 	client, server *end
 	now            int64
 	short          bool
-	ended          map[uint32]bool // by Tick, for memory
+	// unary is one message each way, which the programs take when the end behind it has come, and ends that are sent only
+	// while there is window, as nghttp2 does.
+	unary bool
+	ended map[uint32]bool // by Tick, for memory
 }
 
 // An end is one side of it.
@@ -77,10 +80,15 @@ func newExchange(t *testing.T, seed uint64) *exchange {
 	x := &exchange{t: t, rnd: rand.New(rand.NewPCG(seed, 9113)), now: 1e12, ended: map[uint32]bool{}}
 	alloc := func() *Stream { return new(Stream) }
 	pick := func(of ...int32) int32 { return of[x.rnd.IntN(len(of))] }
+	x.unary = x.rnd.IntN(3) == 0
+	least := int32(16 << 10)
+	if x.unary {
+		least = 64 << 10 // it is not left over of a window that one frame fills, which no option permits
+	}
 	config := func(role Role) Config {
 		return Config{
 			Role:            role,
-			StreamWindow:    pick(0, 0, 16<<10, 64<<10, 200_000),
+			StreamWindow:    pick(0, 0, least, 64<<10, 200_000, 1<<20),
 			MaxStreamWindow: pick(0, 0, 256<<10),
 			ReceiveMemory:   pick(0, 0, 64<<10, 1<<20),
 			Short:           func() bool { return x.short && role == Server },
@@ -105,7 +113,10 @@ func newExchange(t *testing.T, seed uint64) *exchange {
 
 func (x *exchange) newHalves(s *Stream) *halves {
 	h := &halves{s: s}
-	for range 1 + x.rnd.IntN(5) {
+	for n := range 1 + x.rnd.IntN(5) {
+		if n > 0 && x.unary {
+			break
+		}
 		h.toSend = append(h.toSend, x.size())
 	}
 	return h
@@ -143,7 +154,7 @@ func (x *exchange) step() {
 			e.send(h)
 		}
 	case 12, 13:
-		if h != nil {
+		if h != nil && (h.ended || !x.unary) {
 			h.take()
 		}
 	case 14, 15:
@@ -194,7 +205,7 @@ func (x *exchange) settle() {
 			for _, h := range e.halves {
 				e.send(h)
 				e.tell(h)
-				for len(h.whole) > 0 {
+				for len(h.whole) > 0 && (h.ended || !x.unary) {
 					h.take()
 				}
 				e.giveBack(h)
@@ -249,6 +260,9 @@ func (e *end) send(h *halves) {
 	if h.done || h.s.Closed {
 		return
 	}
+	if e.x.unary && len(h.toSend) == 0 && (h.s.Queued() > 0 || h.s.sendWindow <= 0) {
+		return
+	}
 	var body *mem.Buf
 	if len(h.toSend) > 0 {
 		n := h.toSend[0]
@@ -257,7 +271,7 @@ func (e *end) send(h *halves) {
 		h.sent, h.toSend = append(h.sent, n), h.toSend[1:]
 	}
 	var trailers []hpack.Field
-	h.done = len(h.toSend) == 0 && (body == nil || e.x.rnd.IntN(2) == 0)
+	h.done = len(h.toSend) == 0 && (body == nil || e.x.rnd.IntN(2) == 0 && !e.x.unary)
 	if h.done && e == e.x.server {
 		if !h.s.RemoteClosed { // a response that ends sooner resets the stream
 			h.done = false
@@ -317,6 +331,8 @@ func (e *end) event(ev *Event) (err error) {
 		_, err = e.c.RecvReset(ev.StreamID)
 	case EventSettings:
 		err = e.c.RecvSettings(ev.Settings)
+	case EventSettingsAck:
+		e.c.RecvSettingsAck()
 	case EventWindowUpdate:
 		err = e.c.RecvWindowUpdate(ev.StreamID, ev.Increment)
 	}
@@ -403,6 +419,12 @@ func (e *end) giveBack(h *halves) {
 
 // tick looks after messages that wait for memory, as the shell's timer does.
 func (e *end) tick() {
+	if e.c.Overfull() {
+		for _, s := range e.c.Excess() {
+			e.x.ended[s.ID] = true
+			e.c.Reset(s, frame.EnhanceYourCalm)
+		}
+	}
 	if !e.c.Waits() {
 		return
 	}

@@ -60,6 +60,7 @@ func (c *Conn) recvInitialWindow(v int64) error {
 		return nil
 	}
 	for _, s := range c.streams {
+		s.refills.note(s.sendWindow)
 		s.sendWindow += delta
 		if s.sendWindow > maxWindow {
 			return connError(frame.FlowControlError, "settings_window_overflow", "SETTINGS_INITIAL_WINDOW_SIZE of %d brings the window of stream %d above 2^31-1", v, s.ID)

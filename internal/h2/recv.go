@@ -193,6 +193,7 @@ func (c *Conn) isIdle(id uint32) bool {
 // RecvWindowUpdate applies WINDOW_UPDATE. inc is 1 to 2^31-1, checked by the Reader.
 func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 	if id == 0 {
+		c.refills.note(c.sendWindow)
 		c.sendWindow += int64(inc)
 		if c.sendWindow > maxWindow {
 			// §6.9.1: a window above 2^31-1 on the connection is a connection error.
@@ -207,6 +208,7 @@ func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 	if s == nil {
 		return nil
 	}
+	s.refills.note(s.sendWindow)
 	s.sendWindow += int64(inc)
 	if s.sendWindow > maxWindow {
 		return streamError(id, frame.FlowControlError, "stream_window_overflow",
@@ -218,9 +220,7 @@ func (c *Conn) RecvWindowUpdate(id, inc uint32) error {
 
 // opened acts on a larger window of s: what waits may go, and a sender that waits for it may go on.
 func (c *Conn) opened(s *Stream) {
-	if c.canSend(s) {
-		c.ready.push(s)
-	}
+	c.readyOrHeld(s)
 	if s.Waiting && s.sendWindow > 0 && s.queued <= SendLowWater {
 		s.Waiting = false
 		c.Wake = append(c.Wake, s)

@@ -71,7 +71,7 @@ func (u *Unsent) remove(s *Stream, n int) {
 // stream has both data and a window, or the connection's window is spent.
 func (c *Conn) Fill(limit int) {
 	for c.ready.head != nil && len(c.Out) < limit {
-		if c.sendWindow <= 0 {
+		if c.sendWindow <= 0 || c.holdsBack() {
 			return // every stream in the ring waits for the same window
 		}
 		s := c.ready.pop()
@@ -88,7 +88,7 @@ func (c *Conn) Fill(limit int) {
 
 // CanFill reports whether Fill would move something.
 func (c *Conn) CanFill() bool {
-	return c.ready.head != nil && c.sendWindow > 0
+	return c.ready.head != nil && c.sendWindow > 0 && !c.holdsBack()
 }
 
 // Windows reports whether the stream's own window and the connection's let data out.
@@ -96,7 +96,7 @@ func (c *Conn) Windows(s *Stream) (stream, conn bool) { return s.sendWindow > 0,
 
 // canSend reports whether the stream's own state lets something of its queue out.
 func (c *Conn) canSend(s *Stream) bool {
-	return s.queued > 0 && s.sendWindow > 0
+	return s.queued > 0 && s.sendWindow > 0 && !c.holdsBackStream(s)
 }
 
 // sendTurn is one stream's turn: at most one DATA frame, and the end of the stream if that

@@ -101,9 +101,7 @@ func (c *Conn) Send(s *Stream, body *mem.Buf, end bool, trailers []hpack.Field) 
 			s.trailers = append([]hpack.Field(nil), trailers...) // lent to us
 		}
 	}
-	if c.canSend(s) {
-		c.ready.push(s)
-	}
+	c.readyOrHeld(s)
 }
 
 // sendNow is the common case: everything fits.

@@ -13,6 +13,7 @@ const (
 	initialWindowSize = 65535
 	ownMaxFrameSize   = 1 << 14 // our SETTINGS_MAX_FRAME_SIZE: its initial value
 	maxWindow         = flow.MaxWindow
+	baseWindow        = 80 << 10
 	maxStreamID       = math.MaxInt32
 	headerTableSize   = 4096 // of both dynamic tables: our SETTINGS_HEADER_TABLE_SIZE, its initial value
 )
@@ -31,9 +32,10 @@ type Config struct {
 	Role Role
 	// MaxConcurrentStreams is what we advertise (a server; default 256).
 	MaxConcurrentStreams uint32
-	// StreamWindow is the receive window each stream starts with (default 80 KiB: a message
-	// with a payload of 64 KiB, and a quarter of that is left over). It grows
-	// to MaxStreamWindow (default 4 MiB) while the program keeps up with the peer.
+	// StreamWindow is the receive window each stream starts with (default of a client 80 KiB: a message
+	// with a payload of 64 KiB, and a quarter of that is left over; of a server 1 MiB, and the 80 KiB while first
+	// windows make the connection hold much). It grows to MaxStreamWindow (default 4 MiB) while the program keeps
+	// up with the peer.
 	StreamWindow, MaxStreamWindow int32
 	// ReceiveMemory bounds what streams' windows are opened by beyond StreamWindow (default 16 MiB), see flow.Config.
 	ReceiveMemory int32
@@ -46,7 +48,10 @@ type Config struct {
 // WithDefaults fills in the defaults.
 func (c Config) WithDefaults() Config {
 	def(&c.MaxConcurrentStreams, 256)
-	def(&c.StreamWindow, 80<<10)
+	if c.Role == Server {
+		def(&c.StreamWindow, 1<<20)
+	}
+	def(&c.StreamWindow, baseWindow)
 	def(&c.MaxStreamWindow, 4<<20)
 	def(&c.ReceiveMemory, 16<<20)
 	def(&c.MaxHeaderListSize, 16<<10)

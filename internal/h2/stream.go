@@ -36,6 +36,7 @@ type Stream struct {
 	// sendWindow is what the peer allows us on this stream. It goes negative when the peer
 	// lowers SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.9.2).
 	sendWindow int64
+	refills    refills // of sendWindow
 	recv       flow.Stream
 
 	queue    []*mem.Buf // DATA that waits for a window or for its turn

@@ -20,8 +20,13 @@ const (
 
 // Config is what a Conn goes by.
 type Config struct {
-	// Initial is the window every stream starts with, and what is open beyond a message whose window was extended.
+	// Initial is the window every stream starts with.
 	Initial int64
+	// Base is what it starts with when first windows have made the connection hold much, see first, and what is open
+	// beyond a message whose window was extended. 0, more than Initial, or Unlimited: Initial.
+	Base int64
+	// Streams is how many streams the peer may have.
+	Streams int64
 	// Max is what a stream's window may grow to while its program keeps up with the peer.
 	Max int64
 	// Memory bounds the growth of all streams' windows together, and the extensions for messages that do not
@@ -39,11 +44,12 @@ type Config struct {
 type Conn struct {
 	cfg Config // immutable
 
+	first  first
 	window int64 // what the peer may still send
 	held   int64 // bytes that streams received and their programs have not taken
 	lent   int64 // sum of the streams' lent
 	unused int64 // sum of the streams' unused
-	grown  int64 // sum of what the streams' targets exceed Initial by
+	grown  int64 // sum of what the streams' targets exceed the first window by
 	// waiting are the streams whose messages need more window than Memory allows for now, in turn.
 	waiting    []*Stream
 	wantRTT    bool
@@ -52,7 +58,12 @@ type Conn struct {
 
 // NewConn returns the state of a new connection. Announce is not called yet: the caller sends
 // FirstUpdate with its preface.
-func NewConn(cfg Config) Conn { return Conn{cfg: cfg, window: ConnWindow} }
+func NewConn(cfg Config) Conn {
+	if cfg.Base == 0 || cfg.Base > cfg.Initial || cfg.Unlimited {
+		cfg.Base = cfg.Initial
+	}
+	return Conn{cfg: cfg, first: first{window: cfg.Initial}, window: ConnWindow}
+}
 
 // FirstUpdate opens the connection's window from the size the protocol gives it.
 const FirstUpdate = ConnWindow - protocolWindow
@@ -66,7 +77,7 @@ type Stream struct {
 	id    uint32
 	phase phase
 
-	window int64 // what the peer may still send
+	window int64 // what the peer may still send; negative when the first window has become smaller
 	target int64 // what window aims at while nothing is held
 	held   int64 // received, and not taken by the program
 	coming int64 // of the DATA frame being received: charged to window, and neither held nor dropped yet
@@ -101,7 +112,7 @@ const (
 
 // Open begins a stream.
 func (c *Conn) Open(s *Stream, id uint32) {
-	*s = Stream{id: id, window: c.cfg.Initial, target: c.cfg.Initial}
+	*s = Stream{id: id, window: c.first.window, target: c.first.window}
 }
 
 // String describes s for logs.
@@ -139,7 +150,7 @@ func (c *Conn) Receive(n int64) bool {
 
 // ReceiveOn accounts for n bytes on s, padding included, and returns false if its window does not allow them.
 func (c *Conn) ReceiveOn(s *Stream, n int64) bool {
-	if n > s.window {
+	if n > s.window+c.first.slack {
 		return false
 	}
 	s.window -= n
@@ -180,6 +191,9 @@ func (c *Conn) Delivered(s *Stream, n, now int64) {
 // after more of the message, or all of it, was received.
 func (c *Conn) Want(s *Stream, begin, end, now int64) {
 	if s.phase == closed || end <= max(s.got, s.msgEnd) {
+		if end == s.got && s.held <= end-begin {
+			c.leave(s) // it came whole with the window that there was
+		}
 		return
 	}
 	s.msgBegin, s.msgEnd = begin, end
@@ -197,7 +211,7 @@ func (s *Stream) done() int64 {
 	return min(max(0, s.msgBegin-(s.got-s.held)), s.held)
 }
 
-// leftover is the part of Initial that must be open beyond a message. Window has to be left over when a message
+// leftover is the part of Base that must be open beyond a message. Window has to be left over when a message
 // is complete: peers on nghttp2 and nginx look for the end of the data only while the stream's window is
 // above 0, and send neither END_STREAM nor trailers before.
 const leftover = 8
@@ -205,7 +219,7 @@ const leftover = 8
 // isTight reports whether the message being received needs more than the window.
 func (c *Conn) isTight(s *Stream) bool {
 	need := s.need()
-	return need > 0 && need-s.coming+c.cfg.Initial/leftover > s.window
+	return need > 0 && need-s.coming+c.cfg.Base/leftover > s.window
 }
 
 // ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
@@ -214,7 +228,7 @@ func (c *Conn) ask(s *Stream, now int64) {
 	if s.phase == closed || s.phase == waiting || !c.isTight(s) {
 		return
 	}
-	if s.need()+c.cfg.Initial/leftover <= s.target+s.lent-(s.held-s.done()) {
+	if s.need()+c.cfg.Base/leftover <= s.target+s.lent-(s.held-s.done()) {
 		c.settle(s, now)
 		return
 	}
@@ -222,16 +236,17 @@ func (c *Conn) ask(s *Stream, now int64) {
 		return
 	}
 	s.phase = waiting
+	c.keep(s)
 	c.waiting = append(c.waiting, s)
 	c.settle(s, now)
 	c.serve(now)
 }
 
-// extend opens the window of s for the message it lacks and Initial beyond, if there is memory for it. What was due
+// extend opens the window of s for the message it lacks and Base beyond, if there is memory for it. What was due
 // and had not been announced is not lent: all that is comes back when the program has taken the message, and while s
 // waits for its next one it keeps nothing that others wait for.
 func (c *Conn) extend(s *Stream, now int64) bool {
-	n := min(s.need()-s.coming+c.cfg.Initial, MaxWindow) - s.window
+	n := min(s.need()-s.coming+c.cfg.Base, MaxWindow) - s.window
 	lend := max(0, n-s.due())
 	if lend > 0 && !c.fitsMemory(s, lend) {
 		return false
@@ -355,7 +370,7 @@ func (c *Conn) Close(s *Stream, now int64) {
 	}
 	s.phase, s.msgEnd = closed, 0
 	c.setUnused(s, 0)
-	c.grown -= s.target - c.cfg.Initial
+	c.grown -= s.target - c.first.window
 	c.lent -= max(0, s.lent-s.held)
 	s.lent = min(s.lent, s.held)
 	if len(c.waiting) > 0 {

@@ -33,7 +33,7 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 			active = true
 		default:
 			if s.unused == 0 {
-				c.setUnused(s, max(0, min(s.lent, s.window-c.cfg.Initial)))
+				c.setUnused(s, max(0, min(s.lent, s.window-c.cfg.Base)))
 			}
 			slow = append(slow, s)
 			holders = append(holders, s.Holder(now))
@@ -47,7 +47,7 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 	var end []*Stream
 	first := c.waiting[0]
 	used := c.lent - c.unused
-	free := max(used-most/10*9, min(used, used+first.need()+c.cfg.Initial-first.window-most))
+	free := max(used-most/10*9, min(used, used+first.need()+c.cfg.Base-first.window-most))
 	for _, i := range Slowest(holders) {
 		if free <= 0 {
 			break

@@ -18,7 +18,10 @@ var update = flag.Bool("update", false, "write what happens into the traces")
 // TestTraces runs the scripts in testdata. A line is a command; the indented lines after it are what it
 // announced or decided:
 //
-//	conn INITIAL MAX MEMORY [unlimited]   begins a connection
+//	conn INITIAL MAX MEMORY [unlimited]   begins a connection; base N and streams N may follow
+//	first                                 the first window is changed if it is time
+//	ack                                   the peer acknowledges that
+//	excess                                the streams to end if first windows hold too much
 //	open ID                               begins a stream
 //	recv ID N                             N bytes come and go to the program
 //	want ID N                             the message that began in the last recv lacks N bytes
@@ -100,10 +103,23 @@ func (tr *trace) command(name string, args []string) {
 		clear(tr.streams)
 		tr.c = NewConn(Config{
 			Initial: tr.number(args[0]), Max: tr.number(args[1]), Memory: tr.number(args[2]),
-			Unlimited: slices.Contains(args, "unlimited"),
-			Short:     func() bool { return tr.short },
-			Announce:  func(id uint32, n int64) { tr.note("WINDOW_UPDATE %d +%d", id, n) },
+			Unlimited: slices.Contains(args, "unlimited"), Base: tr.named(args, "base"), Streams: tr.named(args, "streams"),
+			Short:    func() bool { return tr.short },
+			Announce: func(id uint32, n int64) { tr.note("WINDOW_UPDATE %d +%d", id, n) },
 		})
+	case "first":
+		if w, change := tr.c.FirstWindow(tr.inOrder, tr.now); change {
+			tr.note("SETTINGS %d", w)
+			tr.c.SetFirst(tr.inOrder, w, tr.now)
+		}
+	case "ack":
+		tr.c.Acknowledged(tr.inOrder)
+	case "excess":
+		if tr.c.Overfull() {
+			for _, s := range tr.c.Excess(tr.inOrder, tr.now) {
+				tr.note("end %d", s.ID())
+			}
+		}
 	case "rtt":
 		tr.c.SampleRTT(int64(tr.duration(args[0])), tr.now)
 	case "after":
@@ -124,6 +140,14 @@ func (tr *trace) command(name string, args []string) {
 	default:
 		tr.streamCommand(name, args)
 	}
+}
+
+// named returns the number after a word, or 0.
+func (tr *trace) named(args []string, word string) int64 {
+	if i := slices.Index(args, word); i >= 0 {
+		return tr.number(args[i+1])
+	}
+	return 0
 }
 
 func (tr *trace) streamCommand(name string, args []string) {

@@ -22,7 +22,7 @@ type Limits struct {
 	HeaderList      uint32        // decoded header list, soft (16 KiB): the call is refused
 	HeaderListHard  uint32        // decoded header list, hard (64 KiB): the connection ends
 	HeaderFields    uint32        // fields in a header list (128)
-	StreamWindow    int32         // first receive window of a stream (80 KiB)
+	StreamWindow    int32         // first receive window of a stream (a server 1 MiB, a client 80 KiB)
 	MaxStreamWindow int32         // what it may grow to (4 MiB)
 	ReceiveMemory   int32         // what windows of a connection are extended by, see flow.Config (16 MiB)
 	ServerMemory    int64         // what a server holds at most, see memory.go (a quarter of the memory there is, at least 64 MiB)

@@ -40,7 +40,8 @@ func (c *conn) event(ev *h2.Event) *transport.Error {
 	case h2.EventGoAway:
 		return c.goAway(ev)
 	case h2.EventSettingsAck:
-		c.mu.Lock()
+		c.lock()
+		c.h.RecvSettingsAck()
 		if p := &c.pings; p.measuredAt != 0 && p.measure == 0 {
 			c.h.SampleRTT(c.now - p.measuredAt)
 			p.measuredAt = 0

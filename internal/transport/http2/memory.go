@@ -181,9 +181,13 @@ func (c *conn) backlogLocked() {
 	}
 }
 
-// watchFlowLocked has flowTick run while messages wait for memory of the connection.
+// watchFlowLocked looks after messages that wait for memory of the connection, and data that is held back for more window, while there
+// are any, and ends streams if the connection holds more than it may.
 func (c *conn) watchFlowLocked() {
-	if !c.h.Waits() || c.held.ticking {
+	if c.h.Overfull() {
+		c.orderMemoryLocked(c.h.Excess())
+	}
+	if c.held.ticking || !c.h.Waits() && !c.h.Holding() {
 		return
 	}
 	c.held.ticking = true
@@ -197,13 +201,19 @@ func (c *conn) flowTick() {
 		c.mu.Unlock()
 		return
 	}
+	c.orderMemoryLocked(c.h.Tick(c.clock()))
+	c.h.ReleaseHeld()
+	c.watchFlowLocked()
+	c.flushAndUnlock(flushNow)
+}
+
+// orderMemoryLocked has the read loop end streams because of what the connection holds.
+func (c *conn) orderMemoryLocked(streams []*h2.Stream) {
 	var ids []uint32
-	for _, s := range c.h.Tick(c.clock()) {
+	for _, s := range streams {
 		ids = append(ids, s.ID)
 	}
 	if len(ids) > 0 {
 		c.orderLocked(order{ids: ids, err: transport.ErrConnectionMemory})
 	}
-	c.watchFlowLocked()
-	c.flushAndUnlock(flushNow)
 }

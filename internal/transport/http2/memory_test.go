@@ -1,6 +1,7 @@
 package http2_test
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -18,13 +19,34 @@ import (
 // stream's window is above 0.
 type nghttpPeer struct {
 	*peer
+	first   int64            // window of new streams
 	windows map[uint32]int64 // 0: the connection's
+}
+
+// resize applies SETTINGS_INITIAL_WINDOW_SIZE to the open streams (RFC 9113 §6.9.2), and acknowledges it.
+func (p *nghttpPeer) resize(size string) {
+	p.t.Helper()
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for id := range p.windows {
+		if id != 0 {
+			p.windows[id] += n - p.first
+		}
+	}
+	p.first = n
+	p.write(frame.AppendSettings(nil, true))
 }
 
 // take reads what the server has announced.
 func (p *nghttpPeer) take() {
 	p.t.Helper()
 	for f := p.next(); f != ""; f = p.next() {
+		if size, ok := strings.CutPrefix(f, "SETTINGS len=6 INITIAL_WINDOW_SIZE="); ok {
+			p.resize(size)
+			continue
+		}
 		var id uint32
 		rest, ok := strings.CutPrefix(f, "WINDOW_UPDATE ")
 		if !ok {
@@ -105,36 +127,91 @@ func (w *wanter) Closed(*transport.Error) {
 // 0, although "a frame with zero length and the END_STREAM flag set MAY be sent if there is no available space in either
 // flow-control window". So there has to be some.
 func TestRFC9113_6_9_1_WindowIsLeftOver(t *testing.T) {
-	for _, size := range []int{1, 1 << 14, 64 << 10, 65<<10 - 13, 65 << 10, 65<<10 + 1, 66_547, 80<<10 - 1, 80 << 10, 80<<10 + 1, 100_000, 1 << 20, 4 << 20} {
-		for _, streams := range []uint32{1, 20} {
-			t.Run(strconv.Itoa(size)+"x"+strconv.Itoa(int(streams)), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
-					raw, _ := dialServer(t, nil, &wanter{size: size})
-					p := &nghttpPeer{raw, map[uint32]int64{0: 1 << 30}}
-					last := streams
-					if size == 4<<20 {
-						last = min(last, 7) // no more are let through before one is complete and taken
-					}
-					for id := uint32(1); id <= 2*last; id += 2 {
-						p.windows[id] = 80 << 10
-						p.request(id, false)
-						if left := p.send(id, size); left > 0 {
-							t.Fatalf("stream %d: %d of %d bytes do not fit its window", id, left, size)
-						}
-						elapse(300 * time.Millisecond)
-						p.take()
-						if p.windows[id] <= 0 || p.windows[0] <= 0 {
-							t.Fatalf("stream %d: its window is %d, the connection's %d: the end is never sent", id, p.windows[id], p.windows[0])
-						}
-					}
-					for id := uint32(1); id <= 2*last; id += 2 {
-						p.data(id, true, "")
-						p.want("the response", "HEADERS stream="+strconv.Itoa(int(id))+" END_STREAM :status=200")
-					}
+	for _, first := range []int{80 << 10, 1 << 20} {
+		for _, size := range []int{1, 1 << 14, 64 << 10, 65<<10 - 13, 65 << 10, 65<<10 + 1, 66_547, 80<<10 - 1, 80 << 10, 80<<10 + 1, 100_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 4 << 20} {
+			for _, streams := range []int{1, 20} {
+				t.Run(fmt.Sprintf("%d in %dx%d", size, first, streams), func(t *testing.T) {
+					inBubble(t, func(t *testing.T) { windowIsLeftOver(t, first, size, streams) })
 				})
-			})
+			}
 		}
 	}
+}
+
+func windowIsLeftOver(t *testing.T, first, size, streams int) {
+	cfg := &http2.ServerConfig{}
+	if first == 80<<10 {
+		cfg.Limits.StreamWindow = 80 << 10 // else the default, which becomes as small when the connection holds 8 MiB
+	}
+	raw, _ := dialServer(t, cfg, &wanter{size: size})
+	p := &nghttpPeer{raw, int64(first), map[uint32]int64{0: 1 << 30}}
+	last := uint32(streams)
+	if size == 4<<20 {
+		last = min(last, 7) // no more are let through before one is complete and taken
+	}
+	for id := uint32(1); id <= 2*last; id += 2 {
+		p.windows[id] = p.first
+		p.request(id, false)
+		if left := p.send(id, size); left > 0 {
+			t.Fatalf("stream %d: %d of %d bytes do not fit its window", id, left, size)
+		}
+		elapse(300 * time.Millisecond)
+		p.take()
+		for open := uint32(1); open <= id; open += 2 {
+			if p.windows[open] <= 0 || p.windows[0] <= 0 {
+				t.Fatalf("stream %d of %d: its window is %d, the connection's %d: the end is never sent", open, id, p.windows[open], p.windows[0])
+			}
+		}
+	}
+	if small := p.first == 80<<10; small != (first == 80<<10 || streams*size > 10<<20 && size < 2<<20) {
+		t.Errorf("the first window is %d in the end", p.first)
+	}
+	for id := uint32(1); id <= 2*last; id += 2 {
+		p.data(id, true, "")
+		p.want("the response", "HEADERS stream="+strconv.Itoa(int(id))+" END_STREAM :status=200")
+	}
+}
+
+// TestFirstWindowsAreBounded: a peer that does not acknowledge the smaller first window, and uses the larger one of every stream,
+// makes the connection hold no more than the smaller windows and four times ReceiveMemory. The slowest streams end.
+func TestFirstWindowsAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const memory, streams = 1 << 20, 16
+		var (
+			mu     sync.Mutex
+			counts = map[string]int{}
+		)
+		cfg := &http2.ServerConfig{
+			Limits: http2.Limits{ReceiveMemory: memory, Streams: streams},
+			Count: func(_ *transport.ConnInfo, e *transport.Error) {
+				mu.Lock()
+				defer mu.Unlock()
+				counts[string(e.Token)]++
+			},
+		}
+		raw, _ := dialServer(t, cfg, &wanter{size: 1 << 20})
+		var ended []string
+		for id := uint32(1); id < 2*streams; id += 2 {
+			raw.request(id, false)
+			for range 60 {
+				raw.data(id, false, strings.Repeat("x", 16_000))
+			}
+			elapse(10 * time.Millisecond)
+			if held := cfg.Held(); held > streams*80<<10+4*memory {
+				t.Fatalf("after stream %d: %d bytes are held", id, held)
+			}
+			for f := raw.next(); f != ""; f = raw.next() {
+				if strings.HasPrefix(f, "RST_STREAM") {
+					ended = append(ended, f)
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(ended) == 0 || counts["connection_memory"] == 0 {
+			t.Errorf("ended: %q, counted: %v", ended, counts)
+		}
+	})
 }
 
 // TestServerMemory: the limit is exceeded by what two connections have sent. The stream that has sent least in its time
@@ -146,7 +223,7 @@ func TestServerMemory(t *testing.T) {
 			counts []string
 		)
 		cfg := &http2.ServerConfig{
-			Limits: http2.Limits{ServerMemory: 100_000},
+			Limits: http2.Limits{ServerMemory: 100_000, StreamWindow: 80 << 10},
 			Count: func(_ *transport.ConnInfo, e *transport.Error) {
 				mu.Lock()
 				defer mu.Unlock()
