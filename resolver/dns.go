@@ -49,27 +49,10 @@ func (dnsBuilder) Scheme() string { return "dns" }
 
 // Authority: the name as it is written. naming.md: ":port" is localhost.
 func (dnsBuilder) Authority(t Target) string {
-	if strings.HasPrefix(t.Endpoint, ":") {
-		return "localhost" + t.Endpoint
-	}
 	if _, _, domain, ok := splitSRV(t.Endpoint); ok {
 		return domain
 	}
-	return withoutZone(t.Endpoint)
-}
-
-// withoutZone drops the zone of an IPv6 address, which means something on this machine alone. RFC 6874 §4: "it MUST be
-// removed ... before the URI is sent".
-func withoutZone(endpoint string) string {
-	host, _, err := splitHostPort(endpoint, "")
-	if err != nil {
-		return endpoint
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Zone() == "" {
-		return endpoint
-	}
-	return strings.Replace(endpoint, "%"+ip.Zone(), "", 1)
+	return authorityOf(t.Endpoint)
 }
 
 func (b dnsBuilder) Build(t Target, o Options) (Resolver, error) {

@@ -15,11 +15,18 @@ func Static(scheme string, endpoints ...Endpoint) Builder {
 }
 
 // Passthrough returns the builder of "passthrough:///addr": the address goes to the dialer as it is
-// written, names included.
+// written, names included. "passthrough:///unix:path" is a unix socket, as in grpc-go.
 func Passthrough() Builder {
 	return fixedBuilder{scheme: "passthrough", endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Endpoint == "" {
 			return nil, fmt.Errorf("target %q: no address after the scheme", t.brief())
+		}
+		if strings.HasPrefix(t.Endpoint, "unix:") {
+			u, err := ParseTarget(t.Endpoint)
+			if err != nil {
+				return nil, err
+			}
+			return unixEndpoint(t, u.Endpoint)
 		}
 		return EndpointsOf(t.Endpoint), nil
 	}}
@@ -36,7 +43,8 @@ func Unix() Builder {
 	}}
 }
 
-// UnixAbstract returns the builder of "unix-abstract:name": a socket in Linux's abstract namespace.
+// UnixAbstract returns the builder of "unix-abstract:name": a socket in Linux's abstract namespace. A slash before the
+// name is part of it, also in "unix-abstract:///name".
 func UnixAbstract() Builder {
 	return fixedBuilder{scheme: "unix-abstract", authority: localhost, endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Authority != "" {
@@ -97,7 +105,7 @@ func (b fixedBuilder) Authority(t Target) string {
 	if b.authority != nil {
 		return b.authority(t)
 	}
-	return withoutZone(t.Endpoint)
+	return authorityOf(t.Endpoint)
 }
 
 func (b fixedBuilder) Build(t Target, _ Options) (Resolver, error) {

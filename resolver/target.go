@@ -49,6 +49,8 @@ func ParseTarget(s string) (Target, error) {
 		if found && t.absolutePath() {
 			path = "/" + path
 		}
+	} else if !t.absolutePath() {
+		path = strings.TrimPrefix(path, "/") // "dns:/host" is "dns:///host" with an empty authority left out
 	}
 	var err error
 	if t.Endpoint, err = unescape(path); err != nil {
@@ -91,9 +93,11 @@ func zoned(s string) bool {
 	return err == nil && ip.Zone() != ""
 }
 
-// absolutePath: for files the slash after the authority belongs to the path.
+// absolutePath: for files and sockets the slash after the authority belongs to the path.
 // naming.md: "unix:path", "unix:///absolute_path".
-func (t *Target) absolutePath() bool { return t.Scheme == "unix" || t.Scheme == "file" }
+func (t *Target) absolutePath() bool {
+	return t.Scheme == "unix" || t.Scheme == "unix-abstract" || t.Scheme == "file"
+}
 
 // String returns the target as it was written.
 func (t Target) String() string { return t.text }

@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		{"unix:/run/shop.sock", "unix", "", "/run/shop.sock"},
 		{"unix:///run/shop.sock", "unix", "", "/run/shop.sock"},
 		{"unix-abstract:shop", "unix-abstract", "", "shop"},
-		{"unix-abstract:///shop", "unix-abstract", "", "shop"},
+		{"unix-abstract:///shop", "unix-abstract", "", "/shop"},
 		{"ipv4:10.0.0.1:80,10.0.0.2", "ipv4", "", "10.0.0.1:80,10.0.0.2"},
 		{"ipv6:[::1]:80", "ipv6", "", "[::1]:80"},
 		{"passthrough:///a:1", "passthrough", "", "a:1"},
