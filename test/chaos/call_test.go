@@ -17,7 +17,6 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/test/internal/pair"
-	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
 // A call is what is done to a call, chosen before it is made.
@@ -38,14 +37,42 @@ type call struct {
 	canceled atomic.Bool
 }
 
-// hang is when a call without a deadline is given up. It is a fault. The race detector, and what else a machine does, may stop
-// all of a process for seconds: there nothing but waiting tells a hang from that.
-var hang = func() time.Duration {
-	if racing.Enabled {
-		return time.Minute
-	}
-	return 10 * time.Second
-}()
+// A call that has not ended is late, which is a fault, when it has had hang and so many calls that began after it have ended: a
+// machine that is busy with something else, or the race detector, makes all of them slow, and there nothing but others tells a
+// hang from that. stuck is for the case that all callers hang.
+const (
+	hang  = 10 * time.Second
+	later = 2000
+	stuck = 3 * time.Minute
+)
+
+// isLate reports whether a call that has not ended is late. before is how many calls had ended when it began.
+func (w *world) isLate(began time.Time, before int64) bool {
+	had := time.Since(began)
+	return had >= hang && w.ended.Load()-before >= later+callers || had >= stuck
+}
+
+// watch calls late when the call is late, unless it is stopped before.
+func (w *world) watch(began time.Time, late func()) (stop func()) {
+	before := w.ended.Load()
+	done := make(chan struct{}) // capacity 0; closed by stop
+	go func() {
+		look := time.NewTicker(time.Second)
+		defer look.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-look.C:
+				if w.isLate(began, before) {
+					late()
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(done) }
+}
 
 func (w *world) choose(rng *rand.Rand, id string) *call {
 	c := &call{client: w.clients[rng.IntN(len(w.clients))], kind: pair.Kinds[rng.IntN(len(pair.Kinds))], tries: 1}
@@ -119,16 +146,17 @@ func (w *world) call(rng *rand.Rand, id string) {
 		})
 		defer timer.Stop()
 	}
-	watch := time.AfterFunc(hang, func() {
+	stop := w.watch(c.began, func() {
 		if c.client.stack != pair.Naru.Name && c.kind != pair.Unary && c.client.brokeSince(c.began) {
 			c.canceled.Store(true) // see foreignLoss
 			cancel()
 			return
 		}
-		w.fault("%s: no end after %v", c, hang)
+		w.fault("%s: no end after %v; %d calls have ended, most of which began later", c, time.Since(c.began), w.ended.Load())
 		cancel()
 	})
-	defer watch.Stop()
+	defer stop()
+	defer w.ended.Add(1)
 	res := c.client.Do(ctx, pair.Request{
 		Kind: c.kind, Messages: c.messages, Options: c.options,
 		Metadata: []string{"id", c.id, "fail", strconv.Itoa(c.fails), "delay", strconv.FormatInt(int64(c.delay), 10)},

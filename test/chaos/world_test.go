@@ -30,7 +30,8 @@ type world struct {
 	servers []*pair.Running
 	clients []*client
 
-	runs sync.Map // how often the handler has begun a call, by its id: *atomic.Int64
+	ended atomic.Int64 // calls
+	runs  sync.Map     // how often the handler has begun a call, by its id: *atomic.Int64
 }
 
 // A client is one connection pool to one server.

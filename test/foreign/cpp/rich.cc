@@ -39,7 +39,7 @@ std::string check(const std::shared_ptr<grpc::Channel>& channel, const Case& c) 
   bool instead = s.error_code() == grpc::RESOURCE_EXHAUSTED || s.error_code() == grpc::INTERNAL;
   if (s.error_code() != c.code && (c.bytes <= fits || !instead || s.error_message().empty())) return got;
   if (came < size_t(c.bytes) && (c.bytes <= fits || s.ok())) return got;
-  if (took > std::chrono::seconds(2)) return got + ", late";
+  if (took > std::chrono::seconds(1)) return got + ", late";
   return "";
 }
 

@@ -35,7 +35,7 @@ async function check(what, n, want) {
   const got = `${code} ${JSON.stringify(details)} with ${came} bytes after ${Date.now() - began} ms`;
   if (code !== want && (n <= FITS || !INSTEAD.includes(code) || !details)) throw new Error(got);
   if (came < n && (n <= FITS || code === grpc.status.OK)) throw new Error(got);
-  if (Date.now() - began > 2000) throw new Error(got);
+  if (Date.now() - began > 1000) throw new Error(got);
 }
 
 async function main() {

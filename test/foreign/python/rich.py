@@ -39,7 +39,7 @@ def check(unary, what, n):
 
 def main():
     target = sys.argv[1]
-    if len(sys.argv) > 2:
+    if len(sys.argv) > 1:
         with open(sys.argv[2], "rb") as f:
             channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(f.read()))
     else:
@@ -51,7 +51,7 @@ def main():
         began = time.time()
         try:
             check(unary, what, n)
-            if time.time() - began > 2:
+            if time.time() - began > 1:
                 raise AssertionError("it took %.1f s" % (time.time() - began))
             print("ok", name)
         except Exception as e:  # whatever it is, it is the case's result

@@ -124,9 +124,9 @@ func (t *Tree) interop(ctx context.Context, pair interopPair, tls bool) *Result 
 	return r
 }
 
-// interopCase runs one case. The certificates are the ones that grpc's interop programs of all
+// interopCase runs one case, with more flags. The certificates are the ones that grpc's interop programs of all
 // languages share, made out to *.test.google.fr.
-func (t *Tree) interopCase(ctx context.Context, client string, port int, c interopCase, tls bool) (string, error) {
+func (t *Tree) interopCase(ctx context.Context, client string, port int, c interopCase, tls bool, more ...string) (string, error) {
 	// An address, not a name: with a name grpc-go's client asks DNS for its configuration first, which
 	// takes seconds where no name server answers.
 	args := []string{"--server_host=127.0.0.1", "--server_port=" + strconv.Itoa(port), "--test_case=" + c.name}
@@ -141,6 +141,7 @@ func (t *Tree) interopCase(ctx context.Context, client string, port int, c inter
 		args = append(args, "--soak_iterations=100", "--soak_num_threads=4",
 			"--soak_per_iteration_max_acceptable_latency_ms=5000", "--soak_overall_timeout_seconds=50")
 	}
+	args = append(args, more...)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	out, err := t.run(ctx, client, args...)

@@ -2,6 +2,7 @@ package outside
 
 import (
 	"errors"
+	"net"
 	"strings"
 	"testing"
 )
@@ -133,5 +134,29 @@ func TestTableFailsOnAnythingButSuccess(t *testing.T) {
 	var out strings.Builder
 	if !WriteTable(&out, []*Result{good}) || strings.Contains(out.String(), "FAILED") {
 		t.Errorf("a good result: the table says it failed:\n%s", out.String())
+	}
+}
+
+// TestOnFreePort: a port that someone else took in between is not the program's failure.
+func TestOnFreePort(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	tries := 0
+	p, err := onFreePort(func(port int) (*Process, error) {
+		if tries++; tries < 3 {
+			_, err := net.Listen("tcp", taken.Addr().String())
+			return nil, err
+		}
+		return &Process{Port: port}, nil
+	})
+	if err != nil || p == nil || tries != 3 {
+		t.Errorf("after %d tries: %v, %v", tries, p, err)
+	}
+	tries = 0
+	if _, err := onFreePort(func(int) (*Process, error) { tries++; return nil, errors.New("no such option") }); err == nil || tries != 1 {
+		t.Errorf("another error was tried %d times", tries)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,16 +41,33 @@ func (t *Tree) start(ctx context.Context, name string, args ...string) (*Process
 // startCommand runs a server, in whose arguments "{port}" stands for a port that was free a moment
 // ago, and returns when something accepts connections there. env is added to the environment.
 func (t *Tree) startCommand(ctx context.Context, name string, env []string, argv ...string) (*Process, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
+	return onFreePort(func(port int) (*Process, error) { return t.startOn(ctx, port, name, env, argv...) })
+}
+
+// onFreePort starts a program on a port that was free a moment ago, and on another if someone else had it first.
+func onFreePort(start func(port int) (*Process, error)) (p *Process, err error) {
+	for range 5 {
+		port, perr := freePort()
+		if perr != nil {
+			return nil, perr
+		}
+		if p, err = start(port); err == nil || !portTaken(err) {
+			break
+		}
 	}
-	return t.startOn(ctx, port, name, env, argv...)
+	return p, err
+}
+
+// portTaken reports whether a program ended because its port is in use. Go, C and Node say it like this.
+func portTaken(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "already in use") || strings.Contains(text, "eaddrinuse") || strings.Contains(text, "cannot bind")
 }
 
 // startOn is startCommand with the port chosen already.
 func (t *Tree) startOn(ctx context.Context, port int, name string, env []string, argv ...string) (*Process, error) {
 	p := &Process{Port: port, name: name, ended: make(chan struct{})}
+	argv = slices.Clone(argv)
 	for i, a := range argv {
 		argv[i] = strings.ReplaceAll(a, "{port}", strconv.Itoa(port))
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/test/internal/pair"
@@ -185,11 +187,11 @@ func serveSizes(h pair.Handler, secure bool, f *foreign, limits pair.Limits) (*p
 	return pair.Naru.Serve(cfg)
 }
 
-// dialSizes is naru's client of a server on a port of this machine.
-func dialSizes(port int, secure bool, f *foreign) (pair.ClientConn, error) {
+// dialSizes is a stack's client of a server on a port of this machine.
+func dialSizes(stack pair.Stack, port int, secure bool, f *foreign) (pair.ClientConn, error) {
 	cfg := pair.ClientConfig{
 		Server: &pair.Running{Addr: fmt.Sprintf("localhost:%d", port)}, Limits: pair.Limits{Receive: sizeLimit},
-		Options: []any{naru.WithAuthority("localhost")},
+		Options: []any{naru.WithAuthority("localhost"), grpc.WithAuthority("localhost")},
 	}
 	if secure {
 		pem, err := os.ReadFile(f.caFile)
@@ -200,5 +202,5 @@ func dialSizes(port int, secure bool, f *foreign) (pair.ClientConn, error) {
 		roots.AppendCertsFromPEM(pem)
 		cfg.TLS = &tls.Config{RootCAs: roots, ServerName: "localhost"}
 	}
-	return pair.Naru.Dial(cfg)
+	return stack.Dial(cfg)
 }
