@@ -54,3 +54,39 @@ func ExampleNewHandler() {
 	// grpc.client.attempt.started test.Store/Get 1
 	// grpc.server.call.started test.Store/Get 1
 }
+
+func ExampleNewProducer() {
+	producer := otel.NewProducer()
+	reader := metric.NewManualReader(metric.WithProducer(producer)) // an exporter's reader in a real program
+	provider := metric.NewMeterProvider(metric.WithReader(reader))  // for the program's own metrics
+	handler, err := otel.NewHandler(otel.Config{Producer: producer})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv, err := naru.NewServer()
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := naru.InProcess(srv, naru.WithStatsHandler(handler))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = client.Invoke(context.Background(), get, wrapperspb.String("x"), new(text)) // UNIMPLEMENTED: there is no service
+	_ = client.Close()
+	_ = srv.Close()
+
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &data); err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range data.ScopeMetrics[0].Metrics {
+		fmt.Println(m.Name)
+	}
+	_ = provider.Shutdown(context.Background())
+	// Unordered output:
+	// grpc.client.attempt.started
+	// grpc.client.attempt.duration
+	// grpc.client.attempt.sent_total_compressed_message_size
+	// grpc.client.attempt.rcvd_total_compressed_message_size
+	// grpc.client.call.duration
+}
