@@ -105,6 +105,11 @@ checkgenerate: ## fail if generated code is not what its sources give
 plugins: ## protoc-gen-naru under protoc (which has to be installed) and buf (built once)
 	scripts/plugins
 
+TREES ?= trees
+.PHONY: trees
+trees: ## naru gen at the root of public repositories, beside protoc and protoc-gen-go; clones them into TREES (trees)
+	scripts/trees --clone $(TREES)
+
 .PHONY: bench
 bench: ## compare with other stacks (half an hour); writes docs/performance.md and README.md
 	cd test && go run ./bench --write ../docs/performance.md --readme ../README.md && \

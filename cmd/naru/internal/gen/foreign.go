@@ -12,9 +12,10 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
 )
 
-// Copies of other people's .proto files lie in many repositories, to be imported. Their Go code is in a module of its
-// own, and a second copy of it would stop every program that has both. So a folder gives only the files that belong to
-// the Go module around it; naming a file, or a folder with nothing else in it, is how to ask for the others.
+// Copies of other people's .proto files lie in many repositories, to be imported. Their Go code is
+// in a module of its own, and a second copy of it would stop every program that has both. So a
+// folder gives only the files that belong to the Go module around it; naming a file, or a folder
+// with nothing else in it, is how to ask for the others.
 
 // thirdParty are names of folders that hold what others maintain.
 var thirdParty = []string{"third_party", "third-party", "thirdparty", "3rdparty", "external", "common-protos"}
@@ -75,7 +76,8 @@ func goPackageOf(file string) string {
 	return importPath
 }
 
-// required reports whether a file's Go package is in a module that the module around the file requires.
+// required reports whether a file's Go package is in a module that the module around the file
+// requires.
 func (c *config) required(file string) bool {
 	goPackage := goPackageOf(file)
 	return slices.ContainsFunc(c.modules.Dependencies(c.modules.Of(filepath.Dir(file))), func(d gomod.Dependency) bool {

@@ -1,8 +1,9 @@
-// Package gen is the verb "naru gen": from .proto files to Go code in one command, with neither protoc nor
-// plugins installed.
+// Package gen is the verb "naru gen": from .proto files to Go code in one command, with neither
+// protoc nor plugins installed.
 //
-// It compiles the files in process (package protosrc), writes messages with protoc-gen-go's own generator
-// and services with package codegen, so that its output is what the plugins give under protoc.
+// It compiles the files in process (package protosrc), writes messages with protoc-gen-go's own
+// generator and services with package codegen, so that its output is what the plugins give under
+// protoc.
 package gen
 
 import (
@@ -47,11 +48,12 @@ left out too: they are there to be imported. Name such a file to generate it.
 
 Where the code goes, unless --out, --paths or --module say otherwise: to the folder of the Go package that
 go_package names if it belongs to this Go module, else beside the .proto file. A file without go_package
-gets the package of its folder.
+gets that of its neighbors of the same package, if they agree, else the package of its folder.
 
 Imports are looked up in the folders given with -I, as with protoc. With none given they are found out: in
 the folders around the importing file, in the whole repository, by the path of the Go module, and in the
-modules that go.mod requires, if they are in the module cache (go mod download). What others import a file
+modules that go.mod requires, if they are in the module cache (go mod download): .proto files there, or
+the Go code that was generated from them. What others import a file
 by is its name; it must be the same everywhere. The files of google/protobuf are built in, and so are
 google/rpc and the common ones of google/api.
 

@@ -21,8 +21,8 @@ import (
 	"github.com/naru-rpc/naru/codegen"
 )
 
-// generate returns the Go files for the named files. Mistakes that only show in Go, such as names that
-// collide, are added to the result's findings.
+// generate returns the Go files for the named files. Mistakes that only show in Go, such as names
+// that collide, are added to the result's findings.
 func generate(c *config, result *protosrc.Result, names []string, targets map[string]*goTarget) ([]output, error) {
 	gen, err := newPlugin(result, names, targets)
 	if err != nil {
@@ -65,8 +65,8 @@ func generate(c *config, result *protosrc.Result, names []string, targets map[st
 	return outputs, nil
 }
 
-// unconstrained returns the path for a file of messages, with "_proto" before its extension if its name is a build
-// constraint: push_ios.pb.go would be left out everywhere but on iOS.
+// unconstrained returns the path for a file of messages, with "_proto" before its extension if its
+// name is a build constraint: push_ios.pb.go would be left out everywhere but on iOS.
 func unconstrained(file string) string {
 	anywhere := build.Context{OpenFile: func(string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("package p\n")), nil
@@ -104,7 +104,8 @@ func newPlugin(result *protosrc.Result, names []string, targets map[string]*goTa
 	return protogen.Options{}.New(request)
 }
 
-// makeCommentsSafe changes comments that protoc-gen-go would copy into the code and that would break it there.
+// makeCommentsSafe changes comments that protoc-gen-go would copy into the code and that would
+// break it there.
 func makeCommentsSafe(f *descriptorpb.FileDescriptorProto) {
 	for _, l := range f.GetSourceCodeInfo().GetLocation() {
 		for _, text := range []*string{l.LeadingComments, l.TrailingComments} {
@@ -176,8 +177,8 @@ func addNameErrors(result *protosrc.Result, err error) error {
 	return errFindings
 }
 
-// nameHint says what helps. With the services in a package of their own the messages' names no longer matter to them, but
-// two services collide there as they do here.
+// nameHint says what helps. With the services in a package of their own the messages' names no
+// longer matter to them, but two services collide there as they do here.
 func nameHint(name *codegen.NameError, samePackage bool) string {
 	first, _, _ := strings.Cut(name.First, " ")
 	second, _, _ := strings.Cut(name.Second, " ")

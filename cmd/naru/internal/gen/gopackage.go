@@ -66,8 +66,9 @@ func (p *planner) plan(generate map[string]bool) (map[string]*goTarget, error) {
 	return targets, nil
 }
 
-// leaveOutEmpty takes out of the run the files that declare nothing and have no go_package, if no other file imports
-// them: such as a file that is there for options of its own. There is no code to write for them, and no place for it.
+// leaveOutEmpty takes out of the run the files that declare nothing and have no go_package, if no
+// other file imports them: such as a file that is there for options of its own. There is no code to
+// write for them, and no place for it.
 func (p *planner) leaveOutEmpty(generate map[string]bool) {
 	imported := map[string]bool{}
 	for _, f := range p.result.Files {
@@ -109,6 +110,16 @@ func (p *planner) target(f *descriptorpb.FileDescriptorProto, generate bool) (*g
 	if source == "" {
 		return t, nil // built in: only ever imported, and with a go_package
 	}
+	if pkg := p.result.GoPackage(f.GetName()); pkg != "" {
+		// The package that exists counts, whatever the option says.
+		if at := p.modules.PackageIn(filepath.Dir(source)); at != "" {
+			t.importPath, t.name, t.explicit = at, pkg, false
+		}
+		return t, nil
+	}
+	if t.importPath == "" {
+		p.takeFromNeighbors(t, f, source)
+	}
 	if isRelative(t.importPath) {
 		return t, p.complete(t, f.GetName(), source)
 	}
@@ -118,6 +129,28 @@ func (p *planner) target(f *descriptorpb.FileDescriptorProto, generate bool) (*g
 			"name only files of that module, or leave --module out")
 	}
 	return t, nil
+}
+
+// takeFromNeighbors gives a file without go_package that of the files in its folder and of its
+// package, if they agree on one.
+func (p *planner) takeFromNeighbors(t *goTarget, f *descriptorpb.FileDescriptorProto, source string) {
+	found := ""
+	for _, other := range p.result.Files {
+		option := other.GetOptions().GetGoPackage()
+		importPath, _, _ := strings.Cut(option, ";")
+		if option == "" || isRelative(importPath) || other.GetPackage() != f.GetPackage() ||
+			filepath.Dir(p.result.Path(other.GetName())) != filepath.Dir(source) {
+			continue
+		}
+		if found != "" && found != option {
+			return
+		}
+		found = option
+	}
+	if found != "" {
+		t.importPath, t.name, _ = strings.Cut(found, ";")
+		t.explicit = false
+	}
 }
 
 // isRelative tells whether a go_package is no import path but a folder: "", ".", "./pb", "pb".
@@ -142,7 +175,8 @@ func (p *planner) complete(t *goTarget, name, source string) error {
 	case p.c.out == "" && p.c.paths == "" && strings.HasSuffix("/"+filepath.ToSlash(filepath.Dir(source)), "/"+path.Clean(folder)):
 		t.dir = filepath.Dir(source) // the file lies in the folder that is meant
 	default:
-		// protoc takes the folder from where it writes; with everything beside its source that is the root.
+		// protoc takes the folder from where it writes; with everything beside its source that is
+		// the root.
 		t.dir = filepath.Join(p.outRoot(name, source), filepath.FromSlash(folder))
 	}
 	mod := p.modules.Of(t.dir)

@@ -13,8 +13,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
 )
 
-// check tells what is wrong with a Go package before the generators write it down and Go's parser says it
-// less clearly. A go_package is shown in its file.
+// check tells what is wrong with a Go package before the generators write it down and Go's parser
+// says it less clearly. A go_package is shown in its file.
 func (p *planner) check(f *descriptorpb.FileDescriptorProto, t *goTarget) error {
 	wrong := ""
 	switch {
@@ -33,8 +33,8 @@ func (p *planner) check(f *descriptorpb.FileDescriptorProto, t *goTarget) error 
 	return errFindings
 }
 
-// validImportPath tells whether Go accepts an import path: https://go.dev/ref/spec#Import_declarations and
-// the go command's stricter rule for elements.
+// validImportPath tells whether Go accepts an import path:
+// https://go.dev/ref/spec#Import_declarations and the go command's stricter rule for elements.
 func validImportPath(path string) bool {
 	for _, element := range strings.Split(path, "/") {
 		if element == "" || strings.HasPrefix(element, ".") || strings.HasSuffix(element, ".") {

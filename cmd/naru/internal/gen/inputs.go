@@ -15,7 +15,8 @@ import (
 // inputs are the files to generate from.
 type inputs struct {
 	files []string // absolute, sorted, each once
-	// dirs are the folders named on the command line, absolute; the current folder if nothing was named.
+	// dirs are the folders named on the command line, absolute; the current folder if nothing was
+	// named.
 	dirs []string
 	// foreign are files below dirs that belong to other Go packages and are not generated, sorted.
 	foreign []string
@@ -72,7 +73,8 @@ func (c *config) findInputs(env *cli.Env) (*inputs, error) {
 
 // walk returns the .proto files below a folder. excluded reports whether --exclude left one out.
 func (c *config) walk(env *cli.Env, root string) (files []string, excluded bool, err error) {
-	// With a separator behind it a link to a folder is followed; those below it are not, as they may lead anywhere.
+	// With a separator behind it a link to a folder is followed; those below it are not, as they
+	// may lead anywhere.
 	err = filepath.WalkDir(root+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		path = filepath.Clean(path)
 		switch {
@@ -95,8 +97,8 @@ func (c *config) walk(env *cli.Env, root string) (files []string, excluded bool,
 	return files, excluded, err
 }
 
-// excludes reports whether a pattern of --exclude matches a path, as it is shown: the whole path, the folders it starts
-// with, or, for a pattern without a slash, any of its parts.
+// excludes reports whether a pattern of --exclude matches a path, as it is shown: the whole path,
+// the folders it starts with, or, for a pattern without a slash, any of its parts.
 func (c *config) excludes(shownPath string) bool {
 	parts := strings.Split(filepath.ToSlash(shownPath), "/")
 	for _, pattern := range c.exclude {
@@ -113,7 +115,8 @@ func (c *config) excludes(shownPath string) bool {
 	return false
 }
 
-// passedOver tells whether a folder holds what others maintain, or fixtures; the go command skips the same.
+// passedOver tells whether a folder holds what others maintain, or fixtures; the go command skips
+// the same.
 func passedOver(name string) bool {
 	switch name {
 	case "vendor", "node_modules", "testdata":

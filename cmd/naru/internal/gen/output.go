@@ -70,7 +70,8 @@ func (o *output) write() error {
 	}
 	defer os.Remove(tmp.Name()) // fails after the rename, as it should
 	_, err = tmp.Write(o.content)
-	// CreateTemp makes private files; the umask is not asked for, so take what compilers and editors use.
+	// CreateTemp makes private files; the umask is not asked for, so take what compilers and
+	// editors use.
 	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
 	if err != nil {
 		return err
@@ -78,9 +79,9 @@ func (o *output) write() error {
 	return os.Rename(tmp.Name(), o.path)
 }
 
-// leftovers returns the service files of earlier runs that this one does not write: their file has no
-// services any more. Left alone, they would not compile. A run that does not write services beside messages
-// knows nothing of those that lie there.
+// leftovers returns the service files of earlier runs that this one does not write: their file has
+// no services any more. Left alone, they would not compile. A run that does not write services
+// beside messages knows nothing of those that lie there.
 func (c *config) leftovers(outputs []output) []output {
 	if c.only != "" || c.pkg == "own" {
 		return nil

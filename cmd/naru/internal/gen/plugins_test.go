@@ -149,8 +149,8 @@ func TestDescriptorsUnderProtoc(t *testing.T) {
 	}
 }
 
-// conformanceModule returns the folder of the conformance suite's module, in the version that the test
-// module's tools pin.
+// conformanceModule returns the folder of the conformance suite's module, in the version that the
+// test module's tools pin.
 func conformanceModule(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command("go", "mod", "download", "-json", "connectrpc.com/conformance")

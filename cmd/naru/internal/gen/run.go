@@ -50,8 +50,8 @@ type produced struct {
 	err      error
 }
 
-// produceUntil is produce, left to itself when ctx ends: the parser cannot be interrupted, and until
-// something is written nothing is lost.
+// produceUntil is produce, left to itself when ctx ends: the parser cannot be interrupted, and
+// until something is written nothing is lost.
 func (c *config) produceUntil(ctx context.Context, env *cli.Env, groups []layout.Group) produced {
 	if err := ctx.Err(); err != nil {
 		return produced{findings: &diag.List{}, err: err}
@@ -107,8 +107,8 @@ func givenNames(env *cli.Env, roots []protosrc.Root, files []string) ([]string, 
 	return names, nil
 }
 
-// produce returns what is wrong with the files and everything to write. After an error in a group the
-// others are still checked.
+// produce returns what is wrong with the files and everything to write. After an error in a group
+// the others are still checked.
 func (c *config) produce(env *cli.Env, groups []layout.Group) produced {
 	findings := &diag.List{}
 	var outputs []output
@@ -161,8 +161,8 @@ func (c *config) generate(env *cli.Env, result *protosrc.Result, names []string)
 	return generate(c, result, names, targets)
 }
 
-// warnTwins warns of files of several groups that go by one name. Each group is fine by itself, but the names
-// are keys of protobuf's registry, which is one per program.
+// warnTwins warns of files of several groups that go by one name. Each group is fine by itself, but
+// the names are keys of protobuf's registry, which is one per program.
 func warnTwins(env *cli.Env, findings *diag.List, twins map[string]string, names, files []string) {
 	for i, name := range names {
 		if other, ok := twins[name]; ok {
@@ -177,7 +177,8 @@ func warnTwins(env *cli.Env, findings *diag.List, twins map[string]string, names
 	}
 }
 
-// warnChoices warns of imports that mean different files for different importing files of one group.
+// warnChoices warns of imports that mean different files for different importing files of one
+// group.
 func warnChoices(env *cli.Env, findings *diag.List, choices []layout.Choice) {
 	for _, choice := range choices {
 		findings.Add(&diag.Diagnostic{
@@ -207,8 +208,8 @@ func checkTwice(env *cli.Env, outputs []output) error {
 	return nil
 }
 
-// report prints the findings, at most c.maxErrors of them, and returns an error if there is one among them. Errors come
-// before warnings if not all are shown.
+// report prints the findings, at most c.maxErrors of them, and returns an error if there is one
+// among them. Errors come before warnings if not all are shown.
 func (c *config) report(env *cli.Env, list *diag.List) error {
 	findings := list.All()
 	if len(findings) == 0 {
@@ -318,8 +319,8 @@ func checkHint(changed, left int) string {
 	return "run the same command with --clean in place of --check: it writes what changed and removes what is left over"
 }
 
-// nextStep tells what lacks before new code compiles: most first runs are in a module that does not require
-// the packages it imports yet.
+// nextStep tells what lacks before new code compiles: most first runs are in a module that does not
+// require the packages it imports yet.
 func (c *config) nextStep(env *cli.Env, outputs []output) {
 	for _, o := range outputs {
 		if !strings.HasSuffix(o.path, "_naru.pb.go") || o.remove {

@@ -1,5 +1,5 @@
-// Package gomod reads the Go modules around a folder: their paths, and where the modules they require lie on disk.
-// It starts no process and downloads nothing.
+// Package gomod reads the Go modules around a folder: their paths, and where the modules they
+// require lie on disk. It starts no process and downloads nothing.
 package gomod
 
 import (
@@ -101,6 +101,24 @@ func (f *Finder) Of(dir string) Module {
 	return m
 }
 
+// PackageIn returns the import path of the package in dir, which may lie in a module that
+// Dependencies returned; "" if there is no module around it.
+func (f *Finder) PackageIn(dir string) string {
+	var best Module
+	for _, deps := range f.deps {
+		for _, d := range deps {
+			rel, err := filepath.Rel(d.Dir, dir)
+			if d.Dir != "" && err == nil && filepath.IsLocal(rel) && len(d.Dir) > len(best.Dir) {
+				best = Module{Dir: d.Dir, Path: d.Path}
+			}
+		}
+	}
+	if best.Dir == "" {
+		best = f.Of(dir)
+	}
+	return best.ImportPath(dir)
+}
+
 // read returns the go.mod in dir; nil for none or one without a module line.
 func (f *Finder) read(dir string) *modfile.File {
 	name := filepath.Join(dir, "go.mod")
@@ -108,7 +126,12 @@ func (f *Finder) read(dir string) *modfile.File {
 	if err != nil {
 		return nil
 	}
-	file, err := modfile.ParseLax(name, data, nil)
+	file, err := modfile.Parse(name, data, nil)
+	if err != nil {
+		// Written for a go command that knows more. ParseLax reads what is left, but no
+		// replacements.
+		file, err = modfile.ParseLax(name, data, nil)
+	}
 	if err != nil || file.Module == nil || file.Module.Mod.Path == "" {
 		return nil
 	}
@@ -116,8 +139,8 @@ func (f *Finder) read(dir string) *modfile.File {
 	return file
 }
 
-// Dependencies returns the modules that m requires, direct ones first, each in the order of go.mod. Replacements by
-// folders and the folders of a go.work file above m are taken into account.
+// Dependencies returns the modules that m requires, direct ones first, each in the order of go.mod.
+// Replacements by folders and the folders of a go.work file above m are taken into account.
 func (f *Finder) Dependencies(m Module) []Dependency {
 	if deps, ok := f.deps[m.Dir]; ok {
 		return deps
@@ -144,8 +167,8 @@ func (f *Finder) Dependencies(m Module) []Dependency {
 	return deps
 }
 
-// locate returns the folder of a required module's files: a replacement's, that of a vendor folder, or that of the
-// module cache; "" if there is none.
+// locate returns the folder of a required module's files: a replacement's, that of a vendor folder,
+// or that of the module cache; "" if there is none.
 func (f *Finder) locate(dir string, file *modfile.File, mod module.Version) string {
 	for _, r := range file.Replace {
 		if r.Old.Path != mod.Path || r.Old.Version != "" && r.Old.Version != mod.Version {
@@ -170,7 +193,8 @@ func (f *Finder) locate(dir string, file *modfile.File, mod module.Version) stri
 	return folder(filepath.Join(f.cache, filepath.FromSlash(escapedPath)+"@"+escapedVersion))
 }
 
-// workspace returns the folders of the modules that the nearest go.work file around dir uses, by module path.
+// workspace returns the folders of the modules that the nearest go.work file around dir uses, by
+// module path.
 func (f *Finder) workspace(dir string) map[string]string {
 	for {
 		name := filepath.Join(dir, "go.work")

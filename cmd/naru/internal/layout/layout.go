@@ -1,11 +1,14 @@
-// Package layout finds out, when no import folders are given, under which names the files of a run import each other.
+// Package layout finds out, when no import folders are given, under which names the files of a run
+// import each other.
 //
-// A file has one name in a run. If a file imports it, the import's spelling is its name; the package statement and the
-// folders decide only about files that no other file imports. The rules, in order, for a file that is not imported:
+// A file has one name in a run. If a file imports it, the import's spelling is its name; the
+// package statement and the folders decide only about files that no other file imports. The rules,
+// in order, for a file that is not imported:
 //
 //  1. the import folder of the files that it imports, if it lies below that folder too
 //  2. the import folder of a file in the same folder that is imported
-//  3. the folder its package tells, if the package has several parts: proto for proto/shop/v1/cart.proto of shop.v1
+//  3. the folder its package tells, if the package has several parts: proto for
+//     proto/shop/v1/cart.proto of shop.v1
 //  4. the nearest import folder around it that other files' imports tell
 //  5. the folder its package tells, if the package has one part
 //  6. the folder of the command line that holds it
@@ -43,7 +46,8 @@ type Group struct {
 	Files []string
 	// Names are the import names of Files, in the same order.
 	Names []string
-	// Paths holds the files that the group's files import, directly or not, and its own, by import name.
+	// Paths holds the files that the group's files import, directly or not, and its own, by import
+	// name.
 	Paths map[string]string
 	// Roots are the import folders, the group's own first.
 	Roots []protosrc.Root
@@ -121,8 +125,8 @@ func (g *Group) merge(other Group) Group {
 	return *g
 }
 
-// root is an import folder. A prefix stands before the paths below dir: the files of the module example.com/shop may be
-// imported as example.com/shop/....
+// root is an import folder. A prefix stands before the paths below dir: the files of the module
+// example.com/shop may be imported as example.com/shop/....
 type root struct{ dir, prefix string }
 
 func compareRoots(a, b root) int {
@@ -163,11 +167,15 @@ type finder struct {
 	late        []lateImport  // resolved when all others are
 	established map[root]bool // import folders that imports told
 	tops        map[string]string
-	index       map[string][]string // .proto files by base name; nil until needed
+	index       map[string][]string            // .proto files by base name; nil until needed
+	modules     map[string]map[string][]string // files of required modules, by folder and base name
 }
 
 func newFinder(o Options) *finder {
-	return &finder{Options: o, files: map[string]*file{}, established: map[root]bool{}, tops: map[string]string{}}
+	return &finder{
+		Options: o, files: map[string]*file{}, established: map[root]bool{}, tops: map[string]string{},
+		modules: map[string]map[string][]string{},
+	}
 }
 
 // file returns the file at a path.
@@ -175,10 +183,9 @@ func (f *finder) file(path string) *file {
 	if known := f.files[path]; known != nil {
 		return known
 	}
-	text, _ := os.ReadFile(path) // the compiler reports a file that cannot be read
 	file := &file{
 		path:    path,
-		header:  protosrc.ReadHeader(string(text)),
+		header:  readHeader(path),
 		targets: map[string]string{},
 		claims:  map[claim]int{},
 	}
@@ -195,8 +202,8 @@ func (f *finder) drain() {
 	}
 }
 
-// lateImport is an import by a base name alone of a file that is not near. Such a name says little, so it can only mean
-// a file that others do not import by a longer name.
+// lateImport is an import by a base name alone of a file that is not near. Such a name says little,
+// so it can only mean a file that others do not import by a longer name.
 type lateImport struct {
 	from *file
 	name string
@@ -240,7 +247,8 @@ func (f *finder) claim(from *file, name, path string, r root) {
 	f.queue = append(f.queue, target)
 }
 
-// settleImported names the files that others import. The compiler reports those that are imported by several names.
+// settleImported names the files that others import. The compiler reports those that are imported
+// by several names.
 func (f *finder) settleImported() {
 	for _, file := range f.files {
 		var best claim
@@ -293,8 +301,8 @@ func (f *finder) settle(file *file) {
 	file.root, file.name = r, r.nameOf(file.path)
 }
 
-// packageRoot returns the folder that the package statement tells and the number of the package's parts; 0 if the
-// folders do not end like the package.
+// packageRoot returns the folder that the package statement tells and the number of the package's
+// parts; 0 if the folders do not end like the package.
 func (f *finder) packageRoot(file *file) (root, int) {
 	pkg := file.header.Package
 	below := string(filepath.Separator) + filepath.FromSlash(strings.ReplaceAll(pkg, ".", "/"))
@@ -305,7 +313,8 @@ func (f *finder) packageRoot(file *file) (root, int) {
 	return root{dir: dir}, 1 + strings.Count(pkg, ".")
 }
 
-// mostUsed returns the root that is used most among those that hold path; preferred if it is one of them.
+// mostUsed returns the root that is used most among those that hold path; preferred if it is one of
+// them.
 func (f *finder) mostUsed(roots map[root]int, path string, preferred root) (best root, ok bool) {
 	most := 0
 	for r, n := range roots {
@@ -341,8 +350,8 @@ func (f *finder) nearest(path string) (best root, ok bool) {
 	return best, ok
 }
 
-// baseOf returns the folder of the command line that holds path. A file named by itself has the name of its path from
-// the current folder, unless it lies elsewhere.
+// baseOf returns the folder of the command line that holds path. A file named by itself has the
+// name of its path from the current folder, unless it lies elsewhere.
 func (f *finder) baseOf(path string) string {
 	for _, dir := range f.Bases {
 		if within(dir, path) {
@@ -400,7 +409,8 @@ func (f *finder) group(r root, files []*file) Group {
 	return g
 }
 
-// shownRoots returns all import folders, first the group's, then deeper ones before those around them.
+// shownRoots returns all import folders, first the group's, then deeper ones before those around
+// them.
 func (f *finder) shownRoots(first root) []protosrc.Root {
 	dirs := []string{first.dir}
 	for r := range f.established {

@@ -12,8 +12,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/protosrc"
 )
 
-// resolve returns the file that an import means and the root it is found from. ok is false for a built-in file and for
-// one that is not found.
+// resolve returns the file that an import means and the root it is found from. ok is false for a
+// built-in file and for one that is not found.
 func (f *finder) resolve(from *file, name string) (found string, r root, ok bool) {
 	if !fs.ValidPath(name) {
 		return "", root{}, false // the compiler reports it
@@ -27,7 +27,7 @@ func (f *finder) resolve(from *file, name string) (found string, r root, ok bool
 		}
 		return f.elsewhere(from, name, func(string) bool { return true })
 	}
-	for _, find := range []func(*file, string) (string, root, bool){f.around, f.byModulePath, anywhere, f.inDependencies} {
+	for _, find := range []func(*file, string) (string, root, bool){f.around, f.byModulePath, anywhere, f.inDependencies, f.byPackage, f.inGoCode} {
 		if found, r, ok = find(from, name); ok {
 			return found, r, true
 		}
@@ -50,8 +50,9 @@ func (f *finder) around(from *file, name string) (string, root, bool) {
 
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
 
-// byModulePath takes a module's path, or the last parts of it, off the name: example.com/shop/api/cart.proto and
-// shop/api/cart.proto are api/cart.proto of module example.com/shop. The folder's own name is taken for such a part too.
+// byModulePath takes a module's path, or the last parts of it, off the name:
+// example.com/shop/api/cart.proto and shop/api/cart.proto are api/cart.proto of module
+// example.com/shop. The folder's own name is taken for such a part too.
 func (f *finder) byModulePath(from *file, name string) (string, root, bool) {
 	top := f.top(from.path)
 	for dir := filepath.Dir(from.path); ; dir = filepath.Dir(dir) {
@@ -70,7 +71,8 @@ func (f *finder) byModulePath(from *file, name string) (string, root, bool) {
 	}
 }
 
-// prefixes returns the parts at the end of a module path, the longest first, and the name of its folder.
+// prefixes returns the parts at the end of a module path, the longest first, and the name of its
+// folder.
 func prefixes(modulePath, folder string) []string {
 	var all []string
 	add := func(p string) {
@@ -93,8 +95,9 @@ func below(r root, name string) (string, root, bool) {
 	return file, r, ok && isFile(file)
 }
 
-// elsewhere looks for files of the run and its repositories whose paths end with the name. The one that has most folders
-// in common with the importing file is taken, then the one with the shortest path.
+// elsewhere looks for files of the run and its repositories whose paths end with the name. The one
+// that has most folders in common with the importing file is taken, then the one with the shortest
+// path.
 func (f *finder) elsewhere(from *file, name string, allowed func(path string) bool) (string, root, bool) {
 	if strings.HasPrefix(name, "google/protobuf/") && protosrc.Builtin(name) != nil {
 		return "", root{}, false
@@ -124,8 +127,9 @@ func common(a, b string) int {
 	return n
 }
 
-// inDependencies looks in the modules that go.mod requires: below their module paths, and below the folders of a module
-// that commonly hold .proto files. A module of its own that is nested in a required one is left to its own entry.
+// inDependencies looks in the modules that go.mod requires: below their module paths, and below the
+// folders of a module that commonly hold .proto files. A module of its own that is nested in a
+// required one is left to its own entry.
 func (f *finder) inDependencies(from *file, name string) (string, root, bool) {
 	if protosrc.Builtin(name) != nil {
 		return "", root{}, false
@@ -148,7 +152,8 @@ func (f *finder) inDependencies(from *file, name string) (string, root, bool) {
 	return "", root{}, false
 }
 
-// modulesFor returns the module around a file and those of the run, which decide about the versions of others.
+// modulesFor returns the module around a file and those of the run, which decide about the versions
+// of others.
 func (f *finder) modulesFor(from *file) []gomod.Module {
 	all := []gomod.Module{f.Modules.Of(filepath.Dir(from.path))}
 	for _, dir := range append(f.Bases[:len(f.Bases):len(f.Bases)], f.Dir) {
@@ -157,8 +162,8 @@ func (f *finder) modulesFor(from *file) []gomod.Module {
 	return all
 }
 
-// top returns where a search upwards from a file ends: the folder of its repository, else that of its Go module, else
-// the top of the file system.
+// top returns where a search upwards from a file ends: the folder of its repository, else that of
+// its Go module, else the top of the file system.
 func (f *finder) top(file string) string {
 	start := filepath.Dir(file)
 	if top, ok := f.tops[start]; ok {
@@ -203,8 +208,8 @@ func (f *finder) byBase(base string) []string {
 	return f.index[base]
 }
 
-// walk enters the .proto files below a repository's folder into the index. Unlike files to generate from, those to
-// import may lie in folders that hold what others maintain.
+// walk enters the .proto files below a repository's folder into the index. Unlike files to generate
+// from, those to import may lie in folders that hold what others maintain.
 func (f *finder) walk(top string) {
 	_ = filepath.WalkDir(top, func(file string, entry fs.DirEntry, err error) error {
 		switch {

@@ -16,9 +16,9 @@ import (
 	"google.golang.org/protobuf/types/gofeaturespb"
 )
 
-// Builtin returns the descriptor of a file that needs no copy on disk, nil if name is none: what protoc
-// brings along (google/protobuf), and of googleapis what services import most (google/api, google/rpc). A
-// file of the same name below a root is preferred.
+// Builtin returns the descriptor of a file that needs no copy on disk, nil if name is none: what
+// protoc brings along (google/protobuf), and of googleapis what services import most (google/api,
+// google/rpc). A file of the same name below a root is preferred.
 func Builtin(name string) protoreflect.FileDescriptor { return builtins()[name] }
 
 // builtins is built at the first look-up; many runs need none.

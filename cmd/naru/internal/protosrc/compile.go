@@ -21,8 +21,8 @@ const descriptorProto = "google/protobuf/descriptor.proto"
 type Result struct {
 	// Findings holds errors and warnings. With an error among them descriptors may be missing.
 	Findings *diag.List
-	// Files are the descriptors of the compiled files and all they import, each after what it imports.
-	// Those of files on disk carry source information (comments, positions).
+	// Files are the descriptors of the compiled files and all they import, each after what it
+	// imports. Those of files on disk carry source information (comments, positions).
 	Files []*descriptorpb.FileDescriptorProto
 
 	sources map[string]*source
@@ -36,6 +36,15 @@ func (r *Result) Path(name string) string {
 	return ""
 }
 
+// GoPackage returns the name of the Go package for a file that is known from its generated code, "" for
+// others.
+func (r *Result) GoPackage(name string) string {
+	if f := r.sources[name]; f != nil {
+		return f.goPackage
+	}
+	return ""
+}
+
 // Source returns the text of a file by its import name; nil for a built-in or unknown one.
 func (r *Result) Source(name string) *diag.Source {
 	if f := r.sources[name]; f != nil {
@@ -44,7 +53,8 @@ func (r *Result) Source(name string) *diag.Source {
 	return nil
 }
 
-// Compile compiles the files with the given import names, looked up in sources, then among the built-in files. Mistakes in the files are findings, not errors of Compile.
+// Compile compiles the files with the given import names, looked up in sources, then among the
+// built-in files. Mistakes in the files are findings, not errors of Compile.
 func Compile(sources Sources, names []string) *Result {
 	list := &diag.List{}
 	l := newLoader(sources, list)
@@ -70,8 +80,8 @@ func Compile(sources Sources, names []string) *Result {
 	return res
 }
 
-// compiler links files in an order in which each comes after its imports. Used by one goroutine, so that
-// findings do not depend on chance.
+// compiler links files in an order in which each comes after its imports. Used by one goroutine, so
+// that findings do not depend on chance.
 type compiler struct {
 	*loader
 	symbols *linker.Symbols

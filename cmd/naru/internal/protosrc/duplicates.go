@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// The linker stops at a name that is defined twice. renamer gives the second definition another name, so
-// that the linker can be asked again about everything else.
+// The linker stops at a name that is defined twice. renamer gives the second definition another
+// name, so that the linker can be asked again about everything else.
 type renamer struct {
 	taken map[string]bool
 	count int

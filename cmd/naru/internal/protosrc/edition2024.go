@@ -13,11 +13,13 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
 )
 
-// Edition 2024 adds three things to the grammar: the words export and local before message and enum, and "import option".
-// The parser knows editions up to 2023, so it gets a text of that edition, with the new words blanked; what they said is
-// entered into the descriptor. See https://protobuf.dev/editions/features and descriptor.proto.
+// Edition 2024 adds three things to the grammar: the words export and local before message and
+// enum, and "import option". The parser knows editions up to 2023, so it gets a text of that
+// edition, with the new words blanked; what they said is entered into the descriptor. See
+// https://protobuf.dev/editions/features and descriptor.proto.
 
-// edition2024 is what the new words of one file say. The zero value is that of a file of another edition.
+// edition2024 is what the new words of one file say. The zero value is that of a file of another
+// edition.
 type edition2024 struct {
 	is bool
 	// visibility holds export and local, by the offset of the word message or enum behind it.
@@ -103,8 +105,8 @@ func (f *source) upgrade(parsed parser.Result) {
 	messages(fd.MessageType)
 }
 
-// separateOptionImports moves the imports that are there for options only to the descriptor's field for them. The linker
-// needs them among the others.
+// separateOptionImports moves the imports that are there for options only to the descriptor's field
+// for them. The linker needs them among the others.
 func (f *source) separateOptionImports(fd *descriptorpb.FileDescriptorProto) {
 	if len(f.edition2024.options) == 0 {
 		return
@@ -125,8 +127,8 @@ func (f *source) separateOptionImports(fd *descriptorpb.FileDescriptorProto) {
 	}
 }
 
-// checkReferences reports types that f uses and must not: those that another file keeps local, and those of a file that
-// is imported for its options only.
+// checkReferences reports types that f uses and must not: those that another file keeps local, and
+// those of a file that is imported for its options only.
 func (l *loader) checkReferences(f *source, file protoreflect.FileDescriptor) {
 	check := func(user, used protoreflect.Descriptor) {
 		if used == nil || used.ParentFile() == nil || used.ParentFile().Path() == file.Path() {
@@ -192,7 +194,8 @@ func isLocal(d protoreflect.Descriptor) bool {
 	return nested // EXPORT_TOP_LEVEL is the default
 }
 
-// declaredVisibility returns what stands before a message or enum. The descriptor knows it only as a proto.
+// declaredVisibility returns what stands before a message or enum. The descriptor knows it only as
+// a proto.
 func declaredVisibility(d protoreflect.Descriptor) descriptorpb.SymbolVisibility {
 	type visible interface {
 		GetVisibility() descriptorpb.SymbolVisibility

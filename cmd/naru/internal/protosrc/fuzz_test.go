@@ -20,7 +20,8 @@ func seeds(f *testing.F) {
 		"service S { rpc A(A) returns (stream A) {} rpc A(A) returns (A); } message A {} message A { reserved 1 to 2; int32 a = 1; }",
 		"extend google.protobuf.FieldOptions { string s = 50000; } enum E { A = 0; B = 0; } message M { oneof o {} map<string,M> m = 1; }",
 		"edition = \"2023\"; option features.field_presence = FOO; option (x).y = { a: [1, \"b\"] };",
-		"syntax = \"proto2\"; message m { extensions 1 ti; } message n { extensions 100[default = nan] }", // panics in the parser
+		// panics in the parser
+		"syntax = \"proto2\"; message m { extensions 1 ti; } message n { extensions 100[default = nan] }",
 	} {
 		f.Add(s)
 	}
@@ -37,8 +38,9 @@ func seeds(f *testing.F) {
 	}
 }
 
-// FuzzPrescan: the text for the parser has the length and the lines of the original and nothing but ASCII
-// outside comments and strings; every finding lies in the text; a clean file comes back as it was.
+// FuzzPrescan: the text for the parser has the length and the lines of the original and nothing but
+// ASCII outside comments and strings; every finding lies in the text; a clean file comes back as it
+// was.
 func FuzzPrescan(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Header is what stands at the top level of a file before it is parsed: enough to find out under which name imports
-// mean the file, and where its code belongs.
+// Header is what stands at the top level of a file before it is parsed: enough to find out under
+// which name imports mean the file, and where its code belongs.
 type Header struct {
 	// Package is the package name, "" for none.
 	Package string
@@ -16,7 +16,8 @@ type Header struct {
 	Imports []string
 }
 
-// ReadHeader scans a file's text. It reads files with errors as well as it can: the compiler reports those.
+// ReadHeader scans a file's text. It reads files with errors as well as it can: the compiler
+// reports those.
 func ReadHeader(text string) Header {
 	var h Header
 	var statement []string
@@ -77,8 +78,9 @@ func stringValue(tokens []string) (string, bool) {
 	return b.String(), len(tokens) > 0
 }
 
-// tokenizer cuts a text into tokens, past white space and comments. Identifiers with their dots and numbers are one
-// token each, as are strings with their quotes; anything else is a token of one byte.
+// tokenizer cuts a text into tokens, past white space and comments. Identifiers with their dots and
+// numbers are one token each, as are strings with their quotes; anything else is a token of one
+// byte.
 type tokenizer struct {
 	text       string
 	start, end int // of the current token

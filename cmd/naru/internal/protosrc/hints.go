@@ -26,7 +26,8 @@ var otherScalars = map[string]string{
 var wrapperOf = map[string]string{"double": "Double", "float": "Float", "int32": "Int32", "int64": "Int64", "uint32": "UInt32",
 	"uint64": "UInt64", "bool": "Bool", "string": "String", "bytes": "Bytes"}
 
-// scalarHint returns what a type that was not found may have meant among the scalars, "" for nothing.
+// scalarHint returns what a type that was not found may have meant among the scalars, "" for
+// nothing.
 func scalarHint(wanted string) string {
 	if other := otherScalars[strings.ToLower(wanted)]; other != "" {
 		return "did you mean " + other + "?"
@@ -39,7 +40,8 @@ func scalarHint(wanted string) string {
 	return ""
 }
 
-// rewriteMethodScalar explains why a method cannot take or return a scalar. It reports whether the type is one.
+// rewriteMethodScalar explains why a method cannot take or return a scalar. It reports whether the
+// type is one.
 func rewriteMethodScalar(d *diag.Diagnostic, wanted string) bool {
 	if !slices.Contains(scalars, wanted) || !strings.Contains(d.Message, "request type") && !strings.Contains(d.Message, "response type") {
 		return false

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
+	"github.com/naru-rpc/naru/cmd/naru/internal/gocode"
 )
 
 // source is one file of a run.
@@ -22,25 +23,30 @@ type source struct {
 	// path is where the file lies; "" for a built-in.
 	path    string
 	builtin *descriptorpb.FileDescriptorProto // instead of text
-	src     *diag.Source
-	scan    prescanned
-	tree    *ast.FileNode // nil if unusable is set before parsing
-	parsed  parser.Result // nil until linked
+	// goPackage is the name of the Go package for a file known from its generated code, else "".
+	goPackage string
+	src       *diag.Source
+	scan      prescanned
+	tree      *ast.FileNode // nil if unusable is set before parsing
+	parsed    parser.Result // nil until linked
 
 	edition2024 edition2024
 	imports     []importRef
 
-	// importedBy is the first file that imports this one, nil if it was named by itself; importedAt is where.
+	// importedBy is the first file that imports this one, nil if it was named by itself; importedAt
+	// is where.
 	importedBy *source
 	importedAt importRef
 
-	// broken: from the offset brokenFrom on, what the parser says follows from a finding that is reported.
+	// broken: from the offset brokenFrom on, what the parser says follows from a finding that is
+	// reported.
 	broken     bool
 	brokenFrom int
 
 	// unusable: the file could not be read, parsed or linked. Others get an empty file.
 	unusable bool
-	// unknownEdition: the file speaks a language that is not known; further findings would be guesses.
+	// unknownEdition: the file speaks a language that is not known; further findings would be
+	// guesses.
 	unknownEdition bool
 	// reports counts what the parser and the linker said about the file.
 	reports int
@@ -75,7 +81,8 @@ func newLoader(sources Sources, list *diag.List) *loader {
 	return &loader{sources: sources, list: list, files: map[string]*source{}, byPath: map[string]*source{}, generated: map[string]bool{}}
 }
 
-// load reads name and all it imports. from is the importing file, nil for a file of the command line.
+// load reads name and all it imports. from is the importing file, nil for a file of the command
+// line.
 func (l *loader) load(name string, from *source, ref importRef, chain []string) {
 	if _, ok := l.files[name]; ok {
 		if slices.Contains(chain, name) {
@@ -121,6 +128,10 @@ func (l *loader) read(f *source, from *source, ref importRef) {
 		l.list.Add(&diag.Diagnostic{Place: diag.Place{File: shown}, Message: fmt.Sprintf("read: %v", err)})
 		return
 	}
+	if strings.HasSuffix(path, ".pb.go") {
+		l.readGoCode(f, text, from, ref)
+		return
+	}
 	// A byte order mark is allowed; without it offsets are those of the parser.
 	content := strings.TrimPrefix(string(text), "\uFEFF")
 	if !l.generated[f.name] {
@@ -139,10 +150,45 @@ func (l *loader) readBuiltin(f *source, from *source, ref importRef) {
 		l.reportMissing(f.name, from, ref)
 		return
 	}
-	f.builtin = protodesc.ToFileDescriptorProto(desc)
-	for i, dep := range f.builtin.Dependency {
-		f.imports = append(f.imports, importRef{name: dep, public: slices.Contains(f.builtin.PublicDependency, int32(i))})
+	f.take(protodesc.ToFileDescriptorProto(desc))
+}
+
+// take makes f the file of a descriptor.
+func (f *source) take(fd *descriptorpb.FileDescriptorProto) {
+	f.builtin = fd
+	for i, dep := range fd.Dependency {
+		f.imports = append(f.imports, importRef{name: dep, public: slices.Contains(fd.PublicDependency, int32(i))})
 	}
+}
+
+// readGoCode takes f from the Go code that was generated from it.
+func (l *loader) readGoCode(f *source, text []byte, from *source, ref importRef) {
+	code, err := gocode.Parse(text)
+	if err == nil && code.Descriptor.GetName() != f.name {
+		err = fmt.Errorf("the descriptor is that of %q", code.Descriptor.GetName())
+	}
+	if err != nil {
+		f.unusable = true
+		l.list.Add(&diag.Diagnostic{
+			Place:   from.place(ref),
+			Message: fmt.Sprintf("import %q: %s was generated from it, but its descriptor cannot be read: %v", f.name, f.path, err),
+			Hint:    "give the folder of the .proto file with -I",
+		})
+		return
+	}
+	f.goPackage = code.Package
+	f.take(code.Descriptor)
+}
+
+// place returns where an import stands; of a file without text, the file.
+func (f *source) place(ref importRef) diag.Place {
+	switch {
+	case f == nil:
+		return diag.Place{File: ref.name}
+	case f.src == nil:
+		return diag.Place{File: f.name}
+	}
+	return f.src.Place(ref.start, ref.end)
 }
 
 // parse fills in f's syntax tree and imports.
@@ -184,8 +230,8 @@ func (l *loader) parse(f *source) {
 	}
 }
 
-// guarded runs f's parser or linker: both trust their input more than a file with mistakes deserves. After a finding of
-// its own a panic tells nothing new.
+// guarded runs f's parser or linker: both trust their input more than a file with mistakes
+// deserves. After a finding of its own a panic tells nothing new.
 func (l *loader) guarded(f *source, what string, run func()) {
 	before, _ := l.list.Count()
 	defer func() {
@@ -207,15 +253,15 @@ func span(s ast.SourceSpan) (start, end int) {
 	return from.Offset, to.Offset + 1 // the end's offset is that of the last byte
 }
 
-// reportCycle says which way an import leads back to its own file. All on the way are unusable: none can
-// be compiled before the other.
+// reportCycle says which way an import leads back to its own file. All on the way are unusable:
+// none can be compiled before the other.
 func (l *loader) reportCycle(from *source, ref importRef, chain []string, name string) {
 	cycle := chain[slices.Index(chain, name):]
 	for _, n := range cycle {
 		l.files[n].unusable = true
 	}
 	d := &diag.Diagnostic{
-		Place:   from.src.Place(ref.start, ref.end),
+		Place:   from.place(ref),
 		Message: "the import leads back to this file: " + strings.Join(append(slices.Clone(cycle), name), " imports "),
 		Hint:    "move what both need into a file that imports neither",
 	}
@@ -225,8 +271,8 @@ func (l *loader) reportCycle(from *source, ref importRef, chain []string, name s
 	l.list.Add(d)
 }
 
-// reportSecondName says that a file goes by two names. A name is a key of protobuf's registry, so each definition of
-// the file would be there twice.
+// reportSecondName says that a file goes by two names. A name is a key of protobuf's registry, so
+// each definition of the file would be there twice.
 func (l *loader) reportSecondName(first, second, from *source, ref importRef) {
 	d := &diag.Diagnostic{
 		Place:   diag.Place{File: second.name},
@@ -247,7 +293,7 @@ func (l *loader) reportSecondName(first, second, from *source, ref importRef) {
 func (l *loader) reportMissing(name string, from *source, ref importRef) {
 	d := &diag.Diagnostic{Place: diag.Place{File: name}, Message: "file not found"}
 	if from != nil {
-		d.Place = from.src.Place(ref.start, ref.end)
+		d.Place = from.place(ref)
 		d.Message = fmt.Sprintf("import %q not found", name)
 	}
 	if !validName(name) {

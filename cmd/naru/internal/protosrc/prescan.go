@@ -9,10 +9,10 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
 )
 
-// The language takes only ASCII outside comments and strings. The parser's lexer would report every byte
-// or character of anything else on its own; the pre-scan reports each thing once, in words, and hands the
-// parser a text of the same length with stand-ins, so that the rest of the file is still checked in the
-// same run and every offset stays right.
+// The language takes only ASCII outside comments and strings. The parser's lexer would report every
+// byte or character of anything else on its own; the pre-scan reports each thing once, in words,
+// and hands the parser a text of the same length with stand-ins, so that the rest of the file is
+// still checked in the same run and every offset stays right.
 
 // prescanned is a file's text after the pre-scan.
 type prescanned struct {
@@ -58,8 +58,9 @@ func isASCII(s string) bool {
 	return true
 }
 
-// checkEncoding returns one finding for a file that is not UTF-8. Everything else about such a file would
-// be noise; it includes comments, as they are copied into the generated code, which has to be UTF-8.
+// checkEncoding returns one finding for a file that is not UTF-8. Everything else about such a file
+// would be noise; it includes comments, as they are copied into the generated code, which has to be
+// UTF-8.
 func checkEncoding(src *diag.Source) *diag.Diagnostic {
 	text := src.Text()
 	if strings.HasPrefix(text, "\xFF\xFE") || strings.HasPrefix(text, "\xFE\xFF") {

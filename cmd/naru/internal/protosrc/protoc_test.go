@@ -15,9 +15,9 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// TestDescriptorsEqualProtoc compares, to the last comment, with what protoc makes of the same files. Of the
-// source information only comments are compared: columns count characters here and bytes there, and the
-// spans of default values changed between releases of protoc.
+// TestDescriptorsEqualProtoc compares, to the last comment, with what protoc makes of the same
+// files. Of the source information only comments are compared: columns count characters here and
+// bytes there, and the spans of default values changed between releases of protoc.
 func TestDescriptorsEqualProtoc(t *testing.T) {
 	dir := filepath.Join("testdata", "protoc")
 	data, err := os.ReadFile(filepath.Join(dir, "protoc.binpb"))
@@ -63,8 +63,8 @@ func TestDescriptorsEqualProtoc(t *testing.T) {
 	}
 }
 
-// normalize decodes custom options by their declarations: protoc leaves repeated numbers unpacked in them,
-// which is the same message in other bytes.
+// normalize decodes custom options by their declarations: protoc leaves repeated numbers unpacked
+// in them, which is the same message in other bytes.
 func normalize(t *testing.T, types *dynamicpb.Types, f *descriptorpb.FileDescriptorProto) *descriptorpb.FileDescriptorProto {
 	t.Helper()
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(f)

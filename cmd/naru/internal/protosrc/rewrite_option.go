@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
-// Reports about options. Most options are declared by the messages and enums of descriptor.proto, which is
-// built in, so that hints can be made from it.
+// Reports about options. Most options are declared by the messages and enums of descriptor.proto,
+// which is built in, so that hints can be made from it.
 
 func rewriteExtensionNumber(l *loader, _ *source, d *diag.Diagnostic, m []string) bool {
 	d.Message = fmt.Sprintf("extension number %s of message %s is used twice", m[1], m[2])
@@ -69,8 +69,8 @@ func rewriteSetTwice(_ *loader, _ *source, d *diag.Diagnostic, m []string) bool 
 	return true
 }
 
-// builtinType finds a message or enum of the built-in files by its full name, nested ones included; nil if
-// there is none.
+// builtinType finds a message or enum of the built-in files by its full name, nested ones included;
+// nil if there is none.
 func builtinType(name string) protoreflect.Descriptor {
 	for _, file := range builtins() {
 		pkg := string(file.Package()) + "."

@@ -19,8 +19,8 @@ type Root struct {
 type Sources struct {
 	// Roots are searched in order.
 	Roots []Root
-	// Paths holds files by import name, absolute. If it is not nil, Roots are not searched: they are only named in
-	// messages.
+	// Paths holds files by import name, absolute. If it is not nil, Roots are not searched: they
+	// are only named in messages.
 	Paths map[string]string
 	// Aliases holds the names of files that some files import by another one.
 	Aliases map[Import]string
@@ -62,8 +62,8 @@ func (s Sources) shown(name, path string) string {
 // file returns the file that name means below the root.
 func (r Root) file(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
 
-// shown returns how a file below the root is shown: by a path that can be opened from where the command
-// was started.
+// shown returns how a file below the root is shown: by a path that can be opened from where the
+// command was started.
 func (r Root) shown(name string) string {
 	if r.Shown == "." || r.Shown == "" {
 		return name
@@ -71,8 +71,9 @@ func (r Root) shown(name string) string {
 	return path.Join(filepath.ToSlash(r.Shown), name)
 }
 
-// Name returns the name under which imports find a file: its path below the first root for which that is
-// so. "" if no root holds the file; if other files come before it under every name, hidden is one of them.
+// Name returns the name under which imports find a file: its path below the first root for which
+// that is so. "" if no root holds the file; if other files come before it under every name, hidden
+// is one of them.
 func Name(roots []Root, file string) (name, hidden string) {
 	for _, r := range roots {
 		rel, err := filepath.Rel(r.Dir, file)
@@ -94,7 +95,8 @@ func Name(roots []Root, file string) (name, hidden string) {
 	return "", hidden
 }
 
-// validName tells whether an import name is one that protoc accepts: slashes, no way out of the root.
+// validName tells whether an import name is one that protoc accepts: slashes, no way out of the
+// root.
 func validName(name string) bool {
 	return name != "" && !strings.Contains(name, "\\") && path.Clean(name) == name &&
 		!path.IsAbs(name) && name != ".." && !strings.HasPrefix(name, "../")

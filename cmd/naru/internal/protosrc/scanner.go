@@ -67,7 +67,8 @@ func (s *scanner) run() {
 	}
 }
 
-// skipPast returns the offset in text behind the first occurrence of end from an offset on, or its length.
+// skipPast returns the offset in text behind the first occurrence of end from an offset on, or its
+// length.
 func skipPast(text, end string, from int) int {
 	if i := strings.Index(text[from:], end); i >= 0 {
 		return from + i + len(end)
@@ -75,8 +76,8 @@ func skipPast(text, end string, from int) int {
 	return len(text)
 }
 
-// skipString returns the offset behind the string that text starts with. A string ends at its line's end at
-// the latest, as for the parser.
+// skipString returns the offset behind the string that text starts with. A string ends at its
+// line's end at the latest, as for the parser.
 func skipString(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -119,8 +120,9 @@ func (s *scanner) word() {
 	id.places = append(id.places, start)
 }
 
-// standIn makes an ASCII identifier of the same length for name, one that the file does not have by itself.
-// Identifiers of two bytes, such as "é", have room for 36 of them; beyond that they share one.
+// standIn makes an ASCII identifier of the same length for name, one that the file does not have by
+// itself. Identifiers of two bytes, such as "é", have room for 36 of them; beyond that they share
+// one.
 func (s *scanner) standIn(name string) string {
 	const digits = "abcdefghijklmnopqrstuvwxyz0123456789"
 	const most = 1 << 12
@@ -138,8 +140,8 @@ func (s *scanner) standIn(name string) string {
 	return string(in)
 }
 
-// stray notes a character that can be neither part of an identifier nor anything else, once per file, and
-// puts what was meant in its place.
+// stray notes a character that can be neither part of an identifier nor anything else, once per
+// file, and puts what was meant in its place.
 func (s *scanner) stray(r rune, size int) {
 	ascii := meant(r)
 	s.fill(s.pos, size, ascii)

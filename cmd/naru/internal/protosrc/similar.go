@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/near"
 )
 
-// similarType returns a hint for a type that was not found: one of the same name in a file of this run that
-// is not imported, or one whose name differs in little. "" if there is none.
+// similarType returns a hint for a type that was not found: one of the same name in a file of this
+// run that is not imported, or one whose name differs in little. "" if there is none.
 func (l *loader) similarType(f *source, wanted string) string {
 	base := wanted[strings.LastIndexByte(wanted, '.')+1:]
 	imported := map[string]bool{f.name: true}

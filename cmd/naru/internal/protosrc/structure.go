@@ -7,8 +7,9 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/diag"
 )
 
-// checkStructure returns one finding for a file whose braces do not pair up or that holds the markers of a merge. The
-// parser would report the consequences, many lines away; nil if there is nothing of the kind.
+// checkStructure returns one finding for a file whose braces do not pair up or that holds the
+// markers of a merge. The parser would report the consequences, many lines away; nil if there is
+// nothing of the kind.
 func checkStructure(src *diag.Source, text string) *diag.Diagnostic {
 	if d := conflictMarker(src, text); d != nil {
 		return d
@@ -60,8 +61,8 @@ func conflictMarker(src *diag.Source, text string) *diag.Diagnostic {
 	return nil
 }
 
-// repairComments returns text with a question mark for each byte in comments that is not UTF-8. Comments of files that
-// are only imported go nowhere.
+// repairComments returns text with a question mark for each byte in comments that is not UTF-8.
+// Comments of files that are only imported go nowhere.
 func repairComments(text string) string {
 	if utf8.ValidString(text) {
 		return text

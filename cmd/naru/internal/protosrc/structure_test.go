@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestForeignEncoding: comments that are not UTF-8 matter only in files that code is generated for, as they are copied
-// into it.
+// TestForeignEncoding: comments that are not UTF-8 matter only in files that code is generated for,
+// as they are copied into it.
 func TestForeignEncoding(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -107,8 +107,8 @@ func (l *loader) place(file, line, column string) (diag.Place, bool) {
 	return f.src.Place(at, at+len(word.FindString(f.src.Text()[at:]))), true
 }
 
-// rewrites are the reports worth better words, tried in order. Each gets the submatches of its pattern and
-// tells whether the report is worth showing at all.
+// rewrites are the reports worth better words, tried in order. Each gets the submatches of its
+// pattern and tells whether the report is worth showing at all.
 var rewrites = []struct {
 	pattern *regexp.Regexp
 	apply   func(l *loader, f *source, d *diag.Diagnostic, m []string) bool
@@ -146,7 +146,8 @@ func rewriteSyntax(_ *loader, f *source, d *diag.Diagnostic, m []string) bool {
 	d.Message = strings.ReplaceAll(m[1], "expecting", "expected")
 	at := d.Place.Start
 	if strings.HasPrefix(d.Message, "expected ';'") {
-		// The parser notices at the next token, which may be lines away. What lacks is behind the last one.
+		// The parser notices at the next token, which may be lines away. What lacks is behind the
+		// last one.
 		end := lastToken(f.scan.text[:at])
 		d.Place = f.src.Place(end, end)
 		return true
