@@ -64,8 +64,9 @@ hostile: ## hostile peers for seconds each, with bounds on others' latency and o
 	cd test && go test -count=1 -timeout 20m -v ./hostile -run TestHostile -args -attack 4s -latency
 
 .PHONY: beside
-beside: ## what an honest client gets while others attack, of naru and of grpc-go (4 minutes); needs the machine
+beside: ## what an honest client gets while others attack or are slow, of naru and of grpc-go (6 minutes); needs the machine
 	cd test && go test -count=1 -timeout 20m -v ./hostile -run TestBeside -args -beside 2s
+	cd test && go test -count=1 -timeout 20m -v ./slow -args -beside 2s
 
 .PHONY: sim
 sim: ## three thousand simulated lives of client, servers and network (2 minutes)

@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/observe"
 	"github.com/naru-rpc/naru/internal/call/server"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/handler"
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/serve"
@@ -55,6 +56,7 @@ func (s *Server) serveConfig() *serve.Config {
 			Notices:          c.notices,
 			ErrorText:        c.errorText,
 			Observe:          observe.NewSet(c.stats, stats.Server, ""),
+			Expansion:        wire.Expansion{Most: mostExpanded(c.limits.ServerMemory)},
 		},
 		HTTP: c.http,
 		HTTP2: http2.ServerConfig{
@@ -220,4 +222,13 @@ func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 		return c.finishResponse()
 	}
 	return m
+}
+
+// mostExpanded is how many bytes of expanded messages a server may hold that are not decoded yet: no more than it may hold of
+// others.
+func mostExpanded(serverMemory int64) int64 {
+	if serverMemory <= 0 { // the default is no less
+		return wire.MostExpanded
+	}
+	return min(serverMemory, wire.MostExpanded)
 }

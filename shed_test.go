@@ -71,3 +71,59 @@ func TestServerMemoryShedsWithPushback(t *testing.T) {
 		})
 	}
 }
+
+// Complete requests that wait for their turn, or for a handler that does not receive them, hold memory like others: at the
+// limit the slowest end, their handlers' contexts too, and the others are served.
+func TestServerMemoryShedsWhatWaits(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		method string
+	}{{"for their turn", methodUnary.FullMethod}, {"for their handlers", methodBidi.FullMethod}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				free := make(chan struct{})
+				e := &echo{
+					unary: func(context.Context, *text) (*text, error) { <-free; return str("ok"), nil },
+					bidi: func(s naru.BidiStreamingServer[text, text]) error {
+						select {
+						case <-free:
+							return nil
+						case <-s.Context().Done():
+							return s.Context().Err()
+						}
+					},
+				}
+				limits := naru.Limits{ServerMemory: 100_000}
+				if tt.method == methodUnary.FullMethod {
+					limits.Handlers = 1
+				}
+				c := script(t, e, nil, naru.WithLimits(limits))
+				c.call(1, methodUnary.FullMethod, "takes the one place")
+				const n, size = 20, 12_000
+				for i := range uint32(n) {
+					c.call(3+2*i, tt.method, strings.Repeat("x", size))
+					time.Sleep(time.Second)
+				}
+				close(free)
+				time.Sleep(time.Second)
+				var served, shed int
+				for id := uint32(3); id < 3+2*n; id += 2 {
+					switch r := c.responses()[id]; {
+					case r != nil && r.field("grpc-status") == "0":
+						served++
+					case r != nil && r.field("grpc-status") == "8" && strings.Contains(r.field("grpc-message"), "Limits.ServerMemory"):
+						shed++
+						if r.field("grpc-retry-pushback-ms") == "" {
+							t.Errorf("stream %d: no pushback", id)
+						}
+					default:
+						t.Errorf("stream %d: %+v", id, r)
+					}
+				}
+				if most := limits.ServerMemory / size; served > most || served < most/2 || shed != n-served {
+					t.Errorf("%d calls were served and %d shed, want %d to %d, and the others", served, shed, most/2, most)
+				}
+			})
+		})
+	}
+}

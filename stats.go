@@ -6,6 +6,9 @@ type ServerStats struct {
 	Connections, OpenCalls int
 	// Accepted is how many connections were accepted, those refused for a limit included.
 	Accepted uint64
+	// HeldBytes are the bytes that count against [Limits].ServerMemory now: of messages that the program has not taken and of
+	// responses that clients have not, within 4 KiB for each connection.
+	HeldBytes int64
 	// Ended counts, by reason, the connections that have ended, and the streams this side ended or
 	// refused for what the peer did. Reasons are short stable words; those of [Limits] stand
 	// there, others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
@@ -25,6 +28,6 @@ func (s *Server) Stats() ServerStats {
 	}
 	return ServerStats{
 		Connections: core.Connections(), OpenCalls: core.OpenCalls(),
-		Accepted: core.Accepted(), Ended: core.Ended(),
+		Accepted: core.Accepted(), HeldBytes: core.HeldBytes(), Ended: core.Ended(),
 	}
 }

@@ -79,6 +79,18 @@ func (l *freeList) put(b *Buf) bool {
 // be reset from outside of it.
 func (l *freeList) startTimer() { time.AfterFunc(idleTime, l.expire) }
 
+// Release lets go of the large buffers that are kept for messages to come: of those that the process holds, only those in use
+// remain, and what sync.Pool keeps until the next garbage collections.
+func Release() {
+	for i := range freeLists {
+		l := &freeLists[i]
+		l.mu.Lock()
+		clear(l.bufs)
+		l.bufs, l.held = l.bufs[:0], 0
+		l.mu.Unlock()
+	}
+}
+
 // expire releases the buffers if the list has not been used since the timer was started.
 func (l *freeList) expire() {
 	l.mu.Lock()

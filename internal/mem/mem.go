@@ -52,6 +52,14 @@ func classBytes(class int) int {
 	return 1<<(largeShift+class-smallClasses) + slack
 }
 
+// Size returns the capacity of the buffer that Get lends for n bytes, if it has to make one.
+func Size(n int) int {
+	if n > maxClass {
+		return n
+	}
+	return classBytes(classFor(n))
+}
+
 // Get lends a buffer with length 0 and capacity of at least n bytes.
 func Get(n int) *Buf {
 	if n > maxClass {

@@ -52,6 +52,9 @@ func (s *Server) log(level slog.Level, code reason.Code, text string, attrs ...a
 // Ended returns how often each reason ended a connection or, on this side, a stream.
 func (s *Server) Ended() map[string]uint64 { return s.ends.Counts() }
 
+// HeldBytes returns the bytes that count against the server's limit of memory.
+func (s *Server) HeldBytes() int64 { return s.cfg.HTTP2.HeldBytes().Load() }
+
 // Accepted returns how many connections were accepted.
 func (s *Server) Accepted() uint64 { return s.accepted.Load() }
 

@@ -134,7 +134,7 @@ type Refuser interface {
 // A Shedder is a server's Sink that can end its call with a status when the server holds too many bytes.
 type Shedder interface {
 	// Shed asks the sink to end its call with err. The sink drops what it holds and what still arrives,
-	// and reports both as Consumed. It is called like the methods of Sink, before either half has ended.
+	// and reports both as Consumed. It is called like the methods of Sink, before the program's half has ended.
 	Shed(err *Error)
 }
 

@@ -26,6 +26,10 @@ var besideClasses = []class{
 		attack: func(p *peer) { dripUploads(p, 100, 10, 1, time.Second) },
 	},
 	{
+		name:   "dripping uploads: 1,000 of 4 MB, 60 KB in all over 8 s",
+		attack: func(p *peer) { dripUploads(p, 100, 20, 5, time.Second) },
+	},
+	{
 		name:     "slow downloads: 1,000 of 1 MB, 20 KB/s a connection",
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1 << 14}},
 		attack:   func(p *peer) { dripDownloads(p, 100, 1<<20, 1000, 50*time.Millisecond) },

@@ -3,27 +3,29 @@ package hostile
 import (
 	"bytes"
 	"compress/gzip"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// expanded is what a server may hold of messages that are expanded and not decoded yet, and a few decoders.
-const expanded = 80 << 20
+// decoders is what those that expand messages may have beside the messages: as many as there are processors, each of a
+// message and a block more.
+var decoders = int64(runtime.GOMAXPROCS(0)) * (limits.Message + 1<<20)
 
 // What gRPC puts on top of HTTP/2: paths, prefixes, compression. The server refuses the call and
 // goes on.
 var callClasses = []class{
 	{
 		name:    "a decompression bomb, gzip",
-		heap:    expanded,
+		hold:    hold{sent: bombSize / 1000, made: limits.Expanded() + decoders},
 		prepare: func() { gzipBomb() },
 		attack:  func(p *peer) { bomb(p, "gzip", gzipBomb()) },
 	},
 	{
 		name:    "a decompression bomb, zstd",
-		heap:    expanded,
+		hold:    hold{sent: bombSize / 10_000, made: limits.Expanded() + decoders},
 		prepare: func() { zstdBomb() },
 		attack:  func(p *peer) { bomb(p, "zstd", zstdBomb()) },
 	},

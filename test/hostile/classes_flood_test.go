@@ -25,7 +25,7 @@ var floodClasses = []class{
 		ends: "settings_entries",
 	},
 	{
-		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)", heap: answersLimit,
+		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)", hold: hold{sent: largeAnswer, made: handlersMake},
 		attack: func(p *peer) {
 			for range 250 {
 				p.call(unary, large(1<<20))

@@ -1,21 +1,24 @@
 package hostile
 
 import (
+	"runtime"
 	"strings"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
+	"github.com/naru-rpc/naru/test/internal/held"
 )
 
-// The victim's memory limit is 250 MB, so it holds 64 MiB at most (a quarter, and at least that), 1.25 times as much with
-// the room in buffers, and 64 KiB for each stream and 256 KiB for each connection: docs/memory.md.
-const (
-	serverMemory  = 64 << 20
-	halfSentLimit = serverMemory*5/4 + 250*hostiles*(64<<10) + hostiles*(256<<10)
-	// What 2,500 handlers that were asked for 1 MiB each make at the same time is the program's: as many as there
-	// are processors do, and then wait for their turn to send.
-	answersLimit = serverMemory*5/4 + 160<<20
-)
+// limits are the victim's: it holds 64 MiB at most, as by default with 256 MB of memory or less.
+var limits = held.Defaults()
+
+// largeAnswer is what peers ask for that want much to wait for them.
+const largeAnswer = 1 << 20
+
+// handlersMake is what handlers have in the making that were asked for large answers, which is the program's: as many as there are
+// processors run, each with an answer and the buffer it is encoded into, and each connection's may have begun before its backlog
+// was full.
+var handlersMake = int64(runtime.GOMAXPROCS(0)*(1+hostiles)) * 2 * largeAnswer
 
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{
@@ -30,7 +33,7 @@ var memoryClasses = []class{
 	},
 	{
 		name: "streams opened and left, with large heads",
-		ends: "head_memory",
+		ends: "head_memory", hold: hold{head: 16 << 10},
 		attack: func(p *peer) {
 			b := head(bidi, "x-long", strings.Repeat("v", 15<<10))
 			for range 256 {
@@ -40,44 +43,43 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		name: "messages half sent on every stream", heap: halfSentLimit,
+		name: "messages half sent on every stream", hold: hold{sent: 65535},
 		attack: func(p *peer) { half(p, 256, 1<<20, 65535) },
 	},
 	{
-		name:   "claims of the largest message on every stream",
+		name: "claims of the largest message on every stream", hold: hold{sent: 10},
 		attack: func(p *peer) { half(p, 256, 4<<20, 10) },
 	},
 	{
-		// 2,500 handlers that wait take 7 MB themselves.
-		name: "messages half sent to streams nobody reads", heap: halfSentLimit,
+		name: "messages half sent to streams nobody reads", hold: hold{sent: 65535},
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Payload: make([]byte, 4000)}), 16) },
 	},
 	{
-		name: "one-byte messages to streams nobody reads", heap: halfSentLimit,
+		name: "one-byte messages to streams nobody reads", hold: hold{sent: 65535},
 		attack: func(p *peer) { unread(p, 250, message(&benchpb.Message{Id: 1}), 9000) },
 	},
 	{
 		// The largest message the server takes, from ten clients at once.
-		name:   "largest messages all but complete, one a connection",
+		name: "largest messages all but complete, one a connection", hold: hold{streams: 1, sent: 4 << 20},
 		attack: func(p *peer) { half(p, 1, 4<<20-1000, 4<<20-2000) },
 	},
 	{
-		name: "large answers, windows held at zero", heap: answersLimit,
+		name: "large answers, windows held at zero", hold: hold{sent: largeAnswer, made: handlersMake},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
-				p.call(unary, large(1<<20))
+				p.call(unary, large(largeAnswer))
 			}
 			p.hold()
 		},
 	},
 	{
-		name: "large answers to peers that do not read", deaf: true, heap: answersLimit,
+		name: "large answers to peers that do not read", deaf: true, hold: hold{sent: largeAnswer, made: handlersMake},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
 			for range 250 {
-				p.call(unary, large(1<<20))
+				p.call(unary, large(largeAnswer))
 			}
 			p.hold()
 		},
@@ -90,8 +92,8 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		// Each of the 2,500 streams holds a message that came, one that goes, and some of the next, and its handler one more.
-		name: "echo streams that are not read", heap: halfSentLimit,
+		// Each of the 2,500 streams holds a message that goes and most of one that came, and its handler has one more.
+		name: "echo streams that are not read", hold: hold{sent: 60_000, made: hostiles * 250 * 30_000},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			m := message(&benchpb.Message{Payload: make([]byte, 30_000)})
@@ -130,10 +132,13 @@ func unread(p *peer, streams int, m []byte, times int) {
 	p.hold()
 }
 
-// trickle sends b in frames and waits for windows: a peer that kept no account would be sent away.
+// trickle sends b in frames and waits for windows, until the stream is over: a peer that kept no account would be sent away.
 func (p *peer) trickle(id uint32, b []byte) {
 	for len(b) > 0 && !p.over() {
 		n := p.credit.take(p.stop, id, min(len(b), 1<<14))
+		if n == 0 {
+			return // the stream is over
+		}
 		p.data(id, false, b[:n])
 		b = b[n:]
 		p.send()

@@ -80,18 +80,18 @@ var slowClasses = []class{
 		ends: "zero_window|preface|read_timeout",
 	},
 	{
-		name: "a peer that does not read", deaf: true, heap: answersLimit,
+		name: "a peer that does not read", deaf: true, hold: hold{sent: largeAnswer, made: handlersMake},
 		// Only the stall is hasty: the attackers' own writes may stand still in the middle of a frame.
-		opts:     []naru.ServerOption{naru.WithLimits(naru.Limits{WriteStall: hurry})},
+		opts:     []naru.ServerOption{naru.WithLimits(naru.Limits{WriteStall: hurry, ServerMemory: int(limits.ServerMemory)})},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
 			for range 250 {
-				p.call(unary, large(1<<20))
+				p.call(unary, large(largeAnswer))
 			}
 			p.hold()
 		},
-		ends: "write_stall",
+		ends: "write_stall|server_memory", // what was dropped does not stall
 	},
 	{
 		name: "an HTTP/1.1 request without a handler for it", raw: true,
@@ -114,7 +114,8 @@ var slowClasses = []class{
 // other things to do.
 const hurry = 400 * time.Millisecond
 
-var hasty = naru.WithLimits(naru.Limits{PrefaceTimeout: hurry, HeaderTimeout: hurry, WriteStall: hurry, ZeroWindow: hurry})
+var hasty = naru.WithLimits(naru.Limits{PrefaceTimeout: hurry, HeaderTimeout: hurry, WriteStall: hurry, ZeroWindow: hurry,
+	ServerMemory: int(limits.ServerMemory)})
 
 // pause waits for d; true: the attack is over.
 func (p *peer) pause(d time.Duration) bool {

@@ -41,6 +41,7 @@ func (c *credit) frame(h frame.Header, b []byte) {
 		c.mu.Lock()
 		c.ended[h.StreamID] = true
 		c.mu.Unlock()
+		c.give(0, 0)
 	case h.Type == frame.TypeWindowUpdate:
 		if inc, err := frame.ParseWindowUpdate(h, b); err == nil {
 			c.give(h.StreamID, int64(inc))
@@ -58,7 +59,7 @@ func (c *credit) frame(h frame.Header, b []byte) {
 	}
 }
 
-// take takes up to n bytes of window, waiting for some; 0 when the attack is over.
+// take takes up to n bytes of window, waiting for some; 0 when the attack is over, or the other side has ended the stream.
 func (c *credit) take(stop <-chan struct{}, id uint32, n int) int {
 	for {
 		c.mu.Lock()
@@ -69,7 +70,11 @@ func (c *credit) take(stop <-chan struct{}, id uint32, n int) int {
 			c.mu.Unlock()
 			return int(k)
 		}
+		gone := c.ended[id]
 		c.mu.Unlock()
+		if gone {
+			return 0
+		}
 		select {
 		case <-c.changed:
 		case <-stop:

@@ -49,15 +49,20 @@ func dialPeer(addr string, stop <-chan struct{}, raw bool, settings ...frame.Set
 	if err != nil {
 		return nil, err
 	}
+	return newPeer(nc, stop, raw, settings...), nil
+}
+
+// newPeer begins on a connection.
+func newPeer(nc net.Conn, stop <-chan struct{}, raw bool, settings ...frame.Setting) *peer {
 	p := &peer{nc: nc, stop: stop, nextID: 1, credit: newCredit()}
 	if raw {
-		return p, nil
+		return p
 	}
 	p.out = append(p.out, h2.Preface...)
 	p.out = frame.AppendSettings(p.out, false, settings...)
 	p.out = frame.AppendSettings(p.out, true)
 	p.send()
-	return p, nil
+	return p
 }
 
 // read starts the reader: peers that do not call it never read.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/test/internal/held"
 	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
@@ -24,7 +25,27 @@ type class struct {
 	// attacker: connections or streams it ended. "": the peers keep to the rules, and only what they
 	// cost is looked at.
 	ends string
-	heap int64 // bytes the heap may grow by; 0: heapLimit
+	hold hold
+}
+
+// A hold is what a class's peers make the server hold.
+type hold struct {
+	streams int64 // open at a time on a connection; 0: all that the server allows
+	sent    int64 // bytes of a stream that wait for the program, or for the peer; 0: 1 KiB
+	head    int64 // bytes of a stream's header list; 0: next to nothing
+	made    int64 // what handlers and decoders make of it, all together
+}
+
+// most is how much the server's memory may grow by.
+func (h hold) most() int64 {
+	p := held.Peers{Conns: hostiles, Streams: h.streams, Sent: h.sent, Head: h.head}
+	if p.Streams == 0 {
+		p.Streams = limits.Streams
+	}
+	if p.Sent == 0 {
+		p.Sent = 1 << 10
+	}
+	return limits.Memory(p) + h.made
 }
 
 func TestHostileClients(t *testing.T) {
@@ -66,14 +87,18 @@ func report(t *testing.T, v *victim, c *class, s *sampler, q time.Duration, busy
 	t.Logf("heap +%.1f MB, with garbage +%.1f MB, goroutines %+d, p99 of %d calls %v (quiet: %v), ended %v",
 		float64(s.live)/(1<<20), float64(s.heap)/(1<<20), goroutines, len(busy.took), b, q, v.srv.Stats().Ended)
 	// The collector lets there be as much garbage again, and one cycle's more.
-	most := max(c.heap, heapLimit)
+	most := c.hold.most()
 	if racing.Enabled || !*assertLatency {
 		// Other packages' tests want the processors, or the race detector does: what takes longer has more in the
 		// making at a time. -latency, which make hostile sets, is for a machine of one's own.
 		most *= 3
 	}
+	t.Logf("the bound of docs/memory.md is %d MB, counted were at most %.1f MB", most>>20, float64(s.counted)/(1<<20))
 	if s.live > most || *assertLatency && s.heap > 3*most {
 		t.Errorf("heap grew by %d MB, %d MB with garbage, want less than %d, %d with garbage", s.live>>20, s.heap>>20, most>>20, 3*most>>20)
+	}
+	if most := limits.Server(hostiles); *assertLatency && s.counted > most {
+		t.Errorf("the server held %d MB of messages, want at most %d", s.counted>>20, most>>20)
 	}
 	if goroutines > goroutineMost && !racing.Enabled {
 		t.Errorf("%d goroutines more than before, want less than %d", goroutines, goroutineMost)

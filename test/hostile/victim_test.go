@@ -39,7 +39,6 @@ func TestMain(m *testing.M) {
 // What an attack of ten connections may cost.
 const (
 	hostiles      = 10
-	heapLimit     = 32 << 20
 	goroutineMost = 50
 )
 
@@ -62,7 +61,8 @@ func newVictim(t *testing.T, secure bool, opts ...naru.ServerOption) *victim {
 	v := &victim{free: make(chan struct{})}
 	var err error
 	quiet := naru.WithLogger(slog.New(slog.DiscardHandler))
-	if v.srv, err = naru.NewServer(append(opts, quiet)...); err != nil {
+	opts = append([]naru.ServerOption{naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory)}), quiet}, opts...)
+	if v.srv, err = naru.NewServer(opts...); err != nil {
 		t.Fatal(err)
 	}
 	benchpbnaru.RegisterEchoServer(v.srv, handlers{free: v.free})
@@ -187,6 +187,7 @@ func (c *caller) quantile(q float64) time.Duration {
 // gets no processor.
 type sampler struct {
 	live, heap, goroutines   int64
+	counted                  int64 // ServerStats.HeldBytes
 	baseHeap, baseGoroutines int64
 	last                     [40]int64 // the samples before
 	at                       int
@@ -211,6 +212,7 @@ func (s *sampler) read() (live, heap, goroutines int64) {
 // connections bounds them, and limits.md counts them apart.
 func (s *sampler) look() {
 	before := s.v.srv.OpenCalls()
+	s.counted = max(s.counted, s.v.srv.Stats().HeldBytes)
 	live, heap, g := s.read()
 	s.live = max(s.live, live-s.baseHeap)
 	handlers := max(before, s.v.srv.OpenCalls()) // they come and go meanwhile

@@ -3,25 +3,21 @@ package slow
 import (
 	"context"
 	"flag"
-	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"runtime"
-	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
+	"github.com/naru-rpc/naru/test/internal/honest"
 )
 
-var beside = flag.Duration("beside", 700*time.Millisecond, "how long an honest client calls beside the slow ones")
+var beside = flag.Duration("beside", 0, "how long an honest client calls beside the slow ones; the bounds on time hold then, 0: a moment, no bounds")
 
 func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
 
@@ -29,96 +25,76 @@ func TestMain(m *testing.M) { leak.VerifyTestMain(m) }
 type row struct {
 	name string
 	n    int
-	// neighbor runs one of them until ctx ends; addr is the server's, shared a connection that all may use.
-	neighbor func(ctx context.Context, addr string, shared benchpbnaru.EchoClient)
+	// neighbor runs number i of them until ctx ends.
+	neighbor func(ctx context.Context, i int, n *neighbors)
 	// own has the honest client share the neighbors' connection.
-	own  bool
-	call *benchpb.Message
+	own bool
 }
 
-var (
-	upload   = &benchpb.Message{Message: "drop", Payload: make([]byte, 200_000)}
-	download = &benchpb.Message{Message: "large", Id: 200_000}
-)
-
 var rows = []row{
-	{name: "no neighbor", call: upload},
-	{name: "8 slow uploads", n: 8, neighbor: slowUpload, call: upload},
-	{name: "20 slow uploads", n: 20, neighbor: slowUpload, call: upload},
-	{name: "200 slow uploads", n: 200, neighbor: slowUpload, call: upload},
-	{name: "30 slow handlers of one client", n: 30, neighbor: slowHandler, call: upload},
-	{name: "no neighbor, download", call: download},
-	{name: "20 slow downloads", n: 20, neighbor: slowDownload, call: download},
-	{name: "50 slow uploads on a proxy's connection", n: 50, neighbor: dripping, own: true, call: upload},
-	{name: "256 uploads of 4 MB on one connection", n: 256, neighbor: largeUpload, call: upload},
+	{name: "8 slow uploads of 3 MB, 20 KB/s each", n: 8, neighbor: slowUpload},
+	{name: "20 slow uploads of 3 MB, 20 KB/s each", n: 20, neighbor: slowUpload},
+	{name: "200 slow uploads of 3 MB, 20 KB/s each", n: 200, neighbor: slowUpload},
+	{name: "20 slow downloads of 3 MB, 20 KB/s each", n: 20, neighbor: slowDownload},
+	{name: "30 streams of one client, a message of 1 MB taken each second", n: 30, neighbor: slowHandler},
+	{name: "30 streams of the same client, a message of 1 MB taken each second", n: 30, neighbor: slowHandler, own: true},
+	{name: "a proxy's connection: 500 users, 50 of them slow", n: 500, neighbor: user, own: true},
+	{name: "256 uploads of 4 MB at once on another connection", n: 256, neighbor: largeUpload},
+}
+
+// neighbors are those of a row.
+type neighbors struct {
+	addr   string                 // the server's
+	shared benchpbnaru.EchoClient // a connection that all may use
+	begun  sync.WaitGroup         // done when one with a connection of its own is at it
 }
 
 func TestBesideSlow(t *testing.T) {
+	var table strings.Builder
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			for _, s := range []struct {
-				stack string
-				start func(*testing.T) string
-			}{{"naru", startNaru}, {"grpc-go", startGRPC}} {
-				got := measure(t, &r, s.start(t))
-				t.Logf("%-8s %5d calls in %v, p50 %v p99 %v, %d failed", s.stack, len(got.took), *beside, got.quantile(0.5), got.quantile(0.99), len(got.errs))
-				if s.stack == "naru" && (len(got.errs) > 0 || len(got.took) == 0) {
-					t.Errorf("%d honest calls succeeded, %d failed: %v", len(got.took), len(got.errs), got.errs)
+			var got []*honest.Outcome
+			for _, s := range honest.Stacks {
+				if *beside == 0 && s.Name != "naru" {
+					continue
 				}
+				t.Run(s.Name, func(t *testing.T) { got = append(got, r.measure(t, s.Start(t))) })
+			}
+			if *beside > 0 && len(got) == len(honest.Stacks) {
+				honest.Bounds(t, got[0], got[1])
+				table.WriteString(honest.Row(r.name, got))
+			} else if len(got) > 0 && (got[0].Failed > 0 || got[0].Calls() == 0) {
+				t.Errorf("%d honest calls were made, %d failed: %v", got[0].Calls(), got[0].Failed, got[0].Err)
 			}
 		})
 	}
-}
-
-type result struct {
-	took []time.Duration
-	errs []error
-}
-
-func (r *result) quantile(q float64) time.Duration {
-	if len(r.took) == 0 {
-		return 0
+	if table.Len() > 0 {
+		t.Logf("p50 and p99 in ms, naru / grpc-go\n%s%s", honest.Header("beside"), table.String())
 	}
-	slices.Sort(r.took)
-	return r.took[int(q*float64(len(r.took)-1))].Round(10 * time.Microsecond)
 }
 
-func measure(t *testing.T, r *row, addr string) *result {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+func (r *row) measure(t *testing.T, addr string) *honest.Outcome {
 	shared := dial(t, addr, naru.WithConnectionScaling(1))
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	for range r.n {
-		wg.Go(func() { r.neighbor(ctx, addr, shared) })
-	}
-	if r.n > 0 {
-		<-time.After(*beside / 2) // until they are at it
-	}
-	honest := shared
+	echo := shared
 	if !r.own {
-		honest = dial(t, addr)
+		echo = dial(t, addr)
 	}
-	var got result
-	for end := time.Now().Add(*beside); time.Now().Before(end); {
-		callCtx, stop := context.WithTimeout(ctx, 10*time.Second)
-		start := time.Now()
-		_, err := honest.Unary(callCtx, r.call)
-		stop()
-		if err != nil {
-			got.errs = append(got.errs, err)
-			continue
+	return honest.Measure(echo, max(*beside, 300*time.Millisecond), func() (end func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := &neighbors{addr: addr, shared: shared}
+		n.begun.Add(r.n)
+		var wg sync.WaitGroup
+		for i := range r.n {
+			wg.Go(func() { r.neighbor(ctx, i, n) })
 		}
-		got.took = append(got.took, time.Since(start))
-		runtime.Gosched()
-	}
-	return &got
+		n.begun.Wait()
+		return func() { cancel(); wg.Wait() }
+	})
 }
 
 func dial(t *testing.T, addr string, opts ...naru.ClientOption) benchpbnaru.EchoClient {
 	t.Helper()
-	c, err := naru.NewClient(addr, append(opts, naru.WithPlaintext(), quiet)...)
+	c, err := naru.NewClient(addr, append(opts, naru.WithPlaintext(), honest.Quiet)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,48 +102,66 @@ func dial(t *testing.T, addr string, opts ...naru.ClientOption) benchpbnaru.Echo
 	return benchpbnaru.NewEchoClient(c)
 }
 
-var quiet = naru.WithLogger(slog.New(slog.DiscardHandler))
-
 // rate is that of a bad network, in bytes a second.
 const rate = 20_000
 
-// slowConn reads and writes at rate.
-type slowConn struct{ net.Conn }
-
 func pause() { <-time.After(50 * time.Millisecond) }
 
-func (s slowConn) Write(p []byte) (n int, err error) {
+// slowConn writes at rate, or reads if reads is set.
+type slowConn struct {
+	net.Conn
+	reads bool
+	begun func() // called once, when some of a message has moved
+
+	moved atomic.Int64
+}
+
+// most is a message's prefix and the frames around it.
+const most = 1000
+
+func (s *slowConn) move(n int) {
+	if before := s.moved.Add(int64(n)) - int64(n); before <= most && before+int64(n) > most {
+		s.begun()
+	}
+}
+
+func (s *slowConn) Write(p []byte) (n int, err error) {
+	if s.reads {
+		return s.Conn.Write(p)
+	}
 	for len(p) > 0 && err == nil {
 		pause()
 		var m int
 		m, err = s.Conn.Write(p[:min(len(p), rate/20)])
 		n += m
 		p = p[m:]
+		s.move(m)
 	}
 	return n, err
 }
 
-type slowReader struct{ net.Conn }
-
-func (s slowReader) Read(p []byte) (int, error) {
+func (s *slowConn) Read(p []byte) (int, error) {
+	if !s.reads {
+		return s.Conn.Read(p)
+	}
 	pause()
-	return s.Conn.Read(p[:min(len(p), rate/20)])
+	n, err := s.Conn.Read(p[:min(len(p), rate/20)])
+	s.move(n)
+	return n, err
 }
 
-func over(wrap func(net.Conn) net.Conn) naru.ClientOption {
-	return naru.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+// slowly makes a call of its own client over a slow connection.
+func (n *neighbors) slowly(ctx context.Context, reads bool, m *benchpb.Message) {
+	begun := sync.OnceFunc(n.begun.Done)
+	defer begun()
+	c, err := naru.NewClient(n.addr, naru.WithPlaintext(), honest.Quiet, naru.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
 		_ = nc.(*net.TCPConn).SetReadBuffer(8 << 10) // a hint
-		return wrap(nc), nil
-	})
-}
-
-// one makes a call of its own client over a wrapped connection.
-func one(ctx context.Context, addr string, wrap func(net.Conn) net.Conn, m *benchpb.Message) {
-	c, err := naru.NewClient(addr, naru.WithPlaintext(), quiet, over(wrap))
+		return &slowConn{Conn: nc, reads: reads, begun: begun}, nil
+	}))
 	if err != nil {
 		panic(err)
 	}
@@ -175,25 +169,41 @@ func one(ctx context.Context, addr string, wrap func(net.Conn) net.Conn, m *benc
 	_, _ = benchpbnaru.NewEchoClient(c).Unary(ctx, m) // ends with ctx
 }
 
-func slowUpload(ctx context.Context, addr string, _ benchpbnaru.EchoClient) {
-	one(ctx, addr, func(nc net.Conn) net.Conn { return slowConn{nc} }, &benchpb.Message{Message: "drop", Payload: make([]byte, 3_000_000)})
-}
+// threeMB takes two and a half minutes at rate.
+var threeMB = &benchpb.Message{Message: "drop", Payload: make([]byte, 3_000_000)}
 
-func slowDownload(ctx context.Context, addr string, _ benchpbnaru.EchoClient) {
-	one(ctx, addr, func(nc net.Conn) net.Conn { return slowReader{nc} }, &benchpb.Message{Message: "large", Id: 3_000_000})
+func slowUpload(ctx context.Context, _ int, n *neighbors) { n.slowly(ctx, false, threeMB) }
+
+func slowDownload(ctx context.Context, _ int, n *neighbors) {
+	n.slowly(ctx, true, &benchpb.Message{Message: "large", Id: 3_000_000})
 }
 
 // slowHandler sends what a handler takes one of a second.
-func slowHandler(ctx context.Context, _ string, shared benchpbnaru.EchoClient) {
-	s, err := shared.Bidi(ctx)
+func slowHandler(ctx context.Context, _ int, n *neighbors) {
+	n.begun.Done()
+	s, err := n.shared.Bidi(ctx)
 	for err == nil {
 		err = s.Send(&benchpb.Message{Message: "wait", Payload: make([]byte, 1_000_000)})
 	}
 }
 
+// user is one of a proxy's: every tenth is slow, the others make a small call now and then.
+func user(ctx context.Context, i int, n *neighbors) {
+	n.begun.Done()
+	if i%10 == 0 {
+		dripping(ctx, n.shared)
+		return
+	}
+	for ctx.Err() == nil {
+		_, _ = n.shared.Unary(ctx, &benchpb.Message{Payload: make([]byte, 1000)})
+		pause()
+		pause()
+	}
+}
+
 // dripping sends a message in parts over a connection that others share, as a proxy does for a client on a bad network:
 // a bidirectional stream whose messages each come slowly, seen from the server.
-func dripping(ctx context.Context, _ string, shared benchpbnaru.EchoClient) {
+func dripping(ctx context.Context, shared benchpbnaru.EchoClient) {
 	s, err := shared.Bidi(ctx)
 	for err == nil {
 		pause()
@@ -201,88 +211,10 @@ func dripping(ctx context.Context, _ string, shared benchpbnaru.EchoClient) {
 	}
 }
 
-func largeUpload(ctx context.Context, _ string, shared benchpbnaru.EchoClient) {
+func largeUpload(ctx context.Context, _ int, n *neighbors) {
+	n.begun.Done()
 	m := &benchpb.Message{Message: "drop", Payload: make([]byte, 4_000_000)}
 	for ctx.Err() == nil {
-		_, _ = shared.Unary(ctx, m)
+		_, _ = n.shared.Unary(ctx, m)
 	}
-}
-
-// answer is what both servers' unary handlers do.
-func answer(m *benchpb.Message) *benchpb.Message {
-	if m.GetMessage() == "large" {
-		return &benchpb.Message{Payload: make([]byte, m.GetId())}
-	}
-	return &benchpb.Message{}
-}
-
-// wait is their handler of streams: it takes a message a second.
-func wait(ctx context.Context, recv func() (*benchpb.Message, error)) error {
-	for {
-		if _, err := recv(); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-type naruEcho struct {
-	benchpbnaru.UnimplementedEchoServer
-}
-
-func (naruEcho) Unary(_ context.Context, m *benchpb.Message) (*benchpb.Message, error) {
-	return answer(m), nil
-}
-
-func (naruEcho) Bidi(s naru.BidiStreamingServer[benchpb.Message, benchpb.Message]) error {
-	return wait(s.Context(), s.Recv)
-}
-
-func startNaru(t *testing.T) string {
-	srv, err := naru.NewServer(quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	benchpbnaru.RegisterEchoServer(srv, naruEcho{})
-	return serve(t, srv.Serve, func() { _ = srv.Close() })
-}
-
-type grpcEcho struct {
-	benchpb.UnimplementedEchoServer
-}
-
-func (grpcEcho) Unary(_ context.Context, m *benchpb.Message) (*benchpb.Message, error) {
-	return answer(m), nil
-}
-
-func (grpcEcho) Bidi(s grpc.BidiStreamingServer[benchpb.Message, benchpb.Message]) error {
-	return wait(s.Context(), s.Recv)
-}
-
-func startGRPC(t *testing.T) string {
-	srv := grpc.NewServer()
-	benchpb.RegisterEchoServer(srv, grpcEcho{})
-	return serve(t, srv.Serve, srv.Stop)
-}
-
-func serve(t *testing.T, run func(net.Listener) error, stop func()) string {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1) // capacity 1: read at the end
-	go func() { served <- run(lis) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Error(fmt.Errorf("serve: %w", err))
-		}
-	})
-	return lis.Addr().String()
 }

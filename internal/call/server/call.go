@@ -91,7 +91,7 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 	c.seen = env.Observe.Arrive()
 	c.ctx = c
 	c.subtype = subtype
-	c.messages.Limit = env.receiveLimit()
+	c.messages.Limit, c.messages.Single = env.receiveLimit(), !m.ClientStreams
 	c.fields = env.fields.keep(head.Fields)
 	for i := range head.Fields {
 		if f := &head.Fields[i]; f.Name == wire.FieldTimeout {
@@ -172,7 +172,9 @@ func (c *Call) endLocked() {
 // progressLocked tells whoever waits for what has just arrived.
 func (c *Call) progressLocked() {
 	if !c.method.ClientStreams {
-		c.checkSingleLocked()
+		if c.ended {
+			c.checkSingleLocked()
+		}
 		if !c.ended && c.problem == nil && c.closed == nil {
 			return // an incomplete request is of no use to anybody
 		}
@@ -184,14 +186,9 @@ func (c *Call) progressLocked() {
 	c.wakeLocked()
 }
 
-// checkSingleLocked: a method that takes one message gets exactly one. Status codes document:
-// "request cardinality violation (method requires exactly one request but client sent some other
-// number of requests): UNIMPLEMENTED".
+// checkSingleLocked: a method that takes one message gets no less. That it gets no more is seen to as they come.
 func (c *Call) checkSingleLocked() {
-	switch n := c.messages.Messages(); {
-	case n > 1:
-		c.fail(&wire.Problem{Code: codes.Unimplemented, Text: "client sent more than one message to a method that takes one"})
-	case n == 0 && c.ended:
+	if c.messages.Messages() == 0 {
 		c.fail(&wire.Problem{Code: codes.Unimplemented, Text: "client sent no message to a method that takes one"})
 	}
 }

@@ -38,9 +38,10 @@ type Env struct {
 	Observe *observe.Set
 	// Logs limits the lines that peers can cause.
 	Logs logs.Limiter
+	// Expansion has the calls' compressed messages take turns.
+	Expansion wire.Expansion
 
-	fields    fieldLists
-	expansion wire.Expansion
+	fields fieldLists
 }
 
 func (env *Env) receiveLimit() wire.Limit {

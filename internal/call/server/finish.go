@@ -54,7 +54,10 @@ func (c *Call) finishLocked(err error) error {
 		return nil
 	}
 	reply.Free()
-	s := c.handlerStatus(err)
+	s := c.shedStatus()
+	if s == nil {
+		s = c.handlerStatus(err)
+	}
 	c.sendStatus(s)
 	return s.Err()
 }

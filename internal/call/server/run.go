@@ -134,7 +134,7 @@ func (c *Call) prepare() error {
 		if c.in.Decompressor = c.env.Registry.Compressor(e); c.in.Decompressor == nil {
 			return c.refuseEncoding(e)
 		}
-		c.in.Expansion, c.in.ConnID, c.in.Ctx = &c.env.expansion, c.conn.ID, c
+		c.in.Expansion, c.in.ConnID, c.in.Ctx = &c.env.Expansion, c.conn.ID, c
 	}
 	c.chooseEncoding(accept)
 	return nil

@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -20,6 +19,9 @@ import (
 //
 // The zero value is ready. Safe for concurrent use.
 type Expansion struct {
+	// Most is how many bytes may be held, 0: MostExpanded. A message that is larger is expanded alone. Immutable.
+	Most int64
+
 	mu      sync.Mutex // a leaf lock
 	owners  map[uint64]*expander
 	waiting []*expansion
@@ -30,8 +32,8 @@ type Expansion struct {
 }
 
 const (
-	// mostExpanded bounds what is held: sixteen messages of the default limit.
-	mostExpanded = 64 << 20
+	// MostExpanded bounds what is held, unless Expansion.Most does: sixteen messages of the default limit.
+	MostExpanded = 64 << 20
 	mostSpare    = 64
 )
 
@@ -51,6 +53,7 @@ type expansion struct {
 	finish int64
 	bytes  int64         // of Expansion.held
 	turn   chan struct{} // closed when it may begin; nil: it may
+	at     int           // in Expansion.waiting
 }
 
 // begin waits for the turn of a message of connection id that is expected to expand to n bytes. An error is ctx's.
@@ -62,13 +65,13 @@ func (e *Expansion) begin(ctx context.Context, id uint64, n int) (expansion, err
 	x.finish = x.start + x.bytes
 	o.share = x.finish
 	o.n++
-	if len(e.waiting) == 0 && e.fitsLocked(&x) {
+	if len(e.waiting) == 0 && !e.busyLocked() && e.fitsLocked(&x) {
 		e.startLocked(&x)
 		e.mu.Unlock()
 		return x, nil
 	}
 	w := x // only what waits escapes
-	w.turn = make(chan struct{})
+	w.turn, w.at = make(chan struct{}), len(e.waiting)
 	e.waiting = append(e.waiting, &w)
 	e.nextLocked()
 	e.mu.Unlock()
@@ -79,8 +82,8 @@ func (e *Expansion) begin(ctx context.Context, id uint64, n int) (expansion, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if i := slices.Index(e.waiting, &w); i >= 0 {
-		e.waiting = slices.Delete(e.waiting, i, i+1)
+	if w.at >= 0 {
+		e.removeLocked(&w)
 		w.bytes = 0
 	} else {
 		e.active-- // its turn came meanwhile
@@ -107,11 +110,18 @@ func (e *Expansion) ownerLocked(id uint64) *expander {
 	return o
 }
 
-// fitsLocked reports whether x may begin. What alone is more than there may be is expanded alone.
+// busyLocked reports whether as many are being expanded as may be. With thousands that wait, nothing is done for each that comes
+// or leaves but to ask this.
+func (e *Expansion) busyLocked() bool { return e.active >= max(1, runtime.GOMAXPROCS(0)-1) }
+
+// fitsLocked reports whether what x expands to may be held. What alone is more than there may be is expanded alone.
 func (e *Expansion) fitsLocked(x *expansion) bool {
-	return e.active < max(1, runtime.GOMAXPROCS(0)-1) &&
-		(e.held == 0 || e.held+x.bytes <= mostExpanded) &&
-		(x.owner.held == 0 || x.owner.held+x.bytes <= mostExpanded/2)
+	most := e.Most
+	if most == 0 {
+		most = MostExpanded
+	}
+	return (e.held == 0 || e.held+x.bytes <= most) &&
+		(x.owner.held == 0 || x.owner.held+x.bytes <= most/2)
 }
 
 func (e *Expansion) startLocked(x *expansion) {
@@ -123,21 +133,30 @@ func (e *Expansion) startLocked(x *expansion) {
 
 // nextLocked lets those begin whose turn it is.
 func (e *Expansion) nextLocked() {
-	for {
-		best := -1
-		for i, w := range e.waiting {
-			if (best < 0 || w.finish < e.waiting[best].finish) && e.fitsLocked(w) {
-				best = i
+	for len(e.waiting) > 0 && !e.busyLocked() {
+		var best *expansion
+		for _, w := range e.waiting {
+			if (best == nil || w.finish < best.finish) && e.fitsLocked(w) {
+				best = w
 			}
 		}
-		if best < 0 {
+		if best == nil {
 			return
 		}
-		w := e.waiting[best]
-		e.waiting = slices.Delete(e.waiting, best, best+1)
-		e.startLocked(w)
-		close(w.turn)
+		e.removeLocked(best)
+		e.startLocked(best)
+		close(best.turn)
 	}
+}
+
+// removeLocked takes x from those that wait.
+func (e *Expansion) removeLocked(x *expansion) {
+	last := len(e.waiting) - 1
+	e.waiting[x.at] = e.waiting[last]
+	e.waiting[x.at].at = x.at
+	e.waiting[last] = nil
+	e.waiting = e.waiting[:last]
+	x.at = -1
 }
 
 // expanded notes that x is expanded, of which n bytes are kept, and that it was the work of so many.

@@ -135,7 +135,7 @@ func TestExpansionIsBoundedInBytes(t *testing.T) {
 			}
 		}
 		var held []*expansion
-		for range mostExpanded / 2 / (4 << 20) {
+		for range MostExpanded / 2 / (4 << 20) {
 			x := hold(1)
 			if x == nil {
 				t.Fatalf("%d bytes are held, and there is no turn for more", e.held)
@@ -144,7 +144,7 @@ func TestExpansionIsBoundedInBytes(t *testing.T) {
 		}
 		late, _ := expand(t.Context(), e, 1, 4<<20)
 		if len(late) > 0 {
-			t.Errorf("one connection holds more than %d bytes", mostExpanded/2)
+			t.Errorf("one connection holds more than %d bytes", MostExpanded/2)
 		}
 		other := hold(2)
 		if other == nil {
@@ -158,9 +158,9 @@ func TestExpansionIsBoundedInBytes(t *testing.T) {
 		for _, x := range held[1:] {
 			x.release()
 		}
-		alone, _ := expand(t.Context(), e, 3, 2*mostExpanded)
+		alone, _ := expand(t.Context(), e, 3, 2*MostExpanded)
 		x = <-alone
-		x.expanded(2*mostExpanded, 2*mostExpanded)
+		x.expanded(2*MostExpanded, 2*MostExpanded)
 		x.release()
 		wantEmpty(t, e)
 	})

@@ -26,8 +26,9 @@ const (
 	// least, so that a claim of 4 MiB, or thousands of claims of 16 KiB, cost nothing by themselves.
 	firstBytes = 1 << 10
 	growFactor = 4
-	// A buffer may be larger than what has arrived by spareBytes or a spareShare of it; by more as long as all
-	// buffers together are within what mem.Ahead allows, so that slow or half-sent messages hold no multiple of what came.
+	// The buffers of a stream may be larger than what has arrived by spareBytes or a spareShare of it; by more as long as
+	// all buffers of the process are within what mem.Ahead allows, so that slow or half-sent messages, and whole ones that
+	// nobody takes, hold no multiple of what came. It is what makes them larger to save copies, and what their size classes do.
 	spareBytes = 64 << 10
 	spareShare = 4
 	// A buffer that follows a full one nobody has read yet is not smaller than this.
@@ -47,6 +48,8 @@ const creditBatch = 8 << 10
 // reader half, which belong to the one goroutine that receives.
 type Reassembler struct {
 	Limit Limit
+	// Single says that one message belongs on the stream: what follows it is a problem, and not looked at.
+	Single bool
 
 	// writer half: filled by Add
 	full  []*mem.Buf // each holds whole messages only
@@ -59,6 +62,7 @@ type Reassembler struct {
 	count int   // messages completed since then
 	asked int   // count when Want last told of the message that followed
 	ahead int   // taken from mem.Ahead for cur
+	kept  int   // taken from mem.Ahead for full
 
 	// reader half
 	rd    *mem.Buf
@@ -101,6 +105,15 @@ func (in *Reassembler) Add(p []byte) *Problem {
 	in.total += int64(len(p))
 	for len(p) > 0 {
 		if in.need == 0 {
+			if n := in.addWhole(p); n > 0 {
+				p = p[n:]
+				continue
+			}
+			if in.Single && in.count > 0 {
+				// Status codes document: "request cardinality violation (method requires exactly one request but client
+				// sent some other number of requests): UNIMPLEMENTED".
+				return &Problem{Code: codes.Unimplemented, Text: "client sent more than one message to a method that takes one"}
+			}
 			n := copy(in.pre[in.npre:], p)
 			p = p[n:]
 			if in.npre += n; in.npre < prefixLen {
@@ -122,8 +135,30 @@ func (in *Reassembler) Add(p []byte) *Problem {
 	return nil
 }
 
+// addWhole takes over the whole messages that p begins with and the current buffer has room for, at once, and
+// returns how many bytes that was: thousands of small ones may lie in a frame.
+func (in *Reassembler) addWhole(p []byte) (n int) {
+	if in.npre > 0 || in.cur == nil || in.Single {
+		return 0
+	}
+	room := p[:min(len(p), cap(in.cur.B)-len(in.cur.B))]
+	for n+prefixLen <= len(room) && room[n]&^1 == 0 {
+		size := binary.BigEndian.Uint32(room[n+1:])
+		if in.Limit.exceededBy(int64(size)) || uint64(size) > uint64(len(room)-n-prefixLen) {
+			break
+		}
+		n += prefixLen + int(size)
+		in.count++
+	}
+	in.cur.B = append(in.cur.B, p[:n]...)
+	in.whole = len(in.cur.B)
+	return n
+}
+
 func (in *Reassembler) complete() {
-	in.settleAhead()
+	if in.ahead > 0 {
+		in.settleAhead(max(0, cap(in.cur.B)-len(in.cur.B)-in.spare(len(in.cur.B))))
+	}
 	in.whole = len(in.cur.B)
 	in.count++
 }
@@ -147,17 +182,22 @@ func (in *Reassembler) begin(here int) *Problem {
 		if in.whole > 0 {
 			in.full = append(in.full, in.cur)
 			in.cur, in.whole = nil, 0
+			in.kept += in.ahead
+			in.ahead = 0
 		}
 	}
 	if in.cur == nil {
-		want := max(size, prefixLen+here)
-		if prefixLen+here < size {
+		want := size
+		switch {
+		case prefixLen+here > size && !in.Single:
+			want = prefixLen + here // of the messages behind it, too
+		case prefixLen+here < size:
 			want = min(size, max(firstBytes, growFactor*here))
 		}
 		if len(in.full) > 0 {
 			want = max(want, backlogBytes)
 		}
-		in.cur = mem.Get(want)
+		in.cur = in.buffer(want, min(want, prefixLen+here))
 	}
 	in.cur.B = append(in.cur.B, in.pre[:]...)
 	if in.need = int(n); n == 0 {
@@ -172,27 +212,48 @@ func (in *Reassembler) room(n int) {
 	if have+n <= cap(in.cur.B) {
 		return
 	}
-	in.settleAhead()
-	size := min(have+in.need, max(growFactor*have, have+n))
-	var grown *mem.Buf
-	if extra := size - have - n; extra <= max(spareBytes, have/spareShare) {
-		grown = mem.Get(size)
-	} else if mem.Ahead(extra) {
-		in.ahead = extra
-		grown = mem.Get(size)
-	} else {
-		grown = mem.New(min(size, have+n+max(spareBytes, have/spareShare)))
-	}
+	in.settleAhead(0)
+	grown := in.buffer(min(have+in.need, max(growFactor*have, have+n)), have+n)
 	grown.B = append(grown.B, in.cur.B...)
 	in.cur.Free()
 	in.cur = grown
 }
 
-// settleAhead gives back what was taken from mem.Ahead.
-func (in *Reassembler) settleAhead() {
-	if in.ahead > 0 {
-		mem.Caught(in.ahead)
-		in.ahead = 0
+// buffer lends a buffer for size bytes, of which here have arrived; one for fewer if it would be larger than that allows.
+func (in *Reassembler) buffer(size, here int) *mem.Buf {
+	extra, spare := mem.Size(size)-here, in.spare(here)
+	if extra <= spare {
+		return mem.Get(size)
+	}
+	if mem.Ahead(extra) {
+		in.ahead = extra
+		return mem.Get(size)
+	}
+	return mem.New(min(size, here+spare))
+}
+
+// spare is by how much a buffer may be larger than the n bytes that have arrived for it. The first one's spareBytes are
+// those of the stream.
+func (in *Reassembler) spare(n int) int {
+	if len(in.full) > 0 {
+		return max(backlogBytes-n, n/spareShare)
+	}
+	return max(spareBytes, n/spareShare)
+}
+
+// settleAhead gives back what was taken from mem.Ahead for cur, but for left.
+func (in *Reassembler) settleAhead(left int) {
+	if in.ahead > left {
+		mem.Caught(in.ahead - left)
+		in.ahead = left
+	}
+}
+
+// settleKept gives back what was taken from mem.Ahead for full.
+func (in *Reassembler) settleKept() {
+	if in.kept > 0 {
+		mem.Caught(in.kept)
+		in.kept = 0
 	}
 }
 
@@ -219,6 +280,7 @@ func (in *Reassembler) Take() *mem.Buf {
 		in.full[0] = nil
 		if in.full = in.full[1:]; len(in.full) == 0 {
 			in.full = nil
+			in.settleKept()
 		}
 		return b
 	}
@@ -227,6 +289,7 @@ func (in *Reassembler) Take() *mem.Buf {
 	}
 	b := in.cur
 	in.cur = nil
+	in.settleAhead(0)
 	if tail := b.B[in.whole:]; len(tail) > 0 {
 		// The beginning of the next message. It is short: a long one would have begun a buffer.
 		in.cur = mem.Get(min(len(tail)+in.need, max(firstBytes, growFactor*len(tail))))
@@ -239,7 +302,8 @@ func (in *Reassembler) Take() *mem.Buf {
 
 // Drop frees everything the writer half holds and returns how many bytes that was.
 func (in *Reassembler) Drop() (bytes int) {
-	in.settleAhead()
+	in.settleAhead(0)
+	in.settleKept()
 	for _, b := range in.full {
 		bytes += len(b.B)
 		b.Free()

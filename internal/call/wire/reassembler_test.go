@@ -244,3 +244,37 @@ func TestInboxOfHugeLengths(t *testing.T) {
 		in.Drop()
 	}
 }
+
+// What follows the one message of a unary call is a problem at once: it is neither kept nor looked at, however many
+// messages it is.
+func TestInboxSingle(t *testing.T) {
+	first := []byte("first")
+	flood := bytes.Repeat(framed([]byte("x")), 10_000)
+	for _, cut := range []int{1, 4, prefixLen + len(first) - 1, prefixLen + len(first), prefixLen + len(first) + 1, 1000, 1 << 20} {
+		in := Reassembler{Limit: Limit{Bytes: 1 << 20}, Single: true}
+		all := append(framed(first), flood...)
+		var pr *Problem
+		for len(all) > 0 && pr == nil {
+			n := min(cut, len(all))
+			pr = in.Add(all[:n])
+			all = all[n:]
+		}
+		if pr == nil || pr.Code != codes.Unimplemented {
+			t.Fatalf("in pieces of %d: %+v, want UNIMPLEMENTED", cut, pr)
+		}
+		if in.count != 1 {
+			t.Errorf("in pieces of %d: %d messages were made, want 1", cut, in.count)
+		}
+		if n := cap(in.cur.B); n > firstBytes {
+			t.Errorf("in pieces of %d: a buffer of %d bytes for a message of %d", cut, n, prefixLen+len(first))
+		}
+		in.Drop()
+	}
+	in := Reassembler{Limit: Limit{Bytes: 1 << 20}, Single: true}
+	if pr := in.Add(framed(first)); pr != nil {
+		t.Fatalf("one message: %v", pr.Text)
+	}
+	if got := drainInbox(&in); len(got) != 1 || !bytes.Equal(got[0], first) {
+		t.Errorf("received %q", got)
+	}
+}

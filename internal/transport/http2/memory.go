@@ -19,12 +19,15 @@ import (
 type memory struct {
 	limit int64 // immutable; bytes
 
-	faults  faults // connections that linger
-	held    atomic.Int64
-	pending atomic.Int32 // 1 during shed, and the connections that have not ended streams as told
+	faults faults // connections that linger
+	held   atomic.Int64
+
+	// One decides what is to end. Connections that hold much wait for it, as they would hold more meanwhile.
+	deciding sync.Mutex
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
+	count atomic.Int64 // of conns
 }
 
 func newMemory(limit int64) *memory {
@@ -34,12 +37,14 @@ func newMemory(limit int64) *memory {
 func (m *memory) add(c *conn) {
 	m.mu.Lock()
 	m.conns[c] = struct{}{}
+	m.count.Store(int64(len(m.conns)))
 	m.mu.Unlock()
 }
 
 func (m *memory) remove(c *conn) {
 	m.mu.Lock()
 	delete(m.conns, c)
+	m.count.Store(int64(len(m.conns)))
 	m.mu.Unlock()
 }
 
@@ -53,10 +58,21 @@ type holder struct {
 }
 
 // shed ends the streams whose bytes move most slowly until a tenth of the limit is free again, if
-// the limit is exceeded. Each connection ends its own on its read loop; until all have, nothing more is
-// decided. The caller holds no lock of a connection.
-func (m *memory) shed() {
-	if m == nil || m.held.Load() <= m.limit || !m.pending.CompareAndSwap(0, 1) {
+// the limit is exceeded. Each connection ends its own on its read loop, before it reads more. The caller holds
+// no lock of a connection.
+func (c *conn) shed() {
+	m := c.memory
+	if m == nil || m.held.Load() <= m.limit {
+		return
+	}
+	if !m.deciding.TryLock() {
+		if !c.holdsMuch() {
+			return
+		}
+		m.deciding.Lock()
+	}
+	defer m.deciding.Unlock()
+	if m.held.Load() <= m.limit {
 		return
 	}
 	m.mu.Lock()
@@ -68,7 +84,11 @@ func (m *memory) shed() {
 		now := time.Now()
 		c.mu.Lock()
 		c.h.Streams(func(s *h2.Stream) {
-			if h := c.holds(s.User.(*stream), now); h.Bytes >= leastShed {
+			st := s.User.(*stream)
+			if now.Sub(st.toldAt) < tellAgain {
+				return // what it holds is as good as free
+			}
+			if h := c.holds(st, now); h.Bytes >= leastShed {
 				streams, holders = append(streams, holder{c, s.ID}), append(holders, h)
 			}
 		})
@@ -76,7 +96,7 @@ func (m *memory) shed() {
 	}
 	m.mu.Unlock()
 	end := make(map[*conn][]uint32)
-	free := -m.limit / 10 * 9 // not by what is held: streams that were ended may hold some for a moment
+	free := -m.limit / 10 * 9 // not by what is counted: streams that were told to end may hold some for a moment
 	for _, h := range holders {
 		free += h.Bytes
 	}
@@ -91,13 +111,23 @@ func (m *memory) shed() {
 	for c, ids := range end {
 		c.lock()
 		if ids = c.dropResponsesLocked(ids, err); len(ids) > 0 {
-			m.pending.Add(1)
-			c.orderLocked(order{ids, err, true})
+			for _, id := range ids {
+				if s := c.h.Stream(id); s != nil {
+					s.User.(*stream).toldAt = time.Now()
+				}
+			}
+			c.orderLocked(order{ids, err})
 		}
 		c.updateLocked()
 		c.flushAndUnlock(flushNow)
 	}
-	m.pending.Add(-1)
+}
+
+// holdsMuch reports whether the connection holds a quarter of its even share of the server's memory, or more.
+func (c *conn) holdsMuch() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return 4*c.held.told*c.memory.count.Load() >= c.memory.limit
 }
 
 // dropResponsesLocked ends those of the streams whose sinks need not be told, as only their responses wait. It
@@ -115,6 +145,9 @@ func (c *conn) dropResponsesLocked(ids []uint32, err *transport.Error) (others [
 	}
 	return others
 }
+
+// tellAgain is how long a stream has to end when it was told to: the next time it is reset.
+const tellAgain = 100 * time.Millisecond
 
 // holds returns what a stream holds, in the direction in which it holds more.
 func (c *conn) holds(s *stream, now time.Time) flow.Holder {

@@ -10,26 +10,17 @@ import (
 
 // An order is streams that the read loop is to end, and why.
 type order struct {
-	ids  []uint32
-	err  *transport.Error
-	shed bool // memory.pending counts it
+	ids []uint32
+	err *transport.Error
 }
 
 // orderLocked has the read loop end streams. It is woken by its deadline, as by fail.
 func (c *conn) orderLocked(o order) {
 	if c.phase == connEnded || c.err != nil {
-		c.doneLocked(o)
 		return
 	}
 	c.wake.orders = append(c.wake.orders, o)
 	c.wakeReaderLocked()
-}
-
-// doneLocked notes that an order is carried out, or that there is nothing left of it to do.
-func (c *conn) doneLocked(o order) {
-	if o.shed {
-		c.memory.pending.Add(-1)
-	}
 }
 
 // carryOut ends the streams that the read loop was told to end. It returns false if err, of a read, has
@@ -51,7 +42,6 @@ func (c *conn) carryOut(err error) bool {
 		}
 		c.lock()
 		c.updateLocked()
-		c.doneLocked(o)
 		c.flushAndUnlock(flushNow)
 	}
 	c.mu.Lock()
@@ -63,6 +53,7 @@ func (c *conn) carryOut(err error) bool {
 }
 
 // end ends one stream for err: its call answers with a status if it can, or is reset if it cannot, or did not.
+// That its request is complete does not matter: it may wait for its turn, and hold what it has.
 func (c *conn) end(id uint32, err *transport.Error) {
 	c.lock()
 	s := c.h.Stream(id)
@@ -71,14 +62,14 @@ func (c *conn) end(id uint32, err *transport.Error) {
 		return
 	}
 	st := s.User.(*stream)
-	if sh, ok := st.sink.(transport.Shedder); ok && !st.shed && !s.RemoteClosed && !s.SendEnded() {
+	if sh, ok := st.sink.(transport.Shedder); ok && !st.shed && !s.SendEnded() {
 		st.shed = true
 		c.mu.Unlock()
 		c.counted(err)
 		sh.Shed(err)
 		return
 	}
-	open := !s.RemoteClosed
+	open := !s.RemoteClosed || !s.SendEnded()
 	st.endErr = err
 	c.h.Reset(s, frame.ErrCode(err.Code))
 	c.mu.Unlock()

@@ -84,7 +84,7 @@ func (c *conn) batch() *transport.Error {
 		fault = c.err
 	}
 	c.flushAndUnlock(flushNow)
-	c.memory.shed()
+	c.shed()
 	return fault
 }
 

@@ -29,6 +29,7 @@ type stream struct {
 	// guarded by c.mu
 	headAt uint64           // where the request head begins in all that this side sends (a client)
 	shed   bool             // its call was told to end for the memory it holds
+	toldAt time.Time        // when the read loop was told to do that
 	heard  bool             // the peer has sent something since our last send
 	endErr *transport.Error // why the stream was cut short
 	waiter chan struct{}    // of AwaitSend; capacity 1: a wake-up must not be lost
@@ -185,7 +186,7 @@ func (s *serverStream) Send(out *transport.Out) error {
 	}
 	c.flushAndUnlock(s.modeLocked(out.End))
 	if waits {
-		c.memory.shed()
+		c.shed()
 	}
 	return nil
 }

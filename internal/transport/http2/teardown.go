@@ -30,9 +30,6 @@ func (c *conn) teardown() {
 	}
 	c.drainLocked(refusing)
 	c.updateLocked()
-	for _, o := range c.wake.orders {
-		c.doneLocked(o)
-	}
 	c.wake.orders = nil
 	c.timers.stop()
 	farewell := greeted && c.farewellLocked(err)
