@@ -73,6 +73,12 @@ func mount(t *testing.T, e *echo, security *tls.Config, wrap func(http.Handler) 
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("net/http: %v", err)
 		}
+		// A response is with its client before net/http's goroutine has left ServeHTTP, and Close waits for none.
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Errorf("waiting for the requests: %v", err)
+		}
 		if s := srv.Stats(); s.Connections != 0 {
 			t.Errorf("%d connections left, %d calls", s.Connections, s.OpenCalls)
 		}

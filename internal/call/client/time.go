@@ -116,7 +116,7 @@ func (a *attempt) received() string {
 	switch {
 	case a.got > 0:
 		return fmt.Sprintf("%d bytes of the response received", a.got)
-	case a.stage.headSeen():
+	case a.stage.headSeen() && a.stage != stageTrailersOnly: // an end that the server sent at its own deadline is no response
 		return "only the header of the response received"
 	}
 	return "no response received"
