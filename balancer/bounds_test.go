@@ -47,6 +47,16 @@ func TestLoadReportsOfWildNumbers(t *testing.T) {
 	}
 }
 
+// A backend cannot have more errors than requests. One that counts something else as its errors is not taken for one that
+// is a million times as slow: it would be given nothing for as long as it reports.
+func TestErrorShareIsBounded(t *testing.T) {
+	for eps, want := range map[float64]float64{0: 1000, 1000: 500, 100_000: 1000.0 / 101, 1e12: 1000.0 / 101, math.MaxFloat64: 1000.0 / 101} {
+		if w := weightAfter(t, &LoadReport{QPS: 1000, CPU: 1, EPS: eps}, 1); math.Abs(w-want) > 1e-9*want {
+			t.Errorf("%v errors a second at 1,000 requests: weight %v, want %v", eps, w, want)
+		}
+	}
+}
+
 // picksInProportion picks a few rounds and counts the indexes passed over.
 func picksInProportion(t testing.TB, weights []float64) {
 	s := newStride(weights, 1)
