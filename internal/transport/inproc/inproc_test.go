@@ -365,3 +365,36 @@ func TestCloseBesideOpen(t *testing.T) {
 		}
 	}
 }
+
+// slowHandler takes its time with each stream.
+type slowHandler struct {
+	many
+	enter, leave chan struct{}
+}
+
+func (h *slowHandler) Stream(s transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
+	close(h.enter)
+	<-h.leave
+	return h.many.Stream(s, head, end)
+}
+
+// A connection that is closed while the handler is told of a stream has ended when it has been told: nothing comes after the end.
+func TestTheEndIsToldLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &slowHandler{enter: make(chan struct{}), leave: make(chan struct{})}
+		ended := false
+		c := New(h, 0, func() { ended = true })
+		go func() { _, _ = c.Open(&transport.RequestHead{}, buf("x"), false, &recorder{}) }()
+		<-h.enter
+		c.Close(nil)
+		synctest.Wait()
+		if ended {
+			t.Error("the connection's end was told before a stream of it")
+		}
+		close(h.leave)
+		synctest.Wait()
+		if !ended || h.streams() != 1 {
+			t.Errorf("ended: %t, streams: %d; want true and 1", ended, h.streams())
+		}
+	})
+}
