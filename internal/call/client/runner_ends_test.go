@@ -36,7 +36,9 @@ func (s starved) Pick(ctx context.Context, info *PickInfo) (transport.ClientConn
 // A retry that waits for a connection ends with its call: Close, the end of the context, or the deadline. Every operation
 // of the stream hears of it.
 func TestRetryThatWaitsEndsWithTheCall(t *testing.T) {
-	for name, want := range map[string]codes.Code{"close": codes.Canceled, "cancel": codes.Canceled, "deadline": codes.DeadlineExceeded} {
+	for name, want := range map[string]codes.Code{
+		"close": codes.Canceled, "close without a context that ends": codes.Canceled, "cancel": codes.Canceled, "deadline": codes.DeadlineExceeded,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn := inproc.New(script(failure(codes.Unavailable)), 0, nil)
@@ -50,6 +52,9 @@ func TestRetryThatWaitsEndsWithTheCall(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
+				if name == "close without a context that ends" {
+					ctx = context.Background()
+				}
 				s, err := NewStream(ctx, env, rawServer1, set)
 				if err != nil {
 					t.Fatal(err)
@@ -67,7 +72,7 @@ func TestRetryThatWaitsEndsWithTheCall(t *testing.T) {
 				}
 				start := time.Now()
 				switch name {
-				case "close":
+				case "close", "close without a context that ends":
 					_ = s.Close()
 				case "cancel":
 					cancel()
