@@ -150,6 +150,7 @@ type endRow struct {
 	ending  ending
 	holder  string        // of the stream in front of a queued call: its row in the handler
 	valve   *pair.Valve   // of its connection
+	tap     *pair.Tap     // of plaintext connections, else it sees nothing
 	gate    chan struct{} // closed to let it connect
 	reached <-chan struct{}
 }
@@ -254,13 +255,19 @@ func (g *endGroup) add(row, got, want, why string) {
 
 // row runs a row, and returns how late the call ended if it was late.
 func (g *endGroup) row(r *endRow) (late string) {
-	r.valve, r.gate = pair.NewValve(), make(chan struct{})
+	r.valve, r.tap, r.gate = pair.NewValve(), pair.NewTap(), make(chan struct{})
 	if r.stage != connecting {
 		close(r.gate)
 	}
 	client, err := g.dial(g.sec, pair.ClientConfig{
 		Server: g.server, Limits: pair.Limits{Receive: 2 * bulk},
-		Dial:    r.dial,
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := r.dial(ctx, network, addr)
+			if err == nil && g.transport == plain {
+				nc = r.tap.Wrap(nc)
+			}
+			return nc, err
+		},
 		Options: []any{naru.WithConnectionScaling(1)},
 	})
 	if err != nil {
@@ -365,7 +372,29 @@ func (g *endGroup) call(client pair.ClientConn, r *endRow, openValve func()) (la
 		return ""
 	}
 	g.settled(r)
+	openValve()
+	g.noStreams(r)
 	return late
+}
+
+// noStreams waits until the row's connection has no stream left but that in front of a queued call, which is held until
+// the row is over.
+func (g *endGroup) noStreams(r *endRow) {
+	want := 0
+	if r.stage == queued && r.ending != letGo && g.transport == plain {
+		want = 1
+	}
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	late := time.After(patience)
+	for r.tap.Open() != want {
+		select {
+		case <-poll.C:
+		case <-late:
+			g.add(r.name, fmt.Sprintf("%d streams", r.tap.Open()), fmt.Sprint(want), "streams end with the call")
+			return
+		}
+	}
 }
 
 // atStage waits until the call is where it is to be. There is nothing to see of a call that is
