@@ -2,10 +2,12 @@ package naru_test
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/naru-rpc/naru"
 )
@@ -71,6 +73,49 @@ func TestManyUploads(t *testing.T) {
 		running.Wait()
 		for reason, n := range cl.bs[0].srv.Stats().Ended {
 			t.Errorf("%s: %d", reason, n)
+		}
+		cl.end(c)
+	})
+}
+
+// slowLink is a connection that sends rate bytes a second.
+type slowLink struct {
+	net.Conn
+	rate int
+}
+
+func (l slowLink) Write(p []byte) (int, error) {
+	<-time.After(time.Duration(len(p)) * time.Second / time.Duration(l.rate))
+	return l.Conn.Write(p)
+}
+
+// TestUploadsOverASlowNetwork: all streams of a connection send at once, and its network, or a busy machine, carries so little that
+// each of them is slow. They share it fairly, and none is ended for the others, which would come no faster.
+func TestUploadsOverASlowNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls, size, rate = 256, 200_000, 4_000_000
+		cl := newCluster(t, "a:1").up()
+		cl.bs[0].does(func(context.Context, string) error { return nil })
+		c := cl.dial("passthrough:///a:1", naru.WithConnectionScaling(1), naru.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := cl.net.Dial(ctx, network, addr)
+			return slowLink{nc, rate}, err
+		}))
+		upload := strings.Repeat("x", size)
+		began := time.Now()
+		var running sync.WaitGroup
+		for range calls {
+			running.Go(func() {
+				if _, err := (&pair{Client: c}).unary(t.Context(), upload); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		for reason, n := range cl.bs[0].srv.Stats().Ended {
+			t.Errorf("%s: %d", reason, n)
+		}
+		if d, least := time.Since(began), calls*size*time.Second/rate; d > least*3/2 {
+			t.Errorf("the uploads took %v, and the network needs %v", d, least)
 		}
 		cl.end(c)
 	})

@@ -13,11 +13,15 @@ const (
 	// not use, and slowRate the bytes a second from which on it is used.
 	slowAfter = int64(1e9)
 	slowRate  = 64 << 10
+	// soonDone is how long a message may take in all, at the rate it comes, without being ended for others: many that share
+	// a slow network are all slow, and none gains by another's end.
+	soonDone = int64(15e9)
 )
 
 // Tick looks after the messages that wait. A peer that was given a window and uses less than slowRate of it
 // no longer keeps others from theirs: only what it has sent counts. When that alone is what others wait
-// for, Tick returns streams that are to be ended, the slowest first, until the first of those that wait has what it needs.
+// for, and none of it will be complete soon, Tick returns streams that are to be ended, the slowest first, until the first
+// of those that wait has what it needs.
 func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 	var (
 		slow    []*Stream
@@ -37,6 +41,7 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 			}
 			slow = append(slow, s)
 			holders = append(holders, s.Holder(now))
+			active = active || s.isDoneSoon(now)
 		}
 	}
 	c.serve(now)
@@ -62,6 +67,12 @@ func (c *Conn) Tick(streams iter.Seq[*Stream], now int64) []*Stream {
 func (s *Stream) isSlow(now int64) bool {
 	elapsed := now - s.lentAt
 	return elapsed >= slowAfter && float64(s.asked-s.need()) < slowRate*float64(elapsed)/1e9
+}
+
+// isDoneSoon reports whether the message of s, if the rest comes as what has come, takes no longer than soonDone from
+// when its window was extended. One that stalls before its end has no more time than that either.
+func (s *Stream) isDoneSoon(now int64) bool {
+	return float64(now-s.lentAt)*float64(s.asked) <= float64(soonDone)*float64(s.asked-s.need())
 }
 
 // A Holder is a stream that holds memory: of its peer's message, or of a response its peer does not take.
