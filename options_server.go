@@ -95,8 +95,9 @@ func WithHTTPHandler(h http.Handler) ServerOption {
 // WithWeb serves gRPC-Web and Connect on the same port, over HTTP/2 and HTTP/1.1: browsers, fetch and curl
 // call the services that gRPC clients call, with the same authenticator, interceptors, limits and
 // deadlines. Pages of other origins are refused unless o allows them. Connect's JSON needs the codec:
-// WithCodecs(encoding.JSON()). Without this option such requests are answered with 415, or go to the
-// handler of WithHTTPHandler.
+// WithCodecs(encoding.JSON()). The paths of methods are these protocols' then: other HTTP methods are
+// answered with 405 there. Without this option such requests are answered with 415, or go to the handler of
+// WithHTTPHandler.
 func WithWeb(o web.Options) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if err := o.Check(); err != nil {

@@ -143,7 +143,7 @@ func (s *Server) web(o web.Options) *webcall.Handler {
 			codecs = append(codecs, c.Name())
 		}
 	}
-	return webcall.New(o, methods, codecs, s.cfg.maxReceive)
+	return webcall.New(o, methods, codecs, s.cfg.maxReceive, s.cfg.http != nil)
 }
 
 // methods fills the table of methods and collects mistakes of registration.

@@ -57,8 +57,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) acceptsWeb(r *http.Request) bool {
-	return s.cfg.Web != nil && s.cfg.Web.Accepts(r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"),
-		r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method"))
+	return s.cfg.Web != nil && s.cfg.Web.Accepts(r.Method, r.URL.RequestURI(), r.Header.Get)
 }
 
 // notGRPC is the answer to what nothing is there to serve.

@@ -43,8 +43,9 @@ type Config struct {
 
 // Web is other protocols than gRPC's, whose requests become calls.
 type Web interface {
-	// Accepts reports whether a request is one of the protocols', by what its head says.
-	Accepts(method, target, contentType, origin, requestMethod string) bool
+	// Accepts reports whether a request is one of the protocols', by what its head says. header returns the first field
+	// of a name, "" if there is none.
+	Accepts(method, target string, header func(name string) string) bool
 	// Stream makes a call of a request and hands it to calls. It returns nil if the request is none of
 	// the protocols'.
 	Stream(s transport.ServerStream, head *transport.RequestHead, end bool, calls transport.ServerHandler) transport.Sink

@@ -41,9 +41,9 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 	}
 	out := connectOutput{h: h, origin: o, subtype: subtype}
 	if stream {
-		x.out = &connectStreamOutput{out}
+		x.out, x.malformed = &connectStreamOutput{out}, codes.InvalidArgument
 	} else {
-		x.out = &connectUnaryOutput{connectOutput: out}
+		x.out, x.malformed = &connectUnaryOutput{connectOutput: out, unknown: !known}, codes.InvalidArgument
 	}
 	var fault error
 	switch {
@@ -58,7 +58,7 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 	if fault == nil {
 		fault = err
 	}
-	encoding, accept := field(head, "content-encoding"), field(head, "accept-encoding")
+	encoding, accept := field(head, "content-encoding"), acceptOf(field(head, "accept-encoding"))
 	if stream {
 		encoding, accept = field(head, "connect-content-encoding"), field(head, "connect-accept-encoding")
 	}
@@ -69,6 +69,9 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 			fault = err
 		}
 		in.length = len(in.message)
+		if !query.Has("message") && fault == nil {
+			fault = fmt.Errorf("the query has no message")
+		}
 	} else if n, err := strconv.Atoi(field(head, "content-length")); err == nil && n >= 0 {
 		in.length = n
 	}
@@ -119,6 +122,23 @@ func (h *Handler) acceptPost(m Method, known bool) []transport.Field {
 		}
 	}
 	return []transport.Field{wire.Field("accept-post", strings.Join(types, ", "))}
+}
+
+// acceptOf returns what of an accept-encoding a grpc-accept-encoding says: names, without weights
+// (RFC 9110 §12.4.2), those of weight 0 left out.
+func acceptOf(list string) string {
+	if !strings.Contains(list, ";") {
+		return list
+	}
+	var names []string
+	for item := range strings.SplitSeq(list, ",") {
+		name, params, _ := strings.Cut(item, ";")
+		weight, _ := strings.CutPrefix(strings.TrimSpace(params), "q=")
+		if q, err := strconv.ParseFloat(weight, 64); err != nil || q > 0 {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // timeoutOf returns a grpc-timeout for connect-timeout-ms, "" for none.

@@ -36,7 +36,10 @@ func (in *wholeInput) prefix(n int) []byte {
 
 func (in *wholeInput) data(x *exchange, p []byte, end bool) {
 	switch {
+	case in.message != nil && in.began: // a GET's body means nothing (RFC 9110 §9.3.1)
+		x.give(nil, end)
 	case in.message != nil:
+		in.began = true
 		x.give(in.prefix(len(in.message)), false)
 		x.give(in.message, end)
 	case in.length >= 0:

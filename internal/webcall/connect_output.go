@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"strings"
 
+	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -112,16 +114,16 @@ func endMessage(e ending) []byte {
 // connectUnaryOutput holds the head back until the status is known.
 type connectUnaryOutput struct {
 	connectOutput
-	fields []transport.Field // of the head
-	held   bool              // the call has sent its head
-	code   int               // HTTP status of the head
-	body   *mem.Buf
+	unknown bool              // a method of that path is not known
+	fields  []transport.Field // of the head
+	code    int               // HTTP status of the head
+	body    *mem.Buf
 }
 
 func (c *connectUnaryOutput) send(s transport.ServerStream, out *transport.Out) error {
 	trailers := out.Trailers
 	if out.Head != nil {
-		c.held, c.code = true, out.Head.Status
+		c.code = out.Head.Status
 		if c.fields = append([]transport.Field(nil), out.Head.Fields...); out.End && len(trailers) == 0 {
 			trailers = c.fields
 			c.fields = onlyGRPC(c.fields)
@@ -152,6 +154,8 @@ func (c *connectUnaryOutput) send(s transport.ServerStream, out *transport.Out) 
 		next.Head.Status = httpStatus(e.status.Code())
 		if c.code == 415 {
 			next.Head.Status = c.code
+		} else if c.unknown && e.status.Code() == codes.Unimplemented {
+			next.Head.Status = 404
 		}
 		b := marshal(errorOf(e.status))
 		next.Body = mem.Get(len(b))
@@ -161,7 +165,20 @@ func (c *connectUnaryOutput) send(s transport.ServerStream, out *transport.Out) 
 		fields = append(fields, wire.Field("trailer-"+f.Name, f.Value))
 	}
 	next.Head.Fields = c.h.appendCORS(c.origin, fields)
-	return s.Send(&next)
+	return c.tooLarge(s.Send(&next))
+}
+
+// tooLarge makes an error about the head of a response be one about its trailers, as these are part of
+// it: the call goes on to leave them out, and what it sent as its head goes with the first.
+func (c *connectUnaryOutput) tooLarge(err error) error {
+	large, ok := errors.AsType[*transport.HeaderListError](err)
+	if !ok {
+		return err
+	}
+	c.fields = onlyGRPC(c.fields)
+	trailers := *large
+	trailers.Section = transport.SectionTrailer
+	return &trailers
 }
 
 // heldFields are the fields of the head that are not gRPC's.

@@ -22,7 +22,11 @@ type origin struct {
 func (h *Handler) originOf(head *transport.RequestHead) origin {
 	name := field(head, "origin")
 	if name == "" {
-		return origin{allowed: true}
+		// A browser sends no origin with the GET of an image or a script. Fetch Metadata tells those that a page
+		// of another site, or of another host of the same, has asked for.
+		site := field(head, "sec-fetch-site")
+		foreign := site == "cross-site" || site == "same-site"
+		return origin{allowed: !foreign || slices.Contains(h.opts.AllowedOrigins, "*")}
 	}
 	if _, host, ok := strings.Cut(name, "://"); ok && host == head.Authority {
 		return origin{allowed: true}

@@ -3,6 +3,8 @@ package webcall
 import (
 	"sync"
 
+	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
@@ -15,6 +17,8 @@ type exchange struct {
 	sink transport.Sink // the call's
 	in   input
 	out  output
+	// malformed is the code of messages that cannot be decoded; 0: that of gRPC.
+	malformed codes.Code
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -44,6 +48,7 @@ var (
 	_ transport.Served       = (*exchange)(nil)
 	_ transport.Shedder      = (*exchange)(nil)
 	_ transport.Refuser      = (*exchange)(nil)
+	_ server.MalformedCoder  = (*exchange)(nil)
 )
 
 // begin hands the call on.
@@ -139,6 +144,9 @@ func (x *exchange) Send(out *transport.Out) error {
 	}
 	return err
 }
+
+// MalformedCode implements server.MalformedCoder.
+func (x *exchange) MalformedCode() codes.Code { return x.malformed }
 
 // Served implements transport.Served.
 func (x *exchange) Served() bool {

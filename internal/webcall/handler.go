@@ -23,12 +23,14 @@ type Handler struct {
 	methods map[string]Method // by path
 	codecs  []string          // content subtypes
 	limit   int               // most bytes of a message; < 0: no limit
+	shared  bool              // what is none of the protocols' is served by something else
 }
 
 // New returns a Handler for methods, by path, and the codecs with these names. Messages may have limit
-// bytes, < 0: any number.
-func New(opts web.Options, methods map[string]Method, codecs []string, limit int) *Handler {
-	return &Handler{opts: opts, methods: methods, codecs: codecs, limit: limit}
+// bytes, < 0: any number. shared says that something else serves requests that are none of the
+// protocols'; if not, a request that looks like Connect's is taken for a call of an unknown method.
+func New(opts web.Options, methods map[string]Method, codecs []string, limit int, shared bool) *Handler {
+	return &Handler{opts: opts, methods: methods, codecs: codecs, limit: limit, shared: shared}
 }
 
 // A kind is what a request is.
@@ -41,32 +43,52 @@ const (
 	connectGet
 	connectStream
 	preflight
+	wrongMethod
 )
 
-// kindOf tells what a request is, with its content subtype.
-func (h *Handler) kindOf(method, target, contentType string, origin, requestMethod string) (k kind, subtype string, text bool) {
-	path, query, _ := strings.Cut(target, "?")
+// A request is what a kind goes by.
+type request struct {
+	kind    kind
+	subtype string // of the content type
+	text    bool   // gRPC-Web in base64
+}
+
+// classify returns what a request is. header returns the first field of a name, "" if there is none.
+func (h *Handler) classify(method, target string, header func(name string) string) request {
+	path, _, _ := strings.Cut(target, "?")
 	m, known := h.methods[path]
-	media := mediaType(contentType)
+	media := mediaType(header("content-type"))
+	r := h.byType(media)
+	switch {
+	case r.kind != other && method == "POST":
+	case known && method == "OPTIONS" && header("origin") != "" && header("access-control-request-method") != "":
+		return request{kind: preflight}
+	case known && method == "GET" && m.NoSideEffects && !m.ClientStreams && !m.ServerStreams:
+		return request{kind: connectGet}
+	case method != "POST" && (known || r.kind != other):
+		return request{kind: wrongMethod}
+	case known && strings.HasPrefix(media, "application/"):
+		r = request{kind: connectUnary, subtype: media[len("application/"):]}
+	case method == "POST" && strings.HasPrefix(media, "application/") && h.knows(media[len("application/"):]) &&
+		(!h.shared || header("connect-protocol-version") != ""):
+		r = request{kind: connectUnary, subtype: media[len("application/"):]}
+	}
+	return r
+}
+
+// byType returns what a request with a media type of one of the protocols' own is.
+func (h *Handler) byType(media string) request {
 	switch {
 	case strings.HasPrefix(media, "application/grpc-web-text"):
 		subtype, ok := suffix(media, "application/grpc-web-text")
-		return when(ok, grpcWeb), subtype, true
+		return request{when(ok, grpcWeb), subtype, true}
 	case strings.HasPrefix(media, "application/grpc-web"):
 		subtype, ok := suffix(media, "application/grpc-web")
-		return when(ok, grpcWeb), subtype, false
+		return request{when(ok, grpcWeb), subtype, false}
 	case strings.HasPrefix(media, "application/connect+"):
-		return connectStream, media[len("application/connect+"):], false
-	case !known:
-		return other, "", false
-	case method == "OPTIONS" && origin != "" && requestMethod != "":
-		return preflight, "", false
-	case method == "GET" && m.NoSideEffects && strings.Contains(query, "encoding="):
-		return connectGet, "", false
-	case method == "POST" && strings.HasPrefix(media, "application/"):
-		return connectUnary, media[len("application/"):], false
+		return request{kind: connectStream, subtype: media[len("application/connect+"):]}
 	}
-	return other, "", false
+	return request{}
 }
 
 func when(ok bool, k kind) kind {
@@ -90,37 +112,58 @@ func mediaType(contentType string) string {
 	return strings.ToLower(strings.Trim(media, " \t"))
 }
 
-// Accepts reports whether a request is one of the protocols'.
-func (h *Handler) Accepts(method, target, contentType, origin, requestMethod string) bool {
-	k, _, _ := h.kindOf(method, target, contentType, origin, requestMethod)
-	return k != other
+// Accepts reports whether a request is one of the protocols'. header returns the first field of a
+// name, "" if there is none.
+func (h *Handler) Accepts(method, target string, header func(name string) string) bool {
+	return h.classify(method, target, header).kind != other
 }
 
 // Stream makes a call of a request, or returns nil if it is none of the protocols'. calls takes calls of
 // gRPC.
 func (h *Handler) Stream(s transport.ServerStream, head *transport.RequestHead, end bool, calls transport.ServerHandler) transport.Sink {
-	k, subtype, text := h.kindOf(head.Method, head.Path, field(head, "content-type"), field(head, "origin"), field(head, "access-control-request-method"))
-	if k == other {
+	r := h.classify(head.Method, head.Path, func(name string) string { return field(head, name) })
+	if r.kind == other {
 		return nil
 	}
 	o := h.originOf(head)
 	switch {
 	case !o.allowed:
-		return answer(s, 403, nil, "requests from pages of the origin "+shorten(o.name)+" are not allowed (web.Options.AllowedOrigins)\n")
-	case k == preflight:
+		page := "the origin " + shorten(o.name)
+		if o.name == "" {
+			page = "other origins"
+		}
+		return answer(s, 403, nil, "requests from pages of "+page+" are not allowed (web.Options.AllowedOrigins)\n")
+	case r.kind == preflight:
 		return h.preflight(s, o)
+	case r.kind == wrongMethod:
+		return h.refuseMethod(s, o, head)
 	}
 	x := &exchange{ServerStream: s}
 	inner := *head
-	switch k {
+	switch r.kind {
 	case grpcWeb:
-		h.grpcWeb(x, &inner, o, subtype, text)
+		h.grpcWeb(x, &inner, o, r.subtype, r.text)
 	default:
-		if sink := h.connect(x, &inner, o, k, subtype); sink != nil {
+		if sink := h.connect(x, &inner, o, r.kind, r.subtype); sink != nil {
 			return sink
 		}
 	}
 	return x.begin(&inner, end, calls)
+}
+
+// refuseMethod answers a request with an HTTP method that calls are not made with.
+func (h *Handler) refuseMethod(s transport.ServerStream, o origin, head *transport.RequestHead) transport.Sink {
+	allow, text := "POST", "calls are made with POST\n"
+	path, _, _ := strings.Cut(head.Path, "?")
+	if m := h.methods[path]; m.NoSideEffects && !m.ClientStreams && !m.ServerStreams {
+		allow, text = "GET, POST", "calls of this method are made with GET and POST\n"
+	} else if head.Method == "GET" {
+		text = "calls are made with POST; GET is for methods without side effects (idempotency_level = NO_SIDE_EFFECTS)\n"
+	}
+	if head.Method == "HEAD" {
+		text = ""
+	}
+	return answer(s, 405, h.appendCORS(o, []transport.Field{{Name: "allow", Value: allow}}), text)
 }
 
 // answer ends a stream with a response of HTTP's.

@@ -358,11 +358,11 @@ func TestHostile(t *testing.T) {
 			want                                    int
 			text                                    string
 		}{
-			{"no JSON", "POST", "/test.Echo/Unary", "application/json", "{", 500, "unmarshal"},
-			{"deep JSON", "POST", "/test.Echo/Unary", "application/json", strings.Repeat("[", 10_000), 500, "unmarshal"},
+			{"no JSON", "POST", "/test.Echo/Unary", "application/json", "{", 400, "invalid_argument"},
+			{"deep JSON", "POST", "/test.Echo/Unary", "application/json", strings.Repeat("[", 10_000), 400, "invalid_argument"},
 			{"other codec", "POST", "/test.Echo/Unary", "application/cbor", "x", 415, ""},
 			{"stream of a unary method", "POST", "/test.Echo/Unary", "application/connect+proto", "", 415, ""},
-			{"GET of a method with effects", "GET", "/test.Echo/Unary?encoding=json&message=%22x%22", "", "", 415, ""},
+			{"GET of a method with effects", "GET", "/test.Echo/Unary?encoding=json&message=%22x%22", "", "", 405, "NO_SIDE_EFFECTS"},
 			{"GET", "GET", "/test.Echo/Get?encoding=json&message=%22x%22", "", "", 200, `"x"`},
 			{"GET with bad base64", "GET", "/test.Echo/Get?encoding=proto&base64=1&message=%21", "", "", 400, "base64"},
 			{"GET with bad query", "GET", "/test.Echo/Get?encoding=proto&message=%zz", "", "", 400, "query"},
@@ -372,6 +372,11 @@ func TestHostile(t *testing.T) {
 			{"cut envelope", "POST", "/test.Echo/Bidi", "application/connect+proto", "\x00\x00", 200, `"error"`},
 			{"end from the client", "POST", "/test.Echo/Bidi", "application/connect+proto", "\x02\x00\x00\x00\x00", 200, `"error"`},
 			{"unknown method", "POST", "/test.Echo/No", "application/connect+proto", "", 200, "unimplemented"},
+			{"unknown unary method", "POST", "/test.Echo/No", "application/json", "{}", 404, "unimplemented"},
+			{"DELETE", "DELETE", "/test.Echo/Unary", "application/json", "{}", 405, "POST"},
+			{"DELETE of gRPC-Web", "DELETE", "/test.Echo/Unary", "application/grpc-web", "", 405, "POST"},
+			{"HEAD", "HEAD", "/test.Echo/Get?encoding=json&message=%22x%22", "", "", 405, ""},
+			{"GET with a body", "GET", "/test.Echo/Get?encoding=json&message=%22x%22", "", "ignored", 200, `"x"`},
 		} {
 			req, err := http.NewRequestWithContext(t.Context(), tt.method, url+tt.target, strings.NewReader(tt.body))
 			if err != nil {

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"math"
 
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -35,6 +37,7 @@ func (c *Call) recv(m any) error {
 			err := c.in.Decode(f, m)
 			c.credit(f)
 			if err != nil {
+				err = c.recode(err)
 				c.abandon(err)
 			}
 			return err
@@ -66,6 +69,27 @@ func (c *Call) claim(n int64) bool {
 			return true
 		}
 	}
+}
+
+// A MalformedCoder is a server's stream of a protocol that has a code of its own for messages that cannot
+// be decoded, where gRPC says INTERNAL.
+type MalformedCoder interface {
+	// MalformedCode returns that code, codes.OK for gRPC's.
+	MalformedCode() codes.Code
+}
+
+// recode gives the error of a message that could not be decoded the code that the protocol of the
+// request has for it.
+func (c *Call) recode(err error) error {
+	m, ok := c.stream.(MalformedCoder)
+	if !ok || c.in.Fault != reason.MessageMalformed {
+		return err
+	}
+	if code := m.MalformedCode(); code != codes.OK {
+		s := status.Convert(err)
+		return status.New(code, s.Message()).WithCause(errors.Unwrap(err)).Err()
+	}
+	return err
 }
 
 // abandon stops receiving after a message that could not be read: what follows is not trusted.

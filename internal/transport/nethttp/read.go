@@ -54,7 +54,7 @@ func (st *stream) awaitWindow() (int, bool) {
 	c := st.conn
 	for {
 		c.mu.Lock()
-		over, window := st.over != nil || st.muted, st.recv.Window()
+		over, window := st.over != nil || st.muted && !st.drains, st.recv.Window()
 		c.mu.Unlock()
 		switch {
 		case over:
@@ -98,17 +98,33 @@ func (st *stream) endRequest() {
 	c.recv.Close(&st.recv, c.now())
 }
 
-// stopReading ends the reader: net/http's body must not be read when ServeHTTP has returned.
-func (st *stream) stopReading(done <-chan struct{}) {
+// linger is how long a client that is still sending on HTTP/1.1 may go on when it has been answered. It
+// reads the response only if the connection is not reset meanwhile, as it is when what has been
+// sent is not read before the connection is closed. net/http allows half a second, and does not read.
+const linger = time.Second
+
+// stopReading ends the reader: net/http's body must not be read when ServeHTTP has returned. answered
+// says that the response has been sent whole.
+func (st *stream) stopReading(done <-chan struct{}, answered bool) {
 	c := st.conn
 	c.mu.Lock()
 	st.muted = true
+	st.drains = answered && st.http1 && !st.requested
+	drains := st.drains
 	wake(st.more)
 	whole := st.requested
 	c.mu.Unlock()
 	if whole {
 		<-done // it reads no more, and a deadline would break the connection that the next request comes on
 		return
+	}
+	if drains && st.rc.Flush() == nil {
+		t := time.NewTimer(linger)
+		select {
+		case <-done:
+		case <-t.C:
+		}
+		t.Stop()
 	}
 	select {
 	case <-done:

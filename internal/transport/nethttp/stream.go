@@ -51,6 +51,7 @@ type stream struct {
 	answerBy  time.Time        // with ended: when nobody waits for the response any more; zero: never
 	over      *transport.Error // why the stream was cut short
 	muted     bool             // the sink is told nothing more
+	drains    bool             // muted, and what still comes is read and dropped
 	shed      bool             // the call was told to end for the memory it holds
 	room      chan struct{}    // closed when AwaitSend is to look again; nil: nobody waits
 	since     time.Time        // since when something is queued
@@ -83,13 +84,16 @@ func (st *stream) Send(out *transport.Out) error {
 	if st.queued == 0 {
 		st.since, st.sum = time.Now(), 0
 	}
-	n := s.size()
+	n, idle := s.size(), st.queued == 0
 	st.queue = append(st.queue, s)
 	st.queued += n
 	st.sum += n
 	c.unsent += n
 	if out.End {
 		st.ended, st.answerBy = true, out.Deadline
+		if idle {
+			st.answerBy = answerBy(out.Deadline)
+		}
 		st.wakeLocked()
 		c.backlog.bytes += st.queued
 		c.backlog.streams++
@@ -103,6 +107,21 @@ func (st *stream) Send(out *transport.Out) error {
 		st.limitWrite() // the writer may be in the middle of what is before it
 	}
 	return nil
+}
+
+// lateAnswer is how long the end of a response may still be written when its call's deadline has passed, if the
+// client has taken what was before it: the status DEADLINE_EXCEEDED is always that late. The client's clock may
+// be late too, and to it a response that is cut off says less.
+const lateAnswer = time.Second
+
+func answerBy(deadline time.Time) time.Time {
+	if deadline.IsZero() {
+		return deadline
+	}
+	if least := time.Now().Add(lateAnswer); deadline.Before(least) {
+		return least
+	}
+	return deadline
 }
 
 // wroteLocked notes that n bytes are no longer this side's.

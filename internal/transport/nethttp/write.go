@@ -72,7 +72,7 @@ func (st *stream) serve(r *http.Request) bool {
 	}
 	complete := st.write(r.Context())
 	if read != nil {
-		st.stopReading(read)
+		st.stopReading(read, complete)
 	}
 	return complete
 }

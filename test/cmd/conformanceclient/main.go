@@ -1,7 +1,7 @@
 // Command conformanceclient is naru's client for connectrpc's conformance suite. It is started by
 // the suite:
 //
-//	connectconformance --conf test/conformance/grpc.yaml --mode client -- conformanceclient
+//	connectconformance --conf test/conformance/client.yaml --mode client -- conformanceclient
 //
 // It reads ClientCompatRequests from standard input until its end and writes a ClientCompatResponse
 // for each to standard output.

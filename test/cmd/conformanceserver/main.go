@@ -1,7 +1,7 @@
 // Command conformanceserver is naru's server for connectrpc's conformance suite. It is started by
 // the suite:
 //
-//	connectconformance --conf test/conformance/grpc.yaml --mode server -- conformanceserver
+//	connectconformance --conf test/conformance/server.yaml --mode server -- conformanceserver
 //
 // It reads one ServerCompatRequest from standard input, writes one ServerCompatResponse to standard
 // output and serves until it gets SIGTERM or SIGINT.

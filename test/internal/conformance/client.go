@@ -84,7 +84,11 @@ func makeCall(ctx context.Context, req *pb.ClientCompatRequest) (*pb.ClientRespo
 }
 
 func clientOptions(req *pb.ClientCompatRequest) ([]naru.ClientOption, error) {
-	opts := []naru.ClientOption{naru.WithMaxReceiveMessageSize(int(req.MessageReceiveLimit)), naru.WithCodecs(encoding.JSON())}
+	opts := []naru.ClientOption{
+		naru.WithMaxReceiveMessageSize(int(req.MessageReceiveLimit)),
+		naru.WithCodecs(encoding.JSON()),
+		naru.WithCompressors(Compressors()...),
+	}
 	if len(req.ServerTlsCert) == 0 {
 		return append(opts, naru.WithPlaintext()), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/naru-rpc/naru"
@@ -63,10 +64,10 @@ func newCall(ctx context.Context, client pb.ConformanceServiceClient, req *pb.Cl
 	}
 	switch req.Compression {
 	case pb.Compression_COMPRESSION_UNSPECIFIED, pb.Compression_COMPRESSION_IDENTITY:
-	case pb.Compression_COMPRESSION_GZIP:
-		c.opts = append(c.opts, naru.WithCompression("gzip"))
-	case pb.Compression_COMPRESSION_ZSTD:
-		c.opts = append(c.opts, naru.WithCompression("zstd"))
+	case pb.Compression_COMPRESSION_GZIP, pb.Compression_COMPRESSION_ZSTD, pb.Compression_COMPRESSION_BR,
+		pb.Compression_COMPRESSION_DEFLATE, pb.Compression_COMPRESSION_SNAPPY:
+		name := strings.ToLower(strings.TrimPrefix(req.Compression.String(), "COMPRESSION_"))
+		c.opts = append(c.opts, naru.WithCompression(name))
 	default:
 		return nil, fmt.Errorf("compression %v is not one of this client's", req.Compression)
 	}

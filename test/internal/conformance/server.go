@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/encoding"
 	pb "github.com/naru-rpc/naru/test/internal/conformancepb"
+	"github.com/naru-rpc/naru/web"
 )
 
 // RunServer reads what kind of server the suite wants from in, starts it on a free port, tells the
@@ -21,10 +22,15 @@ func RunServer(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := ReadMessage(in, &want); err != nil {
 		return err
 	}
-	if want.Protocol != pb.Protocol_PROTOCOL_GRPC || want.HttpVersion != pb.HTTPVersion_HTTP_VERSION_2 {
-		return fmt.Errorf("asked for %v over %v: this server speaks gRPC over HTTP/2 only", want.Protocol, want.HttpVersion)
+	if want.HttpVersion != pb.HTTPVersion_HTTP_VERSION_1 && want.HttpVersion != pb.HTTPVersion_HTTP_VERSION_2 {
+		return fmt.Errorf("asked for %v: this server speaks HTTP/1.1 and HTTP/2", want.HttpVersion)
 	}
-	opts := []naru.ServerOption{naru.WithMaxReceiveMessageSize(int(want.MessageReceiveLimit)), naru.WithCodecs(encoding.JSON())}
+	opts := []naru.ServerOption{
+		naru.WithMaxReceiveMessageSize(int(want.MessageReceiveLimit)),
+		naru.WithCodecs(encoding.JSON()),
+		naru.WithCompressors(Compressors()...),
+		naru.WithWeb(web.Options{}), // gRPC is there in any case
+	}
 	reply := &pb.ServerCompatResponse{Host: "127.0.0.1"}
 	if want.UseTls {
 		config, err := serverTLS(&want)

@@ -12,12 +12,12 @@ import (
 
 // Conformance runs connectrpc's conformance suite in server and in client mode.
 func Conformance(ctx context.Context, t *Tree) []*Result {
-	server := t.conformance(ctx, "server", "conformanceserver")
-	client := t.conformance(ctx, "client", "conformanceclient")
+	server := t.conformance(ctx, "server", "conformanceserver", "server.yaml")
+	client := t.conformance(ctx, "client", "conformanceclient", "client.yaml")
 	return []*Result{server, client}
 }
 
-func (t *Tree) conformance(ctx context.Context, mode, underTest string) *Result {
+func (t *Tree) conformance(ctx context.Context, mode, underTest, config string) *Result {
 	r := &Result{Suite: "connectrpc conformance v1.0.6", Role: "naru " + mode}
 	if r.Err = t.build(ctx, "connectconformance", underTest); r.Err != nil {
 		return r
@@ -27,7 +27,7 @@ func (t *Tree) conformance(ctx context.Context, mode, underTest string) *Result 
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	out, err := t.run(ctx, "connectconformance",
-		"--conf", filepath.Join(t.Root, "test", "conformance", "grpc.yaml"),
+		"--conf", filepath.Join(t.Root, "test", "conformance", config),
 		"--mode", mode, "--", t.path(underTest))
 	r.Took = time.Since(began)
 	if perr := parseConformance(r, out); perr != nil {
