@@ -56,6 +56,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// isCall reports whether ServeHTTP makes a call of r, or refuses it as one.
+func (s *Server) isCall(r *http.Request) bool {
+	_, isGRPC := wire.ParseContentType(r.Header.Get("Content-Type"))
+	return isGRPC || s.acceptsWeb(r)
+}
+
 func (s *Server) acceptsWeb(r *http.Request) bool {
 	return s.cfg.Web != nil && s.cfg.Web.Accepts(r.Method, r.URL.RequestURI(), r.Header.Get)
 }

@@ -104,7 +104,7 @@ func New(cfg *Config) *Server {
 	s.cfg.HTTP2.Count = s.count
 	s.mounted = s.newMounted()
 	if cfg.HTTP != nil || cfg.Web != nil {
-		s.http1 = newHTTP1(s, s, cfg.Logger)
+		s.http1 = newHTTP1(s, cfg.Logger)
 		s.cfg.HTTP2.HTTP1 = s.http1.serve
 	}
 	return s

@@ -79,6 +79,9 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 	if x.in = in; stream {
 		x.in = plain{}
 	}
+	if get && !known {
+		return x.refuse(status.New(codes.Unimplemented, "unknown method "+shorten(path)))
+	}
 	if fault != nil {
 		return x.refuse(status.New(codes.InvalidArgument, fault.Error()))
 	}
@@ -200,7 +203,7 @@ func endingOf(fields []transport.Field) ending {
 		case wire.FieldStatus:
 			code, _ = strconv.ParseUint(f.Value, 10, 32) // this side's own
 		case wire.FieldMessage:
-			message = f.Value
+			message = status.DecodeMessage(f.Value)
 		case wire.FieldDetails:
 			details, _ = base64.RawStdEncoding.DecodeString(strings.TrimRight(f.Value, "="))
 		case wire.FieldContentType, wire.FieldEncoding, wire.FieldAcceptEncoding, wire.FieldPushback:

@@ -138,7 +138,7 @@ func FuzzError(f *testing.F) {
 	f.Add(uint32(5), "no such thing", []byte("\n\x01x"))
 	f.Add(uint32(99), "\xff\"\n<script>", []byte(nil))
 	f.Fuzz(func(t *testing.T, code uint32, text string, details []byte) {
-		s := status.FromTrailer(code, status.EncodeMessage(text), details)
+		s := status.FromTrailer(code, text, details)
 		var got wireError
 		if err := json.Unmarshal(marshal(errorOf(s)), &got); err != nil {
 			t.Fatal(err)
@@ -155,7 +155,7 @@ func FuzzError(f *testing.F) {
 // FuzzEnds: the end of a response, in the form of each protocol, says what the trailers said, and is one
 // envelope. Trailers are what metadata may be.
 func FuzzEnds(f *testing.F) {
-	f.Add("why", "asked", "5", "no%20such")
+	f.Add("why", "asked", "5", "no%20such: 없음")
 	f.Add("x-bin", "AAA", "0", "")
 	f.Fuzz(func(t *testing.T, key, value, code, text string) {
 		if metadata.ValidateKey(key) != nil || metadata.ValidateValue(key, value) != nil || metadata.IsProtocol(key) || metadata.IsBinary(key) || strings.TrimSpace(value) != value {
@@ -181,6 +181,9 @@ func FuzzEnds(f *testing.F) {
 		var parsed endStream
 		if err := json.Unmarshal(end[prefixLen:], &parsed); err != nil || (parsed.Error == nil) != (code == "0") {
 			t.Fatalf("%q: %v", end, err)
+		}
+		if e := parsed.Error; e != nil && utf8.ValidString(text) && e.Message != text {
+			t.Fatalf("message %q, want %q", e.Message, text)
 		}
 		if v := parsed.Metadata[key]; utf8.ValidString(value) && (len(v) != 1 || v[0] != value) {
 			t.Fatalf("%q: %v, want %q", end, parsed.Metadata, value)

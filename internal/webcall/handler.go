@@ -55,7 +55,7 @@ type request struct {
 
 // classify returns what a request is. header returns the first field of a name, "" if there is none.
 func (h *Handler) classify(method, target string, header func(name string) string) request {
-	path, _, _ := strings.Cut(target, "?")
+	path, query, _ := strings.Cut(target, "?")
 	m, known := h.methods[path]
 	media := mediaType(header("content-type"))
 	r := h.byType(media)
@@ -65,6 +65,8 @@ func (h *Handler) classify(method, target string, header func(name string) strin
 		return request{kind: preflight}
 	case known && method == "GET" && m.NoSideEffects && !m.ClientStreams && !m.ServerStreams:
 		return request{kind: connectGet}
+	case method == "GET" && !known && r.kind == other && slices.Contains(strings.Split(query, "&"), "connect=v1"):
+		return request{kind: connectGet} // of a method that is not here
 	case method != "POST" && (known || r.kind != other):
 		return request{kind: wrongMethod}
 	case known && strings.HasPrefix(media, "application/"):

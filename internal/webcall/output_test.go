@@ -146,6 +146,22 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
+// A message that gRPC's header has percent-encoded is sent as it was, with details and without.
+func TestErrorText(t *testing.T) {
+	const text = "100 % 없음"
+	s, call := beginCall(t, "application/json", "/s.S/Unary")
+	send(t, call, &transport.Out{Head: responseHead("grpc-status", "5", "grpc-message", status.EncodeMessage(text)), End: true})
+	if !strings.Contains(string(s.body), text) {
+		t.Errorf("%s, want %q", s.body, text)
+	}
+	s, call = beginCall(t, "application/connect+json", "/s.S/Down")
+	send(t, call, &transport.Out{Head: responseHead()})
+	send(t, call, &transport.Out{End: true, Trailers: head("", "", "grpc-status", "5", "grpc-message", status.EncodeMessage(text)).Fields})
+	if !strings.Contains(string(s.body), text) {
+		t.Errorf("%q, want %q", s.body, text)
+	}
+}
+
 // A response whose head the client does not accept is sent again without what was too much, as long as
 // there is something to leave out.
 func TestTooLargeHead(t *testing.T) {
