@@ -83,7 +83,11 @@ chaos: ## calls with everything that may happen to them for CHAOS (1m), outcomes
 
 .PHONY: peers
 peers: ## Node, Python, C++, nginx, HAProxy, nghttpx, curl (8 minutes); PEERS_OPTIONAL=1 leaves out what is missing
-	scripts/conformance -suites python,node,cpp,proxies,sizes,rich
+	scripts/conformance -suites python,node,connect,cpp,proxies,sizes,rich
+
+.PHONY: browser
+browser: ## pages in Chromium that call a server with connect-web and grpc-web (1 minute); needs chromium, node and npm
+	scripts/conformance -suites browser
 
 SOAK ?= 5m
 .PHONY: soak

@@ -61,7 +61,7 @@ func (h *Handler) classify(method, target string, header func(name string) strin
 	r := h.byType(media)
 	switch {
 	case r.kind != other && method == "POST":
-	case known && method == "OPTIONS" && header("origin") != "" && header("access-control-request-method") != "":
+	case method == "OPTIONS" && (known || h.expects(header)) && header("origin") != "" && header("access-control-request-method") != "":
 		return request{kind: preflight}
 	case known && method == "GET" && m.NoSideEffects && !m.ClientStreams && !m.ServerStreams:
 		return request{kind: connectGet}
@@ -76,6 +76,13 @@ func (h *Handler) classify(method, target string, header func(name string) strin
 		r = request{kind: connectUnary, subtype: media[len("application/"):]}
 	}
 	return r
+}
+
+// expects reports whether a preflight for a path that is no method's asks about a call all the same: the call's answer says
+// that there is no such method, which a page sees only if it may call.
+func (h *Handler) expects(header func(name string) string) bool {
+	asked := header("access-control-request-headers")
+	return !h.shared || strings.Contains(asked, "connect-protocol-version") || strings.Contains(asked, "x-grpc-web")
 }
 
 // byType returns what a request with a media type of one of the protocols' own is.

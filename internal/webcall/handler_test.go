@@ -39,7 +39,9 @@ func TestClassify(t *testing.T) {
 		{"PUT", "/x/y", []string{"content-type", "application/grpc-web"}, wrongMethod, wrongMethod},
 		{"OPTIONS", "/s.S/Unary", []string{"origin", "https://a", "access-control-request-method", "POST"}, preflight, preflight},
 		{"OPTIONS", "/s.S/Unary", []string{"origin", "https://a"}, wrongMethod, wrongMethod},
-		{"OPTIONS", "/x/y", []string{"origin", "https://a", "access-control-request-method", "POST"}, other, other},
+		{"OPTIONS", "/x/y", []string{"origin", "https://a", "access-control-request-method", "POST"}, preflight, other},
+		{"OPTIONS", "/x/y", []string{"origin", "https://a", "access-control-request-method", "POST", "access-control-request-headers", "x-grpc-web"}, preflight, preflight},
+		{"OPTIONS", "/x/y", nil, other, other},
 	} {
 		rh := head(tt.method, tt.path, tt.fields...)
 		get := func(name string) string { return field(rh, name) }

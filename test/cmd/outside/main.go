@@ -34,6 +34,8 @@ var suites = []suite{
 	{"cpp", outside.Optional(outside.CPP), false},
 	{"java", outside.Optional(outside.Java), false},
 	{"proxies", outside.Optional(outside.Proxies), false},
+	{"connect", outside.Optional(outside.Connect), false},
+	{"browser", outside.Optional(outside.Browser), false},
 	{"sizes", outside.Optional(outside.Sizes), false},
 	{"rich", outside.Optional(outside.Rich), false},
 }

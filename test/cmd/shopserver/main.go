@@ -1,5 +1,5 @@
 // Command shopserver serves the shop of examples/shop, with health checking and reflection, for
-// programs of other projects to call: grpcurl, and clients in other languages.
+// programs of other projects to call: grpcurl, and clients in other languages, by gRPC, gRPC-Web and Connect.
 //
 //	shopserver --port 50051
 //	shopserver --port 50051 --tls --reflection v1alpha
@@ -19,10 +19,12 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/credentials/devcert"
+	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/examples/shop"
 	"github.com/naru-rpc/naru/examples/shop/store"
 	"github.com/naru-rpc/naru/health"
 	"github.com/naru-rpc/naru/reflection"
+	"github.com/naru-rpc/naru/web"
 )
 
 type config struct {
@@ -49,7 +51,7 @@ func main() {
 func run(c config) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var opts []naru.ServerOption
+	opts := []naru.ServerOption{naru.WithWeb(web.Options{}), naru.WithCodecs(encoding.JSON())}
 	if c.tls {
 		config, err := c.tlsConfig()
 		if err != nil {

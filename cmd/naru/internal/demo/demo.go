@@ -18,7 +18,8 @@ import (
 )
 
 const long = `Starts the shop: the services ecommerce.ProductInfo and ecommerce.OrderManagement, with health
-checks and reflection beside them, on one port. Orders are kept in an SQLite file.
+checks and reflection beside them, on one port. Browsers and curl can call them too, by gRPC-Web and
+Connect. Orders are kept in an SQLite file.
 
 Ctrl-C drains: new calls are refused, those under way may finish. A second Ctrl-C ends at once.
 

@@ -13,11 +13,13 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/cmd/naru/internal/demo/tour"
+	"github.com/naru-rpc/naru/encoding"
 	"github.com/naru-rpc/naru/examples/shop"
 	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 	"github.com/naru-rpc/naru/examples/shop/store"
 	"github.com/naru-rpc/naru/health"
 	"github.com/naru-rpc/naru/reflection"
+	"github.com/naru-rpc/naru/web"
 )
 
 // run is the verb. It returns when ctx has ended, which is an interrupt's work, and the server has drained;
@@ -112,6 +114,8 @@ func open(ctx context.Context, env *cli.Env, o options, level slog.Level) (h *ho
 	settings := []naru.ServerOption{
 		naru.WithLogger(logger),
 		naru.WithInterceptors(h.calls.intercept, echoRequestID, logCalls(logger)),
+		naru.WithWeb(web.Options{}),
+		naru.WithCodecs(encoding.JSON()),
 	}
 	if o.tour {
 		settings = append(settings, naru.WithInterceptors(h.witness.Intercept))

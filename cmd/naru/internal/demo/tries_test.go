@@ -2,6 +2,10 @@ package demo_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -42,12 +46,43 @@ func TestTries(t *testing.T) {
 					}
 				}
 			}
+			if got := tryCurl(t, s.stdout.String()); !strings.Contains(got, "Mountain View, CA") {
+				t.Errorf("what curl is told to ask is answered with %q", got)
+			}
 			if len(want) > 0 {
 				t.Errorf("no line to try for %v in\n%s", want, s.stdout)
 			}
 			s.end(0, "Goodbye")
 		})
 	}
+}
+
+// tryCurl does what curl would on the line that begins with it.
+func tryCurl(t *testing.T, welcome string) string {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^  curl (?:--cacert (\S+) )?--json '(.*)' (\S+)$`).FindStringSubmatch(welcome)
+	if line == nil {
+		t.Fatalf("no line for curl in\n%s", welcome)
+	}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}
+	defer tr.CloseIdleConnections()
+	if line[1] != "" {
+		ca, err := os.ReadFile(line[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.TLSClientConfig.RootCAs.AppendCertsFromPEM(ca)
+	}
+	res, err := (&http.Client{Transport: tr}).Post(line[3], "application/json", strings.NewReader(line[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func try(t *testing.T, args []string) (stdout, stderr string, code int) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
+	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 )
 
 // welcome says what runs, and what can be tried.
@@ -44,7 +45,9 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 
 // tries are command lines for people to copy. Shells of all systems but Windows' take them. flags may be empty.
 func tries(flags, target string) []string {
+	curl := "curl --json '\"102\"' http://" + target
 	if flags != "" {
+		curl = "curl --cacert" + strings.TrimPrefix(flags, "--ca") + " --json '\"102\"' https://" + target
 		target = flags + " " + target
 	}
 	return []string{
@@ -53,6 +56,7 @@ func tries(flags, target string) []string {
 		"naru call " + target + " searchOrders value=Google",
 		"naru call " + target + ` processOrders '"102" "103" "104" "105"'`,
 		"naru call " + target + " addOrder id=-1",
+		curl + ecommerce.OrderManagement_GetOrder_FullMethodName,
 		"",
 		"naru demo --tour          what crosses the wire when a client calls the shop",
 	}
