@@ -3,6 +3,7 @@ package webcall
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/transport"
@@ -20,7 +21,11 @@ type wholeInput struct {
 
 	// owned by the read loop
 	began bool
-	held  *mem.Buf
+
+	// guarded by mu
+	mu   sync.Mutex
+	held *mem.Buf // nil: nothing
+	over bool     // nothing is kept any more
 }
 
 func (in *wholeInput) offset(n int64) int64 { return max(0, n-prefixLen) }
@@ -53,8 +58,7 @@ func (in *wholeInput) data(x *exchange, p []byte, end bool) {
 	case in.limit >= 0 && in.size()+len(p) > in.limit:
 		in.began = true
 		x.give(in.prefix(in.size()+len(p)), false) // the call refuses it by its length
-		in.held.Free()
-		in.held = nil
+		in.take().Free()
 		x.give(nil, end)
 	case !end:
 		in.keep(p)
@@ -62,10 +66,13 @@ func (in *wholeInput) data(x *exchange, p []byte, end bool) {
 	default:
 		in.keep(p)
 		in.began = true
-		x.give(in.prefix(in.size()), false)
-		x.give(in.held.B, true)
-		in.held.Free()
-		in.held = nil
+		all := in.take()
+		if all == nil { // the call is over
+			return
+		}
+		x.give(in.prefix(len(all.B)), false)
+		x.give(all.B, true)
+		all.Free()
 	}
 }
 
@@ -73,6 +80,8 @@ func (in *wholeInput) data(x *exchange, p []byte, end bool) {
 const window = 64 << 10
 
 func (in *wholeInput) size() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.held == nil {
 		return 0
 	}
@@ -80,16 +89,36 @@ func (in *wholeInput) size() int {
 }
 
 func (in *wholeInput) keep(p []byte) {
-	have := in.size()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.over {
+		return
+	}
 	if in.held == nil {
 		in.held = mem.Get(max(len(p), 1<<10))
-	} else if have+len(p) > cap(in.held.B) {
+	} else if have := len(in.held.B); have+len(p) > cap(in.held.B) {
 		grown := mem.Get(max(have+len(p), have+have/4))
 		grown.B = append(grown.B, in.held.B...)
 		in.held.Free()
 		in.held = grown
 	}
 	in.held.B = append(in.held.B, p...)
+}
+
+func (in *wholeInput) take() *mem.Buf {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	held := in.held
+	in.held = nil
+	return held
+}
+
+// drop implements input.
+func (in *wholeInput) drop() {
+	in.mu.Lock()
+	in.over = true
+	in.mu.Unlock()
+	in.take().Free()
 }
 
 // discard is the sink of a request that was refused.

@@ -35,6 +35,8 @@ type input interface {
 	data(x *exchange, p []byte, end bool)
 	// offset is where in the request's body the byte at an offset of the call's is.
 	offset(n int64) int64
+	// drop frees what is kept of the body, and nothing is kept any more. Any goroutine may call it.
+	drop()
 }
 
 // An output sends a step of a call's response. It is called one at a time.
@@ -92,8 +94,9 @@ func (x *exchange) Closed(err *transport.Error) {
 	x.finish()
 }
 
-// finish gives back what the call was not given.
+// finish gives back what the call was not given. What is kept of the body goes first: it is not counted any more.
 func (x *exchange) finish() {
+	x.in.drop()
 	x.mu.Lock()
 	x.ended = true
 	n := x.restLocked()

@@ -49,6 +49,7 @@ type plain struct{}
 
 func (plain) data(x *exchange, p []byte, end bool) { x.give(p, end) }
 func (plain) offset(n int64) int64                 { return n }
+func (plain) drop()                                {}
 
 // textInput decodes base64, which may have been padded wherever a message ended.
 type textInput struct {
@@ -58,6 +59,7 @@ type textInput struct {
 }
 
 func (*textInput) offset(n int64) int64 { return n/3*4 + 4 }
+func (*textInput) drop()                {}
 
 func (t *textInput) data(x *exchange, p []byte, end bool) {
 	if t.broken {

@@ -195,6 +195,32 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
+// What is kept of a body goes with its call, however that ends, as it is given back: the client may leave the rest out.
+func TestDropped(t *testing.T) {
+	for name, end := range map[string]func(transport.ServerStream, transport.Sink){
+		"answered": func(s transport.ServerStream, _ transport.Sink) {
+			send(t, s, &transport.Out{Head: responseHead("grpc-status", "4"), End: true})
+		},
+		"gone": func(_ transport.ServerStream, sink transport.Sink) { sink.Closed(nil) },
+	} {
+		s, calls := new(fakeStream), new(fakeCalls)
+		sink := testHandler(web.Options{}, false).Stream(s, head("POST", "/s.S/Unary", "content-type", "application/proto"), false, calls)
+		sink.Data([]byte("half"), false)
+		in := sink.(*exchange).in.(*wholeInput)
+		if in.size() != 4 {
+			t.Fatalf("%d bytes are kept", in.size())
+		}
+		end(calls.stream, sink)
+		if in.size() != 0 || s.consumed != 4 {
+			t.Errorf("%s: %d bytes are kept, %d were given back", name, in.size(), s.consumed)
+		}
+		sink.Data([]byte("rest"), true)
+		if in.size() != 0 || s.consumed != 8 {
+			t.Errorf("%s: %d bytes are kept, %d were given back", name, in.size(), s.consumed)
+		}
+	}
+}
+
 // Base64 that is none fails the call, in the middle as at the end.
 func TestBrokenText(t *testing.T) {
 	h := testHandler(web.Options{}, false)
