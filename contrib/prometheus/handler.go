@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,23 +34,52 @@ type Config struct {
 type Handler struct {
 	// immutable
 	set        metricSet
-	maxMethods int64
+	maxMethods int
 
-	methods sync.Map // by path: *method, never more than maxMethods
-	known   atomic.Int64
-	other   *method
+	other method
+
+	// guarded by mu
+	mu    sync.RWMutex
+	made  map[place]*series
+	paths map[string]bool // that labels tell apart; never more than maxMethods
 }
 
 // A metricSet is one of the two sets of metrics.
 type metricSet interface {
 	prometheus.Collector
-	initialize(side stats.Side, m *method)
-	serverBegun(m *method)
-	serverEnded(m *method, e *stats.CallEnded)
-	clientBegun(m *method, target string)
-	clientEnded(m *method, target string, e *stats.CallEnded)
-	attemptBegun(m *method, target string)
-	attemptEnded(m *method, target string, e *stats.AttemptEnded)
+	// initialize makes the series of a server's method.
+	initialize(m *method)
+	// counts returns what the calls of a method are counted with, of a server or to one target.
+	counts(side stats.Side, m *method, target string) counts
+}
+
+// counts are the series of one method. Safe for concurrent use.
+type counts interface {
+	callBegun()
+	callEnded(e *stats.CallEnded)
+	attemptBegun()
+	attemptEnded(e *stats.AttemptEnded)
+}
+
+// place is what series are found by.
+type place struct {
+	side         stats.Side
+	path, target string // path "": of methods that are not told apart
+}
+
+// series observes all calls of a place: nothing is kept of a single one.
+type series struct{ counts }
+
+// Observe implements stats.Observer.
+func (s *series) Observe(e stats.Event) {
+	switch e := e.(type) {
+	case *stats.AttemptBegun:
+		s.attemptBegun()
+	case *stats.AttemptEnded:
+		s.attemptEnded(e)
+	case *stats.CallEnded:
+		s.callEnded(e)
+	}
 }
 
 // method is what labels say of a method.
@@ -61,16 +89,16 @@ type method struct {
 
 // NewHandler returns a handler that has counted nothing yet.
 func NewHandler(c Config) *Handler {
-	h := &Handler{maxMethods: int64(c.MaxMethods)}
+	h := &Handler{maxMethods: c.MaxMethods, made: map[place]*series{}, paths: map[string]bool{}}
 	if h.maxMethods <= 0 {
 		h.maxMethods = 2000
 	}
 	if c.GoGRPCPrometheus {
 		h.set = newGoGRPC(&c)
-		h.other = &method{full: "other", service: "unknown", name: "unknown", kind: "unary"}
+		h.other = method{full: "other", service: "unknown", name: "unknown", kind: "unary"}
 	} else {
 		h.set = newGRFC(&c)
-		h.other = &method{full: "other"}
+		h.other = method{full: "other"}
 	}
 	return h
 }
@@ -87,7 +115,10 @@ func (h *Handler) InitializeServer(services ...*naru.ServiceDesc) {
 	for _, s := range services {
 		for i := range s.Methods {
 			info := s.Methods[i].Info
-			h.set.initialize(stats.Server, h.method(info.FullMethod, info.Kind.ClientStreams(), info.Kind.ServerStreams()))
+			h.mu.Lock()
+			m, _ := h.methodLocked(info.FullMethod, info.Kind.ClientStreams(), info.Kind.ServerStreams())
+			h.mu.Unlock()
+			h.set.initialize(&m)
 		}
 	}
 }
@@ -95,15 +126,16 @@ func (h *Handler) InitializeServer(services ...*naru.ServiceDesc) {
 // Wants implements stats.Handler.
 func (h *Handler) Wants() stats.Group { return stats.Calls | stats.Attempts }
 
-func (h *Handler) method(path string, clientStreams, serverStreams bool) *method {
-	if m, ok := h.methods.Load(path); ok {
-		return m.(*method)
+// methodLocked returns the labels of a path, and whether they tell it apart from others.
+func (h *Handler) methodLocked(path string, clientStreams, serverStreams bool) (m method, told bool) {
+	if !h.paths[path] {
+		if len(h.paths) >= h.maxMethods {
+			return h.other, false
+		}
+		h.paths[path] = true
 	}
-	if h.known.Load() >= h.maxMethods {
-		return h.other
-	}
-	m := &method{full: strings.TrimPrefix(path, "/")}
-	m.service, m.name = m.full, ""
+	m.full = strings.TrimPrefix(path, "/")
+	m.service = m.full
 	if i := strings.LastIndexByte(m.full, '/'); i >= 0 {
 		m.service, m.name = m.full[:i], m.full[i+1:]
 	}
@@ -117,40 +149,42 @@ func (h *Handler) method(path string, clientStreams, serverStreams bool) *method
 	default:
 		m.kind = "unary"
 	}
-	v, loaded := h.methods.LoadOrStore(path, m)
-	if !loaded && h.known.Add(1) > h.maxMethods {
-		h.methods.Delete(path)
-		return h.other
+	return m, true
+}
+
+// series returns the series of a call's method.
+func (h *Handler) series(b *stats.CallBegun) *series {
+	p := place{b.Side, b.Method, b.Target}
+	if !b.Registered {
+		p.path = ""
 	}
-	return v.(*method)
+	h.mu.RLock()
+	s := h.made[p]
+	h.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.other
+	if p.path != "" {
+		var told bool
+		if m, told = h.methodLocked(p.path, b.ClientStreams, b.ServerStreams); !told {
+			p.path = ""
+		}
+	}
+	if s = h.made[p]; s == nil {
+		s = &series{h.set.counts(p.side, &m, p.target)}
+		h.made[p] = s
+	}
+	return s
 }
 
 // BeginCall implements stats.Handler.
 func (h *Handler) BeginCall(ctx context.Context, b *stats.CallBegun) (context.Context, stats.Observer) {
-	m := h.other
-	if b.Registered {
-		m = h.method(b.Method, b.ClientStreams, b.ServerStreams)
-	}
-	if b.Side == stats.Server {
-		h.set.serverBegun(m)
-		return ctx, stats.ObserverFunc(func(e stats.Event) {
-			if e, ok := e.(*stats.CallEnded); ok {
-				h.set.serverEnded(m, e)
-			}
-		})
-	}
-	target := b.Target
-	h.set.clientBegun(m, target)
-	return ctx, stats.ObserverFunc(func(e stats.Event) {
-		switch e := e.(type) {
-		case *stats.AttemptBegun:
-			h.set.attemptBegun(m, target)
-		case *stats.AttemptEnded:
-			h.set.attemptEnded(m, target, e)
-		case *stats.CallEnded:
-			h.set.clientEnded(m, target, e)
-		}
-	})
+	s := h.series(b)
+	s.callBegun()
+	return ctx, s
 }
 
 // histogram is a histogram as Config has it.

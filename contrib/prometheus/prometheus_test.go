@@ -17,6 +17,7 @@ import (
 	"github.com/naru-rpc/naru/contrib/prometheus"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/serviceconfig"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -191,6 +192,26 @@ func TestNativeHistograms(t *testing.T) {
 	for _, f := range all {
 		if f.GetName() == "grpc_client_call_duration_seconds" && f.GetMetric()[0].GetHistogram().GetSchema() == 0 {
 			t.Error("grpc_client_call_duration_seconds is no native histogram")
+		}
+	}
+}
+
+// TestNoAllocations: a call is counted without any, once its method and status were seen.
+func TestNoAllocations(t *testing.T) {
+	for _, c := range []prometheus.Config{{}, {GoGRPCPrometheus: true}} {
+		h := prometheus.NewHandler(c)
+		for _, side := range []stats.Side{stats.Server, stats.Client} {
+			begun := &stats.CallBegun{Side: side, Method: "/a.B/C", Registered: true}
+			attempt, attemptEnded, ended := new(stats.AttemptBegun), new(stats.AttemptEnded), new(stats.CallEnded)
+			n := testing.AllocsPerRun(100, func() {
+				_, o := h.BeginCall(context.Background(), begun)
+				o.Observe(attempt)
+				o.Observe(attemptEnded)
+				o.Observe(ended)
+			})
+			if n > 0 {
+				t.Errorf("%+v, %v: %v allocations a call, want none", c, side, n)
+			}
 		}
 	}
 }

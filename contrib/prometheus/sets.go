@@ -1,6 +1,9 @@
 package prometheus
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/naru-rpc/naru/codes"
@@ -70,47 +73,99 @@ func newGRFC(c *Config) *grfc {
 
 // initialize leaves out grpc_status: 17 codes for each of 50 buckets would be a burden. OK is
 // there.
-func (g *grfc) initialize(_ stats.Side, m *method) {
+func (g *grfc) initialize(m *method) {
 	g.serverStarted.WithLabelValues(m.full)
 	g.serverDuration.WithLabelValues(m.full, "OK")
 }
 
-func (g *grfc) serverBegun(m *method) { g.serverStarted.WithLabelValues(m.full).Inc() }
-
-func (g *grfc) serverEnded(m *method, e *stats.CallEnded) {
-	code := status.Code(e.Err).Canonical().String()
-	g.serverDuration.WithLabelValues(m.full, code).Observe(e.Elapsed.Seconds())
-	g.serverSent.WithLabelValues(m.full, code).Observe(float64(e.Sent.CompressedBytes()))
-	g.serverReceived.WithLabelValues(m.full, code).Observe(float64(e.Received.CompressedBytes()))
+func (g *grfc) counts(side stats.Side, m *method, target string) counts {
+	if side == stats.Server {
+		return &grfcServer{g: g, method: m.full, started: g.serverStarted.WithLabelValues(m.full)}
+	}
+	return &grfcClient{g: g, method: m.full, target: target, started: g.attemptStarted.WithLabelValues(m.full, target)}
 }
 
-func (g *grfc) clientBegun(*method, string) {}
+// byCode keeps what labels with a status lead to, made when the status is seen first.
+type byCode[T any] [codes.Unauthenticated + 1]atomic.Pointer[T]
 
-func (g *grfc) attemptBegun(m *method, target string) {
-	g.attemptStarted.WithLabelValues(m.full, target).Inc()
+func (b *byCode[T]) of(err error, create func(code string) *T) *T {
+	c := status.Code(err).Canonical()
+	if b[c].Load() == nil {
+		b[c].CompareAndSwap(nil, create(c.String()))
+	}
+	return b[c].Load()
 }
 
-func (g *grfc) attemptEnded(m *method, target string, e *stats.AttemptEnded) {
-	code := status.Code(e.Err).Canonical().String()
-	g.attemptDuration.WithLabelValues(m.full, target, code).Observe(e.Elapsed.Seconds())
-	g.attemptSent.WithLabelValues(m.full, target, code).Observe(float64(e.Sent.CompressedBytes()))
-	g.attemptReceived.WithLabelValues(m.full, target, code).Observe(float64(e.Received.CompressedBytes()))
+// sizes are the measurements of a call or an attempt.
+type sizes struct{ duration, sent, received prometheus.Observer }
+
+func (s *sizes) observe(elapsed time.Duration, sent, received stats.Count) {
+	s.duration.Observe(elapsed.Seconds())
+	s.sent.Observe(float64(sent.CompressedBytes()))
+	s.received.Observe(float64(received.CompressedBytes()))
 }
 
-func (g *grfc) clientEnded(m *method, target string, e *stats.CallEnded) {
-	g.callDuration.WithLabelValues(m.full, target, status.Code(e.Err).Canonical().String()).Observe(e.Elapsed.Seconds())
+type grfcServer struct {
+	g       *grfc
+	method  string
+	started prometheus.Counter
+	ended   byCode[sizes]
+}
+
+func (s *grfcServer) callBegun() { s.started.Inc() }
+
+func (s *grfcServer) callEnded(e *stats.CallEnded) {
+	s.ended.of(e.Err, s.sizes).observe(e.Elapsed, e.Sent, e.Received)
+}
+
+func (s *grfcServer) sizes(code string) *sizes {
+	g := s.g
+	return &sizes{g.serverDuration.WithLabelValues(s.method, code), g.serverSent.WithLabelValues(s.method, code), g.serverReceived.WithLabelValues(s.method, code)}
+}
+
+func (*grfcServer) attemptBegun()                    {}
+func (*grfcServer) attemptEnded(*stats.AttemptEnded) {}
+
+type grfcClient struct {
+	g              *grfc
+	method, target string
+	started        prometheus.Counter
+	attempts       byCode[sizes]
+	calls          byCode[prometheus.Observer]
+}
+
+func (*grfcClient) callBegun()      {}
+func (c *grfcClient) attemptBegun() { c.started.Inc() }
+
+func (c *grfcClient) attemptEnded(e *stats.AttemptEnded) {
+	c.attempts.of(e.Err, c.sizes).observe(e.Elapsed, e.Sent, e.Received)
+}
+
+func (c *grfcClient) sizes(code string) *sizes {
+	g := c.g
+	return &sizes{g.attemptDuration.WithLabelValues(c.method, c.target, code), g.attemptSent.WithLabelValues(c.method, c.target, code),
+		g.attemptReceived.WithLabelValues(c.method, c.target, code)}
+}
+
+func (c *grfcClient) call(code string) *prometheus.Observer {
+	o := c.g.callDuration.WithLabelValues(c.method, c.target, code)
+	return &o
+}
+
+func (c *grfcClient) callEnded(e *stats.CallEnded) {
+	(*c.calls.of(e.Err, c.call)).Observe(e.Elapsed.Seconds())
 	if e.Attempts < 2 {
 		return
 	}
 	for _, n := range []struct {
 		of int
 		to *prometheus.HistogramVec
-	}{{e.Retries, g.retries}, {e.TransparentRetries, g.transparent}, {e.Hedges, g.hedges}} {
+	}{{e.Retries, c.g.retries}, {e.TransparentRetries, c.g.transparent}, {e.Hedges, c.g.hedges}} {
 		if n.of > 0 {
-			n.to.WithLabelValues(m.full, target).Observe(float64(n.of))
+			n.to.WithLabelValues(c.method, c.target).Observe(float64(n.of))
 		}
 	}
-	g.idle.WithLabelValues(m.full, target).Observe(e.RetryDelay.Seconds())
+	c.g.idle.WithLabelValues(c.method, c.target).Observe(e.RetryDelay.Seconds())
 }
 
 // goGRPC are the metrics of go-grpc-prometheus.
@@ -153,34 +208,50 @@ func newGoGRPC(c *Config) *goGRPC {
 	return g
 }
 
-func (s *side) begun(m *method) { s.started.WithLabelValues(m.kind, m.service, m.name).Inc() }
-
-func (s *side) ended(m *method, e *stats.CallEnded) {
-	s.handled.WithLabelValues(m.kind, m.service, m.name, goName(status.Code(e.Err))).Inc()
-	s.received.WithLabelValues(m.kind, m.service, m.name).Add(float64(e.Received.Messages))
-	s.sent.WithLabelValues(m.kind, m.service, m.name).Add(float64(e.Sent.Messages))
-	s.seconds.WithLabelValues(m.kind, m.service, m.name).Observe(e.Elapsed.Seconds())
+// goCounts are the series of a method.
+type goCounts struct {
+	side                    *side
+	method                  method
+	started, received, sent prometheus.Counter
+	seconds                 prometheus.Observer
+	handled                 byCode[prometheus.Counter]
 }
 
-// initialize makes all series of a method, those of every code too, as go-grpc-prometheus's
-// Register does.
-func (g *goGRPC) initialize(end stats.Side, m *method) {
+func (g *goGRPC) counts(end stats.Side, m *method, _ string) counts {
 	s := &g.server
 	if end == stats.Client {
 		s = &g.client
 	}
-	s.started.WithLabelValues(m.kind, m.service, m.name)
-	s.received.WithLabelValues(m.kind, m.service, m.name)
-	s.sent.WithLabelValues(m.kind, m.service, m.name)
-	s.seconds.WithLabelValues(m.kind, m.service, m.name)
-	for c := range goNames {
-		s.handled.WithLabelValues(m.kind, m.service, m.name, goName(codes.Code(c)))
+	return &goCounts{
+		side: s, method: *m,
+		started:  s.started.WithLabelValues(m.kind, m.service, m.name),
+		received: s.received.WithLabelValues(m.kind, m.service, m.name),
+		sent:     s.sent.WithLabelValues(m.kind, m.service, m.name),
+		seconds:  s.seconds.WithLabelValues(m.kind, m.service, m.name),
 	}
 }
 
-func (g *goGRPC) serverBegun(m *method)                               { g.server.begun(m) }
-func (g *goGRPC) serverEnded(m *method, e *stats.CallEnded)           { g.server.ended(m, e) }
-func (g *goGRPC) clientBegun(m *method, _ string)                     { g.client.begun(m) }
-func (g *goGRPC) clientEnded(m *method, _ string, e *stats.CallEnded) { g.client.ended(m, e) }
-func (g *goGRPC) attemptBegun(*method, string)                        {}
-func (g *goGRPC) attemptEnded(*method, string, *stats.AttemptEnded)   {}
+func (c *goCounts) callBegun() { c.started.Inc() }
+
+func (c *goCounts) callEnded(e *stats.CallEnded) {
+	(*c.handled.of(e.Err, func(string) *prometheus.Counter {
+		m := &c.method
+		n := c.side.handled.WithLabelValues(m.kind, m.service, m.name, goName(status.Code(e.Err)))
+		return &n
+	})).Inc()
+	c.received.Add(float64(e.Received.Messages))
+	c.sent.Add(float64(e.Sent.Messages))
+	c.seconds.Observe(e.Elapsed.Seconds())
+}
+
+func (*goCounts) attemptBegun()                    {}
+func (*goCounts) attemptEnded(*stats.AttemptEnded) {}
+
+// initialize makes all series of a method, those of every code too, as go-grpc-prometheus's
+// Register does.
+func (g *goGRPC) initialize(m *method) {
+	g.counts(stats.Server, m, "")
+	for c := range goNames {
+		g.server.handled.WithLabelValues(m.kind, m.service, m.name, goName(codes.Code(c)))
+	}
+}
