@@ -22,7 +22,7 @@ type Destination struct {
 	resolver.Address
 	// Proxy is the HTTP proxy on the way; nil: none.
 	Proxy *url.URL
-	// Reached is told how far the attempt has come, for texts. nil: nobody asks.
+	// Reached is told how far the attempt has come, for texts. nil: not wanted.
 	Reached func(Stage)
 }
 
@@ -51,7 +51,7 @@ type Config struct {
 	Proxy ProxyFunc
 	// Ends is what the transport counts into, for Channel.EndCounts. nil: nothing is counted.
 	Ends *EndLog
-	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings. nil: nobody cares.
+	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings. nil: not called.
 	OnTooManyPings func()
 	// Policy is the balancing policy where the service config has none. nil: pick_first.
 	Policy balancer.Policy

@@ -75,7 +75,7 @@ func (c *conn) give() {
 	}
 }
 
-// ended tells whether the connection takes no new streams, maybe before the event loop has heard of it.
+// ended reports whether the connection takes no new streams, maybe before the event loop has heard of it.
 func (c *conn) ended() bool {
 	select {
 	case <-c.t.Info().Draining:

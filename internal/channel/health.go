@@ -9,7 +9,7 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// Client-side health checking (gRFC A17): while a connection is up, grpc.health.v1.Health/Watch tells whether the
+// Client-side health checking (gRFC A17): while a connection is up, grpc.health.v1.Health/Watch reports whether the
 // service on it wants calls.
 const healthMethod = "/grpc.health.v1.Health/Watch"
 

@@ -170,7 +170,7 @@ func (c *Channel) pickSlow(ctx context.Context, info *client.PickInfo, p *pick) 
 	}
 }
 
-// phase tells whether names or connections are waited for.
+// phase reports whether names or connections are waited for.
 func (c *Channel) phase() phase {
 	select {
 	case <-c.resolved:

@@ -21,7 +21,7 @@ type side struct {
 	sub    *subConn
 	method string
 	req    []byte
-	// heard is called, as an event, with each message; ended with the error of each call, nil for OK: it tells whether
+	// heard is called, as an event, with each message; ended with the error of each call, nil for OK: it reports whether
 	// to call again.
 	heard func(msg []byte)
 	ended func(err error) (again bool)
@@ -131,5 +131,5 @@ func (d *side) once(ctx context.Context, c *conn, heard func([]byte)) error {
 	}
 }
 
-// unimplemented tells whether the backend does not know the method.
+// unimplemented reports whether the backend does not know the method.
 func unimplemented(err error) bool { return status.Code(err) == codes.Unimplemented }

@@ -47,7 +47,7 @@ func (s *slots) list() []*conn {
 	return nil
 }
 
-// take takes a slot of the oldest connection that has one. found tells whether there was any connection.
+// take takes a slot of the oldest connection that has one. found reports whether there was any connection.
 func (s *slots) take() (c *conn, found bool) {
 	list := s.list()
 	if len(list) == 0 {

@@ -34,7 +34,7 @@ func Codes(cs ...codes.Code) CodeSet {
 	return s
 }
 
-// Has tells whether c is in the set.
+// Has reports whether c is in the set.
 func (s CodeSet) Has(c codes.Code) bool { return c < 32 && s&(1<<c) != 0 }
 
 // A RetryPolicy repeats failed attempts one after another (gRFC A6, retryPolicy). Immutable in use.

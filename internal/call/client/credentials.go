@@ -71,7 +71,7 @@ func (c *call) checkAuthority(conn *transport.ConnInfo) error {
 	return nil
 }
 
-// private tells whether nobody can listen on the connection.
+// private reports whether no one can listen on the connection.
 func private(conn *transport.ConnInfo) bool {
 	return conn.TLS != nil || conn.Remote != nil && conn.Remote.Network() == "inproc"
 }

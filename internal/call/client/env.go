@@ -75,15 +75,15 @@ type Settings struct {
 	Authority        string        // "": the client's
 	MaxRetryDelay    time.Duration // how long servers may make the call wait before retries, in all; 0: 10 s
 
-	Hooks *wire.Hooks // nil: nobody asks
+	Hooks *wire.Hooks // nil: not wanted
 	Retry RetryChoice
 
-	// where the response's metadata goes; nil: nobody asks
+	// where the response's metadata goes; nil: not wanted
 	Header, Trailer *metadata.MD
 	// OnAttempt is told when an attempt was sent and when it ended, by several goroutines at once under a
-	// hedging policy; nil: nobody asks.
+	// hedging policy; nil: not wanted.
 	OnAttempt func(AttemptInfo)
-	// OnPeer is told the connection of each attempt and how many there were so far; nil: nobody asks. It is not the
+	// OnPeer is told the connection of each attempt and how many there were so far; nil: not wanted. It is not the
 	// program's code: it may be called with the runner's lock held, stores what it is told, and calls nothing.
 	OnPeer func(info *transport.ConnInfo, attempts int)
 }

@@ -28,11 +28,11 @@ func NewThrottle(maxTokens, tokenRatio float64) *Throttle {
 	return t
 }
 
-// Allow tells whether another attempt may be made: "If token_count is less than or equal to the threshold, defined
+// Allow reports whether another attempt may be made: "If token_count is less than or equal to the threshold, defined
 // to be (maxTokens / 2), then RPCs will not be retried until token_count rises over the threshold."
 func (t *Throttle) Allow() bool { return t == nil || t.tokens.Load() > t.max/2 }
 
-// Failure takes a token and tells whether another attempt may be made.
+// Failure takes a token and reports whether another attempt may be made.
 func (t *Throttle) Failure() bool {
 	if t == nil {
 		return true
@@ -40,7 +40,7 @@ func (t *Throttle) Failure() bool {
 	return t.add(-oneToken) > t.max/2
 }
 
-// Success gives back a little.
+// Success returns a part of a token.
 func (t *Throttle) Success() {
 	if t != nil && t.tokens.Load() < t.max { // full is the common case, and costs no write
 		t.add(t.ratio)

@@ -230,7 +230,7 @@ func (c *Call) wakeLocked() {
 	}
 }
 
-// release gives back what was received and not used. The call is over. It tells whether nobody is receiving.
+// release gives back what was received and not used. The call is over. It reports whether nobody is receiving.
 func (c *Call) release() (idle bool) {
 	c.mu.Lock()
 	c.over = true

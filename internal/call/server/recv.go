@@ -107,8 +107,8 @@ func (c *Call) abandon(err error) {
 
 // await fills the reader's buffer, waiting for it if need be.
 func (c *Call) await() error {
-	c.mu.Lock()
 	for {
+		c.mu.Lock()
 		if c.readyLocked() {
 			c.messages.Refill(c.messages.Take())
 			c.mu.Unlock()
@@ -118,8 +118,13 @@ func (c *Call) await() error {
 			c.mu.Unlock()
 			return err
 		}
-		if err := c.waitLocked(); err != nil {
-			c.mu.Unlock()
+		if c.wake == nil {
+			// Capacity 1: one token per wait, sent under mu, must not block the read loop.
+			c.wake = make(chan struct{}, 1)
+		}
+		c.waiting = true
+		c.mu.Unlock()
+		if err := c.awaitNews(); err != nil {
 			return err
 		}
 	}
@@ -154,15 +159,8 @@ func (c *Call) stateLocked() error {
 	return nil
 }
 
-// waitLocked waits for news, or for the deadline. It unlocks meanwhile.
-func (c *Call) waitLocked() error {
-	if c.wake == nil {
-		// Capacity 1: one token per waiting, sent under mu, must not block the read loop.
-		c.wake = make(chan struct{}, 1)
-	}
-	c.waiting = true
-	c.mu.Unlock()
-	defer c.mu.Lock()
+// awaitNews waits for the read loop's token, or for the deadline.
+func (c *Call) awaitNews() error {
 	if c.deadline.IsZero() {
 		<-c.wake
 		return nil
