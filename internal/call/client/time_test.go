@@ -78,6 +78,31 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// passed is a context whose deadline has passed and which has not ended yet: a timer may be late.
+type passed struct{ context.Context }
+
+func (p passed) Deadline() (time.Time, bool) { return time.Now().Add(-184 * time.Microsecond), true }
+
+// A call whose deadline passed before it began is not sent, and its error has no negative times.
+func TestDeadlineThatHasPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := false
+		conn := inproc.New(&rawServer{serve: func(s *rawStream) { sent = true; <-s.closed }}, 0, nil)
+		defer conn.Close(nil)
+		_, err := invoke(passed{t.Context()}, testEnv(t, conn), testSettings(), "q")
+		s := status.Convert(err)
+		if want := "the deadline (set by the context) passed 184µs before the call began"; s.Code() != codes.DeadlineExceeded || s.Message() != want {
+			t.Errorf("got %v, want DEADLINE_EXCEEDED: %s", s, want)
+		}
+		if _, err := NewStream(passed{t.Context()}, testEnv(t, conn), rawBidi, testSettings()); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("a stream: %v", err)
+		}
+		if synctest.Wait(); sent {
+			t.Error("the call was sent")
+		}
+	})
+}
+
 func TestCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := inproc.New(&rawServer{serve: func(s *rawStream) { <-s.closed }}, 0, nil)

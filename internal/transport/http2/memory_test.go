@@ -316,3 +316,35 @@ func bufOf(s string) *mem.Buf {
 	b.B = append(b.B, s...)
 	return b
 }
+
+// TestLostConnectionsHoldNothing: what a server counts as held goes with the connection, whatever was on its way: messages that are
+// not complete, complete ones that nobody takes, and responses that wait for window. Else lost connections would use up Limits.ServerMemory.
+func TestLostConnectionsHoldNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := &http2.ServerConfig{}
+		for name, handler := range map[string]transport.ServerHandler{
+			"a message that is not complete": &wanter{size: 100_000}, "one that nobody takes": &wanter{size: 1}, "a response": echoHandler{},
+		} {
+			for range 3 {
+				p, srv := dialServer(t, cfg, handler)
+				p.request(1, false)
+				for range 5 {
+					p.data(1, false, strings.Repeat("x", 16_000))
+				}
+				if name == "a response" {
+					p.settings(frame.Setting{ID: frame.SettingInitialWindowSize, Value: 0})
+					p.data(1, true, "")
+				}
+				elapse(time.Second)
+				if cfg.Held() < 64_000 {
+					t.Fatalf("%s: the server holds %d bytes: not the case wanted", name, cfg.Held())
+				}
+				p.nc.Close()
+				<-srv.Done()
+				if n := cfg.Held(); n != 0 {
+					t.Errorf("%s: %d bytes are held for a connection that is lost", name, n)
+				}
+			}
+		}
+	})
+}
