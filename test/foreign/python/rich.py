@@ -39,7 +39,7 @@ def check(unary, what, n):
 
 def main():
     target = sys.argv[1]
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
         with open(sys.argv[2], "rb") as f:
             channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(f.read()))
     else:

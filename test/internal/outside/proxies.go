@@ -114,7 +114,7 @@ func nginx(dir string, backend int) ([]string, error) {
 	conf := fmt.Sprintf(`daemon off;
 pid %[1]s/pid;
 error_log stderr warn;
-events {}
+events { worker_connections 4096; }
 http {
   access_log off;
   client_body_temp_path %[1]s/body;

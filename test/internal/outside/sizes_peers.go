@@ -194,7 +194,7 @@ func nginxSizes(f *foreign, dir string, backend int, secure bool) ([]string, str
 	return []string{"nginx", "-e", "stderr", "-c", filepath.Join(dir, "conf")}, fmt.Sprintf(`daemon off;
 pid %[1]s/pid;
 error_log stderr warn;
-events {}
+events { worker_connections 4096; }
 http {
   access_log off;
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
