@@ -95,8 +95,8 @@ func (s *Server) serveConfig() *serve.Config {
 	return cfg
 }
 
-// authError keeps a status an authenticator chose on purpose; the text of another error is for the log
-// alone: it may say too much to somebody who is not known.
+// authError keeps a status an authenticator chose on purpose; the text of another error is for the
+// log alone: it may say too much to somebody who is not known.
 func (s *Server) authError(sc *server.Call, err error) error {
 	if err == nil {
 		return nil
@@ -224,8 +224,8 @@ func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 	return m
 }
 
-// mostExpanded is how many bytes of expanded messages a server may hold that are not decoded yet: no more than it may hold of
-// others.
+// mostExpanded is how many bytes of expanded messages a server may hold that are not decoded yet:
+// no more than it may hold of others.
 func mostExpanded(serverMemory int64) int64 {
 	if serverMemory <= 0 { // the default is no less
 		return wire.MostExpanded

@@ -13,8 +13,8 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// A server at its limit of memory ends the call whose bytes move most slowly, says when to come back, and logs who it was.
-// Just below the limit nothing ends.
+// A server at its limit of memory ends the call whose bytes move most slowly, says when to come
+// back, and logs who it was. Just below the limit nothing ends.
 func TestServerMemoryShedsWithPushback(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -72,8 +72,9 @@ func TestServerMemoryShedsWithPushback(t *testing.T) {
 	}
 }
 
-// Complete requests that wait for their turn, or for a handler that does not receive them, hold memory like others: at the
-// limit the slowest end, their handlers' contexts too, and the others are served.
+// Complete requests that wait for their turn, or for a handler that does not receive them, hold
+// memory like others: at the limit the slowest end, their handlers' contexts too, and the others
+// are served.
 func TestServerMemoryShedsWhatWaits(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -17,8 +17,11 @@ import (
 //     dependency hangs does not keep the connection's other methods from running;
 //   - the handlers that run on the server. At this limit connections take turns.
 //
-// A task that may not run yet waits. It is an open stream, so that the limit of streams bounds how many
-// wait; a call that is canceled while it waits leaves the queue at once and costs no handler.
+// No task of a connection starts while its peer leaves the responses to earlier ones unread, see
+// Backlog.
+//
+// A task that may not run yet waits. It is an open stream, so that the limit of streams bounds how
+// many wait; a call that is canceled while it waits leaves the queue at once and costs no handler.
 type admission struct {
 	limit int64 // of tasks that run at a time on the server
 
@@ -79,7 +82,8 @@ func (a *admission) left() {
 	}
 }
 
-// idle returns a channel that is closed when no task is open. It must be called only when no more can come.
+// idle returns a channel that is closed when no task is open. It must be called only when no more
+// can come.
 func (a *admission) idle() <-chan struct{} {
 	a.closing.Store(true)
 	if a.open.Load() == 0 {
@@ -108,8 +112,8 @@ func (c *connection) withdraw(t Task) bool {
 	return true
 }
 
-// orphan counts a handler of method m (nil: not one of gRPC) that has outlived its call: by is 1, and -1
-// when the handler has ended.
+// orphan counts a handler of method m (nil: not one of gRPC) that has outlived its call: by is 1,
+// and -1 when the handler has ended.
 func (c *connection) orphan(m *server.Method, by int) {
 	a := &c.server.admission
 	a.mu.Lock()
@@ -154,9 +158,10 @@ func (a *admission) lineUpLocked(c *connection) {
 	}
 }
 
-// eligibleLocked returns the index of the first task that the connection's own limits let run, or -1.
+// eligibleLocked returns the index of the first task that the connection's own limits let run, or
+// -1.
 func (c *connection) eligibleLocked() int {
-	if len(c.queue.tasks) == 0 || c.running.Load() >= c.limit() {
+	if len(c.queue.tasks) == 0 || c.running.Load() >= c.limit() || c.backlog.Load() {
 		return -1
 	}
 	if c.orphaned.Load() < c.orphanLimit() {

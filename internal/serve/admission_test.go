@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/inproc"
 )
 
-// stuckHandlers makes /t.S/unary a method whose handlers run until release is closed, whatever their contexts say.
-// It returns the messages of those that have begun.
+// stuckHandlers makes /t.S/unary a method whose handlers run until release is closed, whatever
+// their contexts say. It returns the messages of those that have begun.
 func stuckHandlers(release chan struct{}) (change func(*Config), begun func() []string) {
 	var mu sync.Mutex
 	var names []string
@@ -59,8 +59,9 @@ func mustDial(t *testing.T, s *Server) *inproc.Conn {
 	return conn
 }
 
-// A method whose handlers hang, and clients that give up: no more handlers run than may, calls that are given up while they
-// wait leave, nothing is refused, other methods of the connection are served, and the connection stays.
+// A method whose handlers hang, and clients that give up: no more handlers run than may, calls that
+// are given up while they wait leave, nothing is refused, other methods of the connection are
+// served, and the connection stays.
 func TestHandlersThatOutliveTheirCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -103,7 +104,8 @@ func TestHandlersThatOutliveTheirCalls(t *testing.T) {
 	})
 }
 
-// The server's own limit: connections take turns, and calls of a connection that is gone leave the queue.
+// The server's own limit: connections take turns, and calls of a connection that is gone leave the
+// queue.
 func TestLimitOfTheServersHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -143,7 +145,8 @@ func TestLimitOfTheServersHandlers(t *testing.T) {
 	})
 }
 
-// A call that waits because its connection does not fetch its responses ends at its deadline, and is none then.
+// A call that waits because its connection does not fetch its responses ends at its deadline, and
+// is none then.
 func TestParkedCallsEndAtTheirDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -181,6 +184,51 @@ func TestParkedCallsEndAtTheirDeadline(t *testing.T) {
 		synctest.Wait()
 		if got := begun(); !slices.Equal(got, []string{"1H"}) || s.OpenCalls() != 0 {
 			t.Errorf("handlers began for %v; %d calls are open", got, s.OpenCalls())
+		}
+	})
+}
+
+// Calls of a connection that does not fetch its responses take no turn of the server's: others'
+// calls are served, and theirs when it has fetched them.
+func TestBacklogTakesNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		close(release)
+		change, begun := stuckHandlers(release)
+		s := testServer(t, func(c *Config) { change(c); c.MaxRunning = 2 })
+		deaf := mustDial(t, s)
+		defer deaf.Close(nil)
+		var c *connection
+		for c = range s.conns {
+		}
+		c.Backlog(true)
+		call := func(conn transport.ClientConn, name string) *rawCall {
+			r := newRawCall()
+			if _, err := conn.Open(post("/t.S/unary"), bufOf(frame(name)), true, r); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		var waiting []*rawCall
+		for range 5 {
+			waiting = append(waiting, call(deaf, "deaf"))
+		}
+		synctest.Wait()
+		other := mustDial(t, s)
+		defer other.Close(nil)
+		r := call(other, "other")
+		synctest.Wait()
+		if got := begun(); !slices.Equal(got, []string{"other"}) {
+			t.Fatalf("handlers began for %v, want the other connection's call", got)
+		}
+		<-r.done
+		c.Backlog(false)
+		for _, w := range waiting {
+			<-w.done
+		}
+		synctest.Wait()
+		if n := s.OpenCalls(); n != 0 || len(begun()) != 6 {
+			t.Errorf("%d calls are open, %d handlers began; want 0 and 6", n, len(begun()))
 		}
 	})
 }

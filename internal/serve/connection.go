@@ -2,8 +2,6 @@ package serve
 
 import (
 	"net/netip"
-	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru/internal/call/server"
@@ -22,10 +20,6 @@ type connection struct {
 	addr      netip.Addr
 	ended     bool // the connection is gone
 	admitted  bool // counts against the limits of connections
-
-	// guarded by mu
-	mu     sync.Mutex
-	parked []*server.Call // for the end of the backlog
 
 	unfinished server.Unfinished // has a lock of its own
 
@@ -49,25 +43,7 @@ func (c *connection) limit() int64 { return int64(c.server.cfg.MaxHandlers) }
 func (c *connection) Dispatch(sc *server.Call) { c.begin(sc) }
 
 // Withdraw implements call.Dispatcher.
-func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) || c.unpark(sc) }
-
-// unpark takes back a call that waits for the end of the backlog.
-func (c *connection) unpark(sc *server.Call) bool {
-	if !c.backlog.Load() {
-		return false
-	}
-	c.mu.Lock()
-	i := slices.Index(c.parked, sc)
-	if i >= 0 {
-		c.parked = slices.Delete(c.parked, i, i+1)
-	}
-	c.mu.Unlock()
-	if i < 0 {
-		return false
-	}
-	c.finished()
-	return true
-}
+func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) }
 
 // Abandoned implements call.Dispatcher.
 func (c *connection) Abandoned(sc *server.Call) { c.orphan(sc.Method(), 1) }
@@ -80,38 +56,37 @@ func (c *connection) Finished(sc *server.Call) {
 	c.finished()
 }
 
-// Backlog is called by the transport when finished responses pile up because the peer does not read them, and
-// again when it has. Meanwhile no call of the connection is started: responses that are not read are memory
-// that a peer can claim with a few bytes each.
+// Backlog is called by the transport when finished responses pile up because the peer does not read
+// them, and again when it has. Meanwhile no call of the connection is started: responses that are
+// not read are memory that a peer can claim with a few bytes each.
 func (c *connection) Backlog(full bool) {
-	c.mu.Lock()
+	a := &c.server.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	c.backlog.Store(full)
-	var next []*server.Call
-	if !full {
-		next, c.parked = c.parked, nil
-	}
-	c.mu.Unlock()
-	for _, sc := range next {
-		c.server.workers.Go(sc)
-	}
+	a.advanceLocked(c)
 }
 
-// Postpone implements call.Dispatcher.
+// Postpone implements call.Dispatcher. The call waits in the queue, where it takes no one's turn.
 func (c *connection) Postpone(sc *server.Call) bool {
 	if !c.backlog.Load() {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	a := &c.server.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if !c.backlog.Load() {
 		return false
 	}
-	c.parked = append(c.parked, sc)
+	c.running.Add(-1)
+	a.waiting.Add(1)
+	c.queue.tasks = append(c.queue.tasks, sc)
+	a.advanceLocked(c)
 	return true
 }
 
-// refusing counts a call that is refused on the read loop, and charges it to the peer. Calls with long header lists
-// were counted by the transport, and weigh more.
+// refusing counts a call that is refused on the read loop, and charges it to the peer. Calls with
+// long header lists were counted by the transport, and weigh more.
 func (c *connection) refusing(s transport.ServerStream, token reason.Code) {
 	weight := 1
 	if token == reason.HeaderList {

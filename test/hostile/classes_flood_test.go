@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"github.com/naru-rpc/naru"
 
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
@@ -26,6 +27,7 @@ var floodClasses = []class{
 	},
 	{
 		name: "SETTINGS that move the windows of many streams (CVE-2019-9511)", hold: hold{sent: largeAnswer, made: handlersMake},
+		opts: []naru.ServerOption{fewHandlers},
 		attack: func(p *peer) {
 			for range 250 {
 				p.call(unary, large(1<<20))

@@ -1,9 +1,9 @@
 package hostile
 
 import (
-	"runtime"
 	"strings"
 
+	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/internal/held"
@@ -15,10 +15,14 @@ var limits = held.Defaults()
 // largeAnswer is what peers ask for that want much to wait for them.
 const largeAnswer = 1 << 20
 
-// handlersMake is what handlers have in the making that were asked for large answers, which is the program's: as many as there are
-// processors run, each with an answer and the buffer it is encoded into, and each connection's may have begun before its backlog
-// was full.
-var handlersMake = int64(runtime.GOMAXPROCS(0)*(1+hostiles)) * 2 * largeAnswer
+// What handlers hold is the program's: one whose handlers make large answers bounds how many run.
+// Each has an answer and the buffer it is encoded into.
+const (
+	mostHandlers = 32
+	handlersMake = mostHandlers * 2 * largeAnswer
+)
+
+var fewHandlers = naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory), Handlers: mostHandlers})
 
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{
@@ -65,6 +69,7 @@ var memoryClasses = []class{
 	},
 	{
 		name: "large answers, windows held at zero", hold: hold{sent: largeAnswer, made: handlersMake},
+		opts:     []naru.ServerOption{fewHandlers},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
 			for range 1000 {
@@ -75,6 +80,7 @@ var memoryClasses = []class{
 	},
 	{
 		name: "large answers to peers that do not read", deaf: true, hold: hold{sent: largeAnswer, made: handlersMake},
+		opts:     []naru.ServerOption{fewHandlers},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
@@ -92,7 +98,8 @@ var memoryClasses = []class{
 		},
 	},
 	{
-		// Each of the 2,500 streams holds a message that goes and most of one that came, and its handler has one more.
+		// Each of the 2,500 streams holds a message that goes and most of one that came, and its
+		// handler has one more.
 		name: "echo streams that are not read", hold: hold{sent: 60_000, made: hostiles * 250 * 30_000},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 0}},
 		attack: func(p *peer) {
@@ -132,7 +139,8 @@ func unread(p *peer, streams int, m []byte, times int) {
 	p.hold()
 }
 
-// trickle sends b in frames and waits for windows, until the stream is over: a peer that kept no account would be sent away.
+// trickle sends b in frames and waits for windows, until the stream is over: a peer that kept no
+// account would be sent away.
 func (p *peer) trickle(id uint32, b []byte) {
 	for len(b) > 0 && !p.over() {
 		n := p.credit.take(p.stop, id, min(len(b), 1<<14))

@@ -9,7 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// Peers that begin something and do not go on. Limits are short, so that they are met within the attack.
+// Peers that begin something and do not go on. Limits are short, so that they are met within the
+// attack.
 var slowClasses = []class{
 	{
 		name: "nothing at all", raw: true,
@@ -81,8 +82,11 @@ var slowClasses = []class{
 	},
 	{
 		name: "a peer that does not read", deaf: true, hold: hold{sent: largeAnswer, made: handlersMake},
-		// Only the stall is hasty: the attackers' own writes may stand still in the middle of a frame.
-		opts:     []naru.ServerOption{naru.WithLimits(naru.Limits{WriteStall: hurry, ServerMemory: int(limits.ServerMemory)})},
+		// Only the stall is hasty: the attackers' own writes may stand still in the middle of a
+		// frame.
+		opts: []naru.ServerOption{naru.WithLimits(naru.Limits{
+			WriteStall: hurry, ServerMemory: int(limits.ServerMemory), Handlers: mostHandlers,
+		})},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
 			p.window(0, 1<<30)
@@ -110,8 +114,8 @@ var slowClasses = []class{
 	},
 }
 
-// hurry is short for an attack and long for the well-behaved client of the same server, on a machine that has
-// other things to do.
+// hurry is short for an attack and long for the well-behaved client of the same server, on a
+// machine that has other things to do.
 const hurry = 400 * time.Millisecond
 
 var hasty = naru.WithLimits(naru.Limits{PrefaceTimeout: hurry, HeaderTimeout: hurry, WriteStall: hurry, ZeroWindow: hurry,

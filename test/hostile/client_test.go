@@ -166,7 +166,8 @@ func catch(t *testing.T, tr *trap) {
 	}
 	runtime.GC()
 	metrics.Read(live)
-	// A client has no limit of its own for what it asked for: a response's window and the message limit bound it.
+	// A client has no limit of its own for what it asked for: a response's window and the message
+	// limit bound it.
 	most := limits.Memory(held.Peers{Conns: 1, Streams: 1, Sent: limits.Message})
 	if grown := int64(live[0].Value.Uint64()) - int64(before); grown > most {
 		t.Errorf("heap grew by %d MB, want less than %d", grown>>20, most>>20)

@@ -59,7 +59,8 @@ func (c *credit) frame(h frame.Header, b []byte) {
 	}
 }
 
-// take takes up to n bytes of window, waiting for some; 0 when the attack is over, or the other side has ended the stream.
+// take takes up to n bytes of window, waiting for some; 0 when the attack is over, or the other
+// side has ended the stream.
 func (c *credit) take(stop <-chan struct{}, id uint32, n int) int {
 	for {
 		c.mu.Lock()

@@ -19,7 +19,8 @@ import (
 	"github.com/naru-rpc/naru/test/internal/racing"
 )
 
-// A worst is a worst case of docs/memory.md: what every stream of every connection sends, as far as the windows let it.
+// A worst is a worst case of docs/memory.md: what every stream of every connection sends, as far as
+// the windows let it.
 type worst struct {
 	name  string
 	conns int64 // 0: some
@@ -64,9 +65,9 @@ func repeated(size, n int) []byte {
 	return append(message(&benchpb.Message{Message: "deaf"}), bytes.Repeat(m, n)...)
 }
 
-// TestFormula drives the worst cases of docs/memory.md through the public API: neither what a server counts, nor
-// what its heap has grown by when all that can be sent was, exceeds the formula. It is given nothing for buffers that are
-// ahead of what has come.
+// TestFormula drives the worst cases of docs/memory.md through the public API: neither what a
+// server counts, nor what its heap has grown by when all that can be sent was, exceeds the formula.
+// It is given nothing for buffers that are ahead of what has come.
 func TestFormula(t *testing.T) {
 	if racing.Enabled {
 		t.Skip("the race detector's memory is counted as well")
@@ -197,7 +198,8 @@ func (w *worst) dial(t *testing.T, network *memnet.Network) *scriptedPeer {
 	return p
 }
 
-// push sends what the windows allow, a frame of each stream in turn, and reports whether that was something.
+// push sends what the windows allow, a frame of each stream in turn, and reports whether that was
+// something.
 func (p *scriptedPeer) push(w *worst) (moved bool) {
 	for more := true; more && !p.over(); {
 		more = false

@@ -14,14 +14,15 @@ type Limits struct {
 	exhausted bool
 }
 
-// Exhausted returns l for a process all of whose buffers together may be no further ahead of what has come: those of each stream
-// alone are within the bound.
+// Exhausted returns l for a process all of whose buffers together may be no further ahead of what
+// has come: those of each stream alone are within the bound.
 func (l Limits) Exhausted() Limits {
 	l.exhausted = true
 	return l
 }
 
-// Defaults are the limits of a server without options, but for ServerMemory: it has the least there is by default.
+// Defaults are the limits of a server without options, but for ServerMemory: it has the least there
+// is by default.
 func Defaults() Limits {
 	return Limits{ServerMemory: 64 << 20, ReceiveMemory: 16 << 20, StreamWindow: 1 << 20, Message: 4 << 20, Streams: 256}
 }
@@ -60,7 +61,8 @@ type Peers struct {
 	Head    int64 // bytes of a stream's header list
 }
 
-// Memory is how much memory a server with such peers takes for them at most, beside what handlers hold and make.
+// Memory is how much memory a server with such peers takes for them at most, beside what handlers
+// hold and make.
 func (l Limits) Memory(p Peers) int64 {
 	return l.MemoryOf(l.Most(p), p)
 }
@@ -73,8 +75,8 @@ func (l Limits) Most(p Peers) int64 {
 // MemoryOf is how much memory it takes to hold so many bytes of such peers.
 func (l Limits) MemoryOf(held int64, p Peers) int64 {
 	streams := p.Conns * min(p.Streams, l.Streams)
-	// A buffer is at most four times what came; and at most 64 KiB or a quarter larger, once those of the process are
-	// MostAhead larger.
+	// A buffer is at most four times what came; and at most 64 KiB or a quarter larger, once those
+	// of the process are MostAhead larger.
 	var ahead int64 = mem.MostAhead
 	if l.exhausted {
 		ahead = 0

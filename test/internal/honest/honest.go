@@ -1,5 +1,5 @@
-// Package honest is an honest client: what it gets from a server, of naru or of grpc-go, before others misuse it or
-// are slow, meanwhile, and afterwards.
+// Package honest is an honest client: what it gets from a server, of naru or of grpc-go, before
+// others misuse it or are slow, meanwhile, and afterwards.
 package honest
 
 import (
@@ -66,12 +66,14 @@ type Outcome struct {
 
 const (
 	patience = 10 * time.Second
-	// least is taken for quiet times below it: one time slice of the operating system would decide otherwise.
+	// least is taken for quiet times below it: one time slice of the operating system would decide
+	// otherwise.
 	least = time.Millisecond
 )
 
-// Measure makes calls of each kind in turn: while nothing else happens for half of d, for d after begin was called, and, when
-// what it returns was called, until they are as quick as before and for half of d more.
+// Measure makes calls of each kind in turn: while nothing else happens for half of d, for d after
+// begin was called, and, when what it returns was called, until they are as quick as before and for
+// half of d more.
 func Measure(echo benchpbnaru.EchoClient, d time.Duration, begin func() (end func())) *Outcome {
 	o := &Outcome{}
 	o.phase(echo, d/10, nil) // connections, buffers and windows have grown
@@ -147,8 +149,9 @@ func (o *Outcome) Calls() (n int) {
 	return n
 }
 
-// Bounds asserts that no call failed, that the p99 of each kind of call stays within five times its quiet p99 or, where attackers take the processors, of
-// grpc-go's under the same attack; and that it is back within a second.
+// Bounds asserts that no call failed, that the p99 of each kind of call stays within five times its
+// quiet p99 or, where attackers take the processors, of grpc-go's under the same attack; and that
+// it is back within a second.
 func Bounds(t testing.TB, o, other *Outcome) {
 	t.Helper()
 	if o.Failed > 0 {

@@ -16,7 +16,8 @@ func (*recorder) Helper() {}
 
 func (r *recorder) Errorf(string, ...any) { r.errors++ }
 
-// The bounds can fail: for each of them there is an outcome just beyond it that does, and one at it that does not.
+// The bounds can fail: for each of them there is an outcome just beyond it that does, and one at it
+// that does not.
 func TestBounds(t *testing.T) {
 	all := func(d time.Duration) (times [][]time.Duration) {
 		for range probes {

@@ -16,8 +16,8 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 )
 
-// A Stack is a server beside whose honest clients others are; all have the same handlers, see respondUnary, respondStream and
-// take.
+// A Stack is a server beside whose honest clients others are; all have the same handlers, see
+// respondUnary, respondStream and take.
 type Stack struct {
 	Name  string
 	Start func(testing.TB) (addr string)
