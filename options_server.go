@@ -36,8 +36,8 @@ const (
 	DefaultDrainTimeout = 30 * time.Second
 )
 
-// WithMaxConcurrentStreams bounds the calls a client may have open on one connection; further
-// ones wait at the client. As many handlers may run for a connection, those of calls that were reset
+// WithMaxConcurrentStreams bounds the calls a client may have open on one connection; further ones
+// wait at the client. As many handlers may run for a connection, those of calls that were reset
 // included. 0: the default, DefaultMaxConcurrentStreams. Negative is a mistake.
 func WithMaxConcurrentStreams(n int) ServerOption {
 	return serverOption(func(c *serverConfig) {
@@ -49,10 +49,10 @@ func WithMaxConcurrentStreams(n int) ServerOption {
 	})
 }
 
-// WithMaxConnectionAge drains each connection after about age (10 % more or less, so that clients do not
-// all come back at once) and closes it grace later whatever still runs. An age of 0 is no limit, the
-// default; a grace of 0 waits for the last call. Negative values are mistakes. Clients notice
-// nothing if they handle GOAWAY, as gRPC clients do (gRFC A9).
+// WithMaxConnectionAge drains each connection after about age (10 % more or less, so that clients
+// do not all come back at once) and closes it grace later whatever still runs. An age of 0 is no
+// limit, the default; a grace of 0 waits for the last call. Negative values are mistakes. Clients
+// notice nothing if they handle GOAWAY, as gRPC clients do (gRFC A9).
 func WithMaxConnectionAge(age, grace time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if age < 0 || grace < 0 {
@@ -75,8 +75,8 @@ func WithMaxConnectionIdle(d time.Duration) ServerOption {
 	})
 }
 
-// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended. 0:
-// the default, DefaultDrainTimeout; negative: for ever.
+// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended.
+// 0: the default, DefaultDrainTimeout; negative: for ever.
 func WithDrainTimeout(d time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if c.drain = d; d == 0 {
@@ -92,12 +92,12 @@ func WithHTTPHandler(h http.Handler) ServerOption {
 	return serverOption(func(c *serverConfig) { c.http = h })
 }
 
-// WithWeb serves gRPC-Web and Connect on the same port, over HTTP/2 and HTTP/1.1: browsers, fetch and curl
-// call the services that gRPC clients call, with the same authenticator, interceptors, limits and
-// deadlines. Pages of other origins are refused unless o allows them. Connect's JSON needs the codec:
-// WithCodecs(encoding.JSON()). The paths of methods are these protocols' then: other HTTP methods are
-// answered with 405 there. Without this option such requests are answered with 415, or go to the handler of
-// WithHTTPHandler.
+// WithWeb serves gRPC-Web and Connect on the same port, over HTTP/2 and HTTP/1.1: browsers, fetch
+// and curl call the services that gRPC clients call, with the same authenticator, interceptors,
+// limits and deadlines. Pages of other origins are refused unless o allows them. Connect's JSON
+// needs the codec: WithCodecs(encoding.JSON()). The paths of methods are these protocols' then:
+// other HTTP methods are answered with 405 there. Without this option such requests are answered
+// with 415, or go to the handler of WithHTTPHandler.
 func WithWeb(o web.Options) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if err := o.Check(); err != nil {
@@ -116,16 +116,16 @@ func WithUnknownServiceHandler(h func(method string, stream ServerStream) error)
 }
 
 // WithAuthenticator runs auth for each call when its header is complete and before a byte of its
-// messages is decoded. What it returns is the handler's context; its error ends the call, with
-// its status if it has one, otherwise with UNAUTHENTICATED and its text in the log alone. Interceptors run after it.
-// WithAuthenticatorFor excepts services and methods.
+// messages is decoded. What it returns is the handler's context; its error ends the call, with its
+// status if it has one, otherwise with UNAUTHENTICATED and its text in the log alone. Interceptors
+// run after it. WithAuthenticatorFor excepts services and methods.
 func WithAuthenticator(auth func(ctx context.Context, call *Call) (context.Context, error)) ServerOption {
 	return serverOption(func(c *serverConfig) { c.authenticate = auth })
 }
 
-// WithAuthenticatorFor is WithAuthenticator for the calls of one service ("package.Service") or one method
-// ("/package.Service/method"), in place of what is set for all calls or for the method's service. A nil auth
-// leaves these calls without authentication:
+// WithAuthenticatorFor is WithAuthenticator for the calls of one service ("package.Service") or one
+// method ("/package.Service/method"), in place of what is set for all calls or for the method's
+// service. A nil auth leaves these calls without authentication:
 //
 //	naru.WithAuthenticatorFor("grpc.health.v1.Health", nil) // probes have no credentials
 //
@@ -160,10 +160,11 @@ func (c *serverConfig) authenticatorOf(path string) authenticator {
 	return c.authenticate
 }
 
-// WithErrorText sends clients the text of errors that handlers and interceptors return without a status, with code
-// UNKNOWN, as grpc-go does. Without this option, and with false, such an error is logged, once in 10 s for each method, and
-// clients read that the reason is in the server's log: its text was not written for them and may name hosts, files,
-// queries or other users. Errors with a status are sent as they are in any case.
+// WithErrorText sends clients the text of errors that handlers and interceptors return without a
+// status, with code UNKNOWN, as grpc-go does. Without this option, and with false, such an error is
+// logged, once in 10 s for each method, and clients read that the reason is in the server's log:
+// its text was not written for them and may name hosts, files, queries or other users. Errors with
+// a status are sent as they are in any case.
 func WithErrorText(send bool) ServerOption {
 	return serverOption(func(c *serverConfig) { c.errorText = send })
 }
@@ -179,8 +180,8 @@ func WithBaseContext(ctx context.Context) ServerOption {
 	return serverOption(func(c *serverConfig) { c.base = ctx })
 }
 
-// WithPanicHandler is told of panics in handlers and interceptors in place of the logger. The call ends
-// with INTERNAL and a text that says nothing of value in any case.
+// WithPanicHandler is told of panics in handlers and interceptors in place of the logger. The call
+// ends with INTERNAL and a text that says nothing of value in any case.
 func WithPanicHandler(h func(ctx context.Context, call *Call, value any, stack []byte)) ServerOption {
 	return serverOption(func(c *serverConfig) { c.handlePanic = h })
 }

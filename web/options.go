@@ -7,12 +7,12 @@ import (
 )
 
 // Options say who may call from a browser. The zero value allows pages of the server's own origin
-// only: requests from others are answered with status 403, and so are their preflights. So are GETs without an
-// origin that the browser says a page of another site has caused, with an image or a link (Sec-Fetch-Site, which
-// browsers send to servers with TLS and to localhost).
+// only: requests from others are answered with status 403, and so are their preflights. So are GETs
+// without an origin that the browser says a page of another site has caused, with an image or a
+// link (Sec-Fetch-Site, which browsers send to servers with TLS and to localhost).
 type Options struct {
-	// AllowedOrigins are the other origins whose pages may call: "https://shop.example", with the port
-	// if it is not the scheme's. "*" stands for every origin, and excludes AllowCredentials.
+	// AllowedOrigins are the other origins whose pages may call: "https://shop.example", with the
+	// port if it is not the scheme's. "*" stands for every origin, and excludes AllowCredentials.
 	AllowedOrigins []string
 	// AllowedHeaders are request headers that pages of these origins may send, beside those of the
 	// protocols: "authorization".

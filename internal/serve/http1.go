@@ -17,9 +17,9 @@ type http1Server struct {
 	start  sync.Once
 }
 
-// newHTTP1 gives net/http the limits of the HTTP/2 side: on connections, whose count they are part of, on
-// the time for a header and on its size. A body is as long as its handler reads (http.MaxBytesReader),
-// and no more of it is held.
+// newHTTP1 gives net/http the limits of the HTTP/2 side: on connections, whose count they are part
+// of, on the time for a header and on its size. A body is as long as its handler reads
+// (http.MaxBytesReader), and no more of it is held.
 func newHTTP1(s *Server, logger *slog.Logger) *http1Server {
 	limits := s.cfg.HTTP2.Resolved()
 	return &http1Server{
@@ -42,16 +42,17 @@ func newHTTP1(s *Server, logger *slog.Logger) *http1Server {
 // http1Key finds the connection of a request in its context.
 type http1Key struct{}
 
-// admitted runs a handler when the server's limit of handlers allows, as for requests of HTTP/2. Requests that
-// are calls take their turn as calls: with two turns for each, calls would wait for themselves.
+// admitted runs a handler when the server's limit of handlers allows, as for requests of HTTP/2.
+// Requests that are calls take their turn as calls: with two turns for each, calls would wait for
+// themselves.
 type admitted struct{ *Server }
 
 // ServeHTTP implements http.Handler.
 func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
-		// RFC 9112 §6.1, of a request with both Transfer-Encoding and Content-Length: "the server MUST close the
-		// connection after responding to such a request to avoid the potential attacks". net/http does not
-		// tell these from others in chunks.
+		// RFC 9112 §6.1, of a request with both Transfer-Encoding and Content-Length: "the server
+		// MUST close the connection after responding to such a request to avoid the potential
+		// attacks". net/http does not tell these from others in chunks.
 		w.Header().Set("Connection", "close")
 	}
 	if a.isCall(r) {

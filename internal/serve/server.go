@@ -23,7 +23,8 @@ import (
 type Config struct {
 	Env     *server.Env
 	Methods map[string]*server.Method // by path
-	// Services are the names of services, for texts that tell an unknown method from an unknown service.
+	// Services are the names of services, for texts that tell an unknown method from an unknown
+	// service.
 	Services map[string]bool
 	// Unknown runs calls of paths that are not in Methods; nil: UNIMPLEMENTED.
 	Unknown *server.Method
@@ -43,11 +44,11 @@ type Config struct {
 
 // Web is other protocols than gRPC's, whose requests become calls.
 type Web interface {
-	// Accepts reports whether a request is one of the protocols', by what its head says. header returns the first field
-	// of a name, "" if there is none.
+	// Accepts reports whether a request is one of the protocols', by what its head says. header
+	// returns the first field of a name, "" if there is none.
 	Accepts(method, target string, header func(name string) string) bool
-	// Stream makes a call of a request and hands it to calls. It returns nil if the request is none of
-	// the protocols'.
+	// Stream makes a call of a request and hands it to calls. It returns nil if the request is none
+	// of the protocols'.
 	Stream(s transport.ServerStream, head *transport.RequestHead, end bool, calls transport.ServerHandler) transport.Sink
 }
 
@@ -120,7 +121,8 @@ func (s *Server) Connections() int {
 	return len(s.conns) + s.http1Conns
 }
 
-// InProcess returns a new connection to this server without a network. responses is what the client accepts.
+// InProcess returns a new connection to this server without a network. responses is what the client
+// accepts.
 func (s *Server) InProcess(responses inproc.HeaderLimits) (*inproc.Conn, error) {
 	c := newConnection(s)
 	in := inproc.New(c, uint32(s.cfg.MaxHandlers), c.ConnDone)
@@ -183,16 +185,17 @@ func (s *Server) stop() []*connection {
 	return conns
 }
 
-// Shutdown drains: it closes the listeners, tells every connection to take no new streams, and waits
-// until the last call has ended. When ctx ends first, it closes what is left and returns ctx's error.
+// Shutdown drains: it closes the listeners, tells every connection to take no new streams, and
+// waits until the last call has ended. When ctx ends first, it closes what is left and returns
+// ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns := s.stop()
 	for _, c := range conns {
 		c.drain("the server is shutting down")
 	}
 	if s.http1 != nil {
-		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well. It runs beside ours, as
-		// its requests count among the handlers that are waited for.
+		// Its connections are not ours: it has a Shutdown of its own, which ctx bounds as well. It
+		// runs beside ours, as its requests count among the handlers that are waited for.
 		ended := make(chan struct{}) // closed when it has returned
 		go func() {
 			defer close(ended)

@@ -15,8 +15,8 @@ import (
 )
 
 // Connect, connectrpc.com/docs/protocol. A unary call is a request of HTTP's: its message is the
-// body, or for a GET in the query, and a status other than OK is an HTTP status and JSON. Streams are
-// messages in envelopes that look like gRPC's, and end with one in JSON.
+// body, or for a GET in the query, and a status other than OK is an HTTP status and JSON. Streams
+// are messages in envelopes that look like gRPC's, and end with one in JSON.
 
 // ownFields are what Connect says in the header, and what is gRPC's to say.
 var ownFields = []string{

@@ -11,8 +11,8 @@ import (
 
 const prefixLen = 5
 
-// wholeInput puts a message's prefix before a body that is all of it. Of a body whose length is not known
-// it keeps what has come, up to the limit of messages.
+// wholeInput puts a message's prefix before a body that is all of it. Of a body whose length is not
+// known it keeps what has come, up to the limit of messages.
 type wholeInput struct {
 	limit      int
 	length     int // -1: not known

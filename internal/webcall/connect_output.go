@@ -168,8 +168,8 @@ func (c *connectUnaryOutput) send(s transport.ServerStream, out *transport.Out) 
 	return c.tooLarge(s.Send(&next))
 }
 
-// tooLarge makes an error about the head of a response be one about its trailers, as these are part of
-// it: the call goes on to leave them out, and what it sent as its head goes with the first.
+// tooLarge makes an error about the head of a response be one about its trailers, as these are part
+// of it: the call goes on to leave them out, and what it sent as its head goes with the first.
 func (c *connectUnaryOutput) tooLarge(err error) error {
 	large, ok := errors.AsType[*transport.HeaderListError](err)
 	if !ok {

@@ -17,13 +17,13 @@ type origin struct {
 	allowed bool
 }
 
-// originOf finds out whose page a request is from. A page of the server's own origin is recognized by
-// the host alone: before the server, something else may have ended TLS.
+// originOf finds out whose page a request is from. A page of the server's own origin is recognized
+// by the host alone: before the server, something else may have ended TLS.
 func (h *Handler) originOf(head *transport.RequestHead) origin {
 	name := field(head, "origin")
 	if name == "" {
-		// A browser sends no origin with the GET of an image or a script. Fetch Metadata tells those that a page
-		// of another site, or of another host of the same, has asked for.
+		// A browser sends no origin with the GET of an image or a script. Fetch Metadata tells
+		// those that a page of another site, or of another host of the same, has asked for.
 		site := field(head, "sec-fetch-site")
 		foreign := site == "cross-site" || site == "same-site"
 		return origin{allowed: !foreign || slices.Contains(h.opts.AllowedOrigins, "*")}

@@ -94,7 +94,8 @@ func (x *exchange) Closed(err *transport.Error) {
 	x.finish()
 }
 
-// finish gives back what the call was not given. What is kept of the body goes first: it is not counted any more.
+// finish gives back what the call was not given. What is kept of the body goes first: it is not
+// counted any more.
 func (x *exchange) finish() {
 	x.in.drop()
 	x.mu.Lock()

@@ -31,8 +31,8 @@ func pieces(body string, cuts []byte) []string {
 	return append(all, body)
 }
 
-// FuzzText: what a gRPC-Web body in base64 decodes to does not depend on how it is cut, and one that is
-// not base64 leaves no whole message behind what was right.
+// FuzzText: what a gRPC-Web body in base64 decodes to does not depend on how it is cut, and one
+// that is not base64 leaves no whole message behind what was right.
 func FuzzText(f *testing.F) {
 	f.Add("AAAAAAJoaQ==AAAAAAA=", []byte{1, 3, 7})
 	f.Add("AAA", []byte{})
@@ -85,7 +85,8 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// FuzzUnary: a body that is a message becomes that message, or one too long to be taken, however it comes.
+// FuzzUnary: a body that is a message becomes that message, or one too long to be taken, however it
+// comes.
 func FuzzUnary(f *testing.F) {
 	f.Add("hello", []byte{2}, true, "gzip")
 	f.Add(strings.Repeat("x", 2*testLimit), []byte{200, 200, 200, 200}, false, "")
@@ -111,7 +112,8 @@ func FuzzUnary(f *testing.F) {
 	})
 }
 
-// FuzzTimeout: a timeout that is accepted is the one that was asked for, and at most 8 digits of gRPC's.
+// FuzzTimeout: a timeout that is accepted is the one that was asked for, and at most 8 digits of
+// gRPC's.
 func FuzzTimeout(f *testing.F) {
 	for _, s := range []string{"", "0", "1", "9999999999", "12345678901", "-1", "+1", "1e3", " 1"} {
 		f.Add(s)
@@ -152,8 +154,8 @@ func FuzzError(f *testing.F) {
 	})
 }
 
-// FuzzEnds: the end of a response, in the form of each protocol, says what the trailers said, and is one
-// envelope. Trailers are what metadata may be.
+// FuzzEnds: the end of a response, in the form of each protocol, says what the trailers said, and
+// is one envelope. Trailers are what metadata may be.
 func FuzzEnds(f *testing.F) {
 	f.Add("why", "asked", "5", "no%20such: 없음")
 	f.Add("x-bin", "AAA", "0", "")
@@ -191,8 +193,8 @@ func FuzzEnds(f *testing.F) {
 	})
 }
 
-// FuzzRequest: any head and body is answered, becomes a call, or is left to others, and every byte is given
-// back once, whether the call takes it or ends early.
+// FuzzRequest: any head and body is answered, becomes a call, or is left to others, and every byte
+// is given back once, whether the call takes it or ends early.
 func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/s.S/Unary", "application/json", "connect-timeout-ms", "5", "body", []byte{1}, uint8(0))
 	f.Add("GET", "/s.S/Get?encoding=json&message=1", "", "origin", "https://x", "", []byte{}, uint8(1))

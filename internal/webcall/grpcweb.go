@@ -9,8 +9,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// gRPC-Web, PROTOCOL-WEB.md: messages as in gRPC; the trailers are the last message of the body, with a
-// flag of their own, and in the form of HTTP/1.1's header fields. The text form is base64 of it all.
+// gRPC-Web, PROTOCOL-WEB.md: messages as in gRPC; the trailers are the last message of the body,
+// with a flag of their own, and in the form of HTTP/1.1's header fields. The text form is base64 of
+// it all.
 
 const trailerFlag = 0x80
 

@@ -26,9 +26,10 @@ type Handler struct {
 	shared  bool              // what is none of the protocols' is served by something else
 }
 
-// New returns a Handler for methods, by path, and the codecs with these names. Messages may have limit
-// bytes, < 0: any number. shared says that something else serves requests that are none of the
-// protocols'; if not, a request that looks like Connect's is taken for a call of an unknown method.
+// New returns a Handler for methods, by path, and the codecs with these names. Messages may have
+// limit bytes, < 0: any number. shared says that something else serves requests that are none of
+// the protocols'; if not, a request that looks like Connect's is taken for a call of an unknown
+// method.
 func New(opts web.Options, methods map[string]Method, codecs []string, limit int, shared bool) *Handler {
 	return &Handler{opts: opts, methods: methods, codecs: codecs, limit: limit, shared: shared}
 }
@@ -53,7 +54,8 @@ type request struct {
 	text    bool   // gRPC-Web in base64
 }
 
-// classify returns what a request is. header returns the first field of a name, "" if there is none.
+// classify returns what a request is. header returns the first field of a name, "" if there is
+// none.
 func (h *Handler) classify(method, target string, header func(name string) string) request {
 	path, query, _ := strings.Cut(target, "?")
 	m, known := h.methods[path]
@@ -78,8 +80,8 @@ func (h *Handler) classify(method, target string, header func(name string) strin
 	return r
 }
 
-// expects reports whether a preflight for a path that is no method's asks about a call all the same: the call's answer says
-// that there is no such method, which a page sees only if it may call.
+// expects reports whether a preflight for a path that is no method's asks about a call all the
+// same: the call's answer says that there is no such method, which a page sees only if it may call.
 func (h *Handler) expects(header func(name string) string) bool {
 	asked := header("access-control-request-headers")
 	return !h.shared || strings.Contains(asked, "connect-protocol-version") || strings.Contains(asked, "x-grpc-web")
@@ -127,8 +129,8 @@ func (h *Handler) Accepts(method, target string, header func(name string) string
 	return h.classify(method, target, header).kind != other
 }
 
-// Stream makes a call of a request, or returns nil if it is none of the protocols'. calls takes calls of
-// gRPC.
+// Stream makes a call of a request, or returns nil if it is none of the protocols'. calls takes
+// calls of gRPC.
 func (h *Handler) Stream(s transport.ServerStream, head *transport.RequestHead, end bool, calls transport.ServerHandler) transport.Sink {
 	r := h.classify(head.Method, head.Path, func(name string) string { return field(head, name) })
 	if r.kind == other {

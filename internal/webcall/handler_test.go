@@ -18,7 +18,7 @@ func TestClassify(t *testing.T) {
 		{"POST", "/s.S/Unary", []string{"content-type", "application/grpc-web"}, grpcWeb, grpcWeb},
 		{"POST", "/s.S/Unary", []string{"content-type", "application/grpc-web-text+proto"}, grpcWeb, grpcWeb},
 		{"POST", "/x/y", []string{"content-type", "Application/gRPC-Web+proto; charset=x"}, grpcWeb, grpcWeb},
-		{"POST", "/s.S/Unary", []string{"content-type", "application/grpc-webx"}, connectUnary, connectUnary}, // refused by codec
+		{"POST", "/s.S/Unary", []string{"content-type", "application/grpc-webx"}, connectUnary, connectUnary},
 		{"POST", "/x/y", []string{"content-type", "application/grpc-webx"}, other, other},
 		{"POST", "/x/y", []string{"content-type", "application/connect+proto"}, connectStream, connectStream},
 		{"POST", "/s.S/Unary", []string{"content-type", "application/json"}, connectUnary, connectUnary},
@@ -195,7 +195,8 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// What is kept of a body goes with its call, however that ends, as it is given back: the client may leave the rest out.
+// What is kept of a body goes with its call, however that ends, as it is given back: the client may
+// leave the rest out.
 func TestDropped(t *testing.T) {
 	for name, end := range map[string]func(transport.ServerStream, transport.Sink){
 		"answered": func(s transport.ServerStream, _ transport.Sink) {

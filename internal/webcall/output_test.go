@@ -162,8 +162,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// A response whose head the client does not accept is sent again without what was too much, as long as
-// there is something to leave out.
+// A response whose head the client does not accept is sent again without what was too much, as long
+// as there is something to leave out.
 func TestTooLargeHead(t *testing.T) {
 	s, call := beginCall(t, "application/proto", "/s.S/Unary")
 	s.refuse = []error{&transport.HeaderListError{Section: transport.SectionResponseHeader, Size: 9, Limit: 8}}

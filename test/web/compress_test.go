@@ -42,8 +42,8 @@ func newZstdWriter() connect.Compressor {
 
 func newGzipWriter() connect.Compressor { return gzip.NewWriter(nil) }
 
-// Requests and responses are compressed with what both sides know: what a server prefers, else what the
-// request came in.
+// Requests and responses are compressed with what both sides know: what a server prefers, else what
+// the request came in.
 func TestCompressions(t *testing.T) {
 	big := strings.Repeat("much the same ", 1000)
 	for _, prefers := range []string{"", "zstd", "gzip"} {

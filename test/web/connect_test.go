@@ -94,7 +94,7 @@ func echo(ctx context.Context, m *text) (*text, error) {
 }
 
 // serve starts a server, with TLS if security is set, and returns its URL.
-func serve(t *testing.T, security *tls.Config, unary func(context.Context, *text) (*text, error), opts ...naru.ServerOption) string {
+func serve(t testing.TB, security *tls.Config, unary func(context.Context, *text) (*text, error), opts ...naru.ServerOption) string {
 	t.Helper()
 	if unary == nil {
 		unary = echo
@@ -125,7 +125,7 @@ func serve(t *testing.T, security *tls.Config, unary func(context.Context, *text
 }
 
 // transports are net/http's over each version of HTTP.
-func transports(t *testing.T, security *tls.Config) map[string]*http.Client {
+func transports(t testing.TB, security *tls.Config) map[string]*http.Client {
 	clients := map[string]*http.Client{}
 	for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
 		tr := &http.Transport{Protocols: new(http.Protocols)}
@@ -265,7 +265,8 @@ func TestStreams(t *testing.T) {
 	})
 }
 
-// One authenticator, one interceptor and one limit refuse the same on all protocols, before the body is decoded.
+// One authenticator, one interceptor and one limit refuse the same on all protocols, before the
+// body is decoded.
 func TestSameRefusals(t *testing.T) {
 	decoded := 0
 	url := serve(t, nil, func(_ context.Context, m *text) (*text, error) { decoded++; return m, nil },

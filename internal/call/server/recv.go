@@ -58,7 +58,8 @@ func (c *Call) credit(f wire.Frame) {
 // creditedAll in Call.credited: release has given everything back.
 const creditedAll = math.MinInt64
 
-// claim counts n bytes as given back. False: they have been, as the call ended while a message was decoded.
+// claim counts n bytes as given back. False: they have been, as the call ended while a message was
+// decoded.
 func (c *Call) claim(n int64) bool {
 	for {
 		before := c.credited.Load()
@@ -71,8 +72,8 @@ func (c *Call) claim(n int64) bool {
 	}
 }
 
-// A MalformedCoder is a server's stream of a protocol that has a code of its own for messages that cannot
-// be decoded, where gRPC says INTERNAL.
+// A MalformedCoder is a server's stream of a protocol that has a code of its own for messages that
+// cannot be decoded, where gRPC says INTERNAL.
 type MalformedCoder interface {
 	// MalformedCode returns that code, codes.OK for gRPC's.
 	MalformedCode() codes.Code

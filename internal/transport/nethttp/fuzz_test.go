@@ -38,8 +38,8 @@ func (c *closeTold) Close() error {
 	return c.Conn.Close()
 }
 
-// FuzzHTTP1: whatever bytes a client of HTTP/1.1 sends, calls get bodies no longer than what came, each is told one end,
-// and nothing is held when the connection is over.
+// FuzzHTTP1: whatever bytes a client of HTTP/1.1 sends, calls get bodies no longer than what came,
+// each is told one end, and nothing is held when the connection is over.
 func FuzzHTTP1(f *testing.F) {
 	f.Add([]byte("POST /a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"), uint16(0))
 	f.Add([]byte("POST /a/b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), uint16(2))

@@ -62,7 +62,8 @@ func TestOversizeHead(t *testing.T) {
 	}
 }
 
-// FuzzRequestHead: what is kept of any header keeps to the limits, and nothing about the connection is.
+// FuzzRequestHead: what is kept of any header keeps to the limits, and nothing about the connection
+// is.
 func FuzzRequestHead(f *testing.F) {
 	f.Add("Connection", "X-A", "X-A", "1", uint32(100), uint32(3))
 	f.Add("Content-Type", "application/grpc", "Te", "trailers", uint32(0), uint32(0))

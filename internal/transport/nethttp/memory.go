@@ -53,7 +53,8 @@ const (
 	leastShed = 4 << 10
 )
 
-// tellHeldLocked tells the server what the connection holds, if it is much more or less than it knows.
+// tellHeldLocked tells the server what the connection holds, if it is much more or less than it
+// knows.
 func (c *Conn) tellHeldLocked() {
 	n := c.recv.Held() + int64(c.unsent)
 	if len(c.streams) == 0 {

@@ -49,7 +49,8 @@ func (st *stream) read(done chan<- struct{}) {
 	}
 }
 
-// awaitWindow waits until something may be read and returns how much; false when the stream is over.
+// awaitWindow waits until something may be read and returns how much; false when the stream is
+// over.
 func (st *stream) awaitWindow() (int, bool) {
 	c := st.conn
 	for {
@@ -98,13 +99,14 @@ func (st *stream) endRequest() {
 	c.recv.Close(&st.recv, c.now())
 }
 
-// linger is how long a client that is still sending on HTTP/1.1 may go on when it has been answered. It
-// reads the response only if the connection is not reset meanwhile, as it is when what has been
-// sent is not read before the connection is closed. net/http allows half a second, and does not read.
+// linger is how long a client that is still sending on HTTP/1.1 may go on when it has been
+// answered. It reads the response only if the connection is not reset meanwhile, as it is when what
+// has been sent is not read before the connection is closed. net/http allows half a second, and
+// does not read.
 const linger = time.Second
 
-// stopReading ends the reader: net/http's body must not be read when ServeHTTP has returned. answered
-// says that the response has been sent whole.
+// stopReading ends the reader: net/http's body must not be read when ServeHTTP has returned.
+// answered says that the response has been sent whole.
 func (st *stream) stopReading(done <-chan struct{}, answered bool) {
 	c := st.conn
 	c.mu.Lock()

@@ -145,8 +145,9 @@ func client(t *testing.T, version int) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-// A request and its response go through whole, on both versions, whatever their size. On HTTP/1.1 net/http drops
-// trailers of a response that it can give a length: the protocols that come that way have none.
+// A request and its response go through whole, on both versions, whatever their size. On HTTP/1.1
+// net/http drops trailers of a response that it can give a length: the protocols that come that way
+// have none.
 func TestEcho(t *testing.T) {
 	f := start(t, func(c *call) {
 		if body, ended, _ := c.state(); ended {
@@ -169,8 +170,8 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// A client that is still sending on HTTP/1.1 when it is answered gets to read the response, and to the end of
-// the connection.
+// A client that is still sending on HTTP/1.1 when it is answered gets to read the response, and to
+// the end of the connection.
 func TestAnsweredWhileSending(t *testing.T) {
 	f := start(t, func(c *call) {
 		if body, _, _ := c.state(); body == "one" {
@@ -229,7 +230,8 @@ func TestLingersNoLonger(t *testing.T) {
 	}
 }
 
-// A response that is ready when its deadline has passed, as that of the deadline itself is, is written.
+// A response that is ready when its deadline has passed, as that of the deadline itself is, is
+// written.
 func TestResponseAtItsDeadline(t *testing.T) {
 	f := start(t, func(c *call) {
 		if c.head.Path == "/at/once" {

@@ -23,8 +23,8 @@ type Config struct {
 	// HeaderList and HeaderFields bound the header section of a request, as in package http2. 0: no
 	// limit.
 	HeaderList, HeaderFields uint32
-	// StreamWindow, MaxStreamWindow and ReceiveMemory bound what is held of requests, see flow.Config.
-	// 0: the defaults of HTTP/2 connections.
+	// StreamWindow, MaxStreamWindow and ReceiveMemory bound what is held of requests, see
+	// flow.Config. 0: the defaults of HTTP/2 connections.
 	StreamWindow, MaxStreamWindow, ReceiveMemory int32
 	// ZeroWindow is how long a finished response may make no progress.
 	ZeroWindow time.Duration
@@ -67,8 +67,8 @@ type connKey struct {
 	remote string
 }
 
-// keyOf returns the key of the connection r came on, and false if it has none: wrapped and in-memory
-// connections may all have the same addresses.
+// keyOf returns the key of the connection r came on, and false if it has none: wrapped and
+// in-memory connections may all have the same addresses.
 func keyOf(r *http.Request) (connKey, bool) {
 	switch local := r.Context().Value(http.LocalAddrContextKey).(type) {
 	case *net.TCPAddr:
@@ -89,8 +89,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.end(st)
 	if r.ProtoMajor < 2 {
-		// By default net/http reads the rest of a request before it writes a response. A writer that
-		// cannot do both is one of a user's own, and may be able to.
+		// By default net/http reads the rest of a request before it writes a response. A writer
+		// that cannot do both is one of a user's own, and may be able to.
 		_ = st.rc.EnableFullDuplex()
 	}
 	if !st.serve(r) {

@@ -109,9 +109,9 @@ func (st *stream) Send(out *transport.Out) error {
 	return nil
 }
 
-// lateAnswer is how long the end of a response may still be written when its call's deadline has passed, if the
-// client has taken what was before it: the status DEADLINE_EXCEEDED is always that late. The client's clock may
-// be late too, and to it a response that is cut off says less.
+// lateAnswer is how long the end of a response may still be written when its call's deadline has
+// passed, if the client has taken what was before it: the status DEADLINE_EXCEEDED is always that
+// late. The client's clock may be late too, and to it a response that is cut off says less.
 const lateAnswer = time.Second
 
 func answerBy(deadline time.Time) time.Time {
@@ -211,7 +211,8 @@ func (st *stream) Reset(code uint32, token reason.Code) {
 	st.interruptWrite()
 }
 
-// cutLocked ends the stream before its response is complete. It reports whether it was not over yet.
+// cutLocked ends the stream before its response is complete. It reports whether it was not over
+// yet.
 func (st *stream) cutLocked(err *transport.Error) bool {
 	if st.over != nil {
 		return false

@@ -144,8 +144,9 @@ func (st *stream) writeStep(s *step) error {
 			h[key] = values
 		}
 		if st.conn.isDraining() || st.http1 && !st.isRequested() {
-			// On HTTP/2, net/http makes a GOAWAY of it. On HTTP/1.1 a connection is of no further use when
-			// its request was answered unread, and a client that is not told so sends the next one on it.
+			// On HTTP/2, net/http makes a GOAWAY of it. On HTTP/1.1 a connection is of no further
+			// use when its request was answered unread, and a client that is not told so sends the
+			// next one on it.
 			h["Connection"] = []string{"close"}
 		}
 		st.w.WriteHeader(s.status)

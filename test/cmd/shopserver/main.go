@@ -1,5 +1,6 @@
 // Command shopserver serves the shop of examples/shop, with health checking and reflection, for
-// programs of other projects to call: grpcurl, and clients in other languages, by gRPC, gRPC-Web and Connect.
+// programs of other projects to call: grpcurl, and clients in other languages, by gRPC, gRPC-Web
+// and Connect.
 //
 //	shopserver --port 50051
 //	shopserver --port 50051 --tls --reflection v1alpha

@@ -25,7 +25,8 @@ import (
 
 const webNeeds = "node 20 or later and npm, which fetches the packages that package.json pins"
 
-// Connect runs connect-es in Node against the shop: Connect, gRPC-Web and gRPC over HTTP/1.1 and HTTP/2.
+// Connect runs connect-es in Node against the shop: Connect, gRPC-Web and gRPC over HTTP/1.1 and
+// HTTP/2.
 func Connect(ctx context.Context, t *Tree) []*Result {
 	l := language{
 		suite: "connect-es in Node",
@@ -61,8 +62,8 @@ func withWeb(ctx context.Context, t *Tree, suite string, run func(f *foreign) []
 	return run(f)
 }
 
-// Browser opens pages in Chromium that call the shop with connect-web and grpc-web: one of an origin that is allowed
-// to, and two that are not, of the same site and of another.
+// Browser opens pages in Chromium that call the shop with connect-web and grpc-web: one of an
+// origin that is allowed to, and two that are not, of the same site and of another.
 func Browser(ctx context.Context, t *Tree) []*Result {
 	return withWeb(ctx, t, "Chromium", func(f *foreign) []*Result {
 		b := &browser{tree: t, foreign: f}
