@@ -15,15 +15,16 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// nghttpPeer sends as peers on nghttp2 and nginx do: within its windows, and the end of the data only while the
-// stream's window is above 0.
+// nghttpPeer sends as peers on nghttp2 and nginx do: within its windows, and the end of the data
+// only while the stream's window is above 0.
 type nghttpPeer struct {
 	*peer
 	first   int64            // window of new streams
 	windows map[uint32]int64 // 0: the connection's
 }
 
-// resize applies SETTINGS_INITIAL_WINDOW_SIZE to the open streams (RFC 9113 §6.9.2), and acknowledges it.
+// resize applies SETTINGS_INITIAL_WINDOW_SIZE to the open streams (RFC 9113 §6.9.2), and
+// acknowledges it.
 func (p *nghttpPeer) resize(size string) {
 	p.t.Helper()
 	n, err := strconv.ParseInt(size, 10, 64)
@@ -86,7 +87,8 @@ func (p *nghttpPeer) send(id uint32, n int) int {
 	return 0
 }
 
-// wanter is a program that says of each message, of size bytes, what it lacks, and takes it when the peer's half has ended.
+// wanter is a program that says of each message, of size bytes, what it lacks, and takes it when
+// the peer's half has ended.
 type wanter struct {
 	size   int
 	stream transport.ServerStream
@@ -123,9 +125,9 @@ func (w *wanter) Closed(*transport.Error) {
 	}
 }
 
-// TestRFC9113_6_9_1_WindowIsLeftOver: half of the field sends the end of its data only while the window is above
-// 0, although "a frame with zero length and the END_STREAM flag set MAY be sent if there is no available space in either
-// flow-control window". So there has to be some.
+// TestRFC9113_6_9_1_WindowIsLeftOver: half of the field sends the end of its data only while the
+// window is above 0, although "a frame with zero length and the END_STREAM flag set MAY be sent if
+// there is no available space in either flow-control window". So there has to be some.
 func TestRFC9113_6_9_1_WindowIsLeftOver(t *testing.T) {
 	for _, first := range []int{80 << 10, 1 << 20} {
 		for _, size := range []int{1, 1 << 14, 64 << 10, 65<<10 - 13, 65 << 10, 65<<10 + 1, 66_547, 80<<10 - 1, 80 << 10, 80<<10 + 1, 100_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 4 << 20} {
@@ -172,8 +174,9 @@ func windowIsLeftOver(t *testing.T, first, size, streams int) {
 	}
 }
 
-// TestFirstWindowsAreBounded: a peer that does not acknowledge the smaller first window, and uses the larger one of every stream,
-// makes the connection hold no more than the smaller windows and four times ReceiveMemory. The slowest streams end.
+// TestFirstWindowsAreBounded: a peer that does not acknowledge the smaller first window, and uses
+// the larger one of every stream, makes the connection hold no more than the smaller windows and
+// four times ReceiveMemory. The slowest streams end.
 func TestFirstWindowsAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const memory, streams = 1 << 20, 16
@@ -214,8 +217,8 @@ func TestFirstWindowsAreBounded(t *testing.T) {
 	})
 }
 
-// TestServerMemory: the limit is exceeded by what two connections have sent. The stream that has sent least in its time
-// ends, told on its connection's read loop; others are left alone.
+// TestServerMemory: the limit is exceeded by what two connections have sent. The stream that has
+// sent least in its time ends, told on its connection's read loop; others are left alone.
 func TestServerMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var (
@@ -275,8 +278,8 @@ func (s *sinkOf) Stream(st transport.ServerStream, head *transport.RequestHead, 
 	return &s.wanter
 }
 
-// TestResponseDeadline: a complete response that waits for window is dropped when its call's deadline has passed, and
-// not charged.
+// TestResponseDeadline: a complete response that waits for window is dropped when its call's
+// deadline has passed, and not charged.
 func TestResponseDeadline(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, _ := dialServer(t, nil, handlerFunc(func(s transport.ServerStream) {
@@ -317,8 +320,9 @@ func bufOf(s string) *mem.Buf {
 	return b
 }
 
-// TestLostConnectionsHoldNothing: what a server counts as held goes with the connection, whatever was on its way: messages that are
-// not complete, complete ones that nobody takes, and responses that wait for window. Else lost connections would use up Limits.ServerMemory.
+// TestLostConnectionsHoldNothing: what a server counts as held goes with the connection, whatever
+// was on its way: messages that are not complete, complete ones that nobody takes, and responses
+// that wait for window. Else lost connections would use up Limits.ServerMemory.
 func TestLostConnectionsHoldNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := &http2.ServerConfig{}
