@@ -2,15 +2,16 @@ package mem
 
 import "sync/atomic"
 
-// MostAhead is by how many bytes the buffers of received messages may together exceed what has come, beyond what those
-// of each stream may alone. Larger buffers save copies while messages come fast, and buffers of a size class are used
-// again; if peers leave them half full, others are made to measure.
+// MostAhead is by how many bytes the buffers of received messages may together exceed what has
+// come, beyond what those of each stream may alone. Larger buffers save copies while messages come
+// fast, and buffers of a size class are used again; if peers leave them half full, others are made
+// to measure.
 const MostAhead = 32 << 20
 
 var ahead atomic.Int64
 
-// Ahead reserves n bytes for a buffer that is larger than what has been received. It returns false if that would
-// exceed MostAhead; otherwise Caught must release them.
+// Ahead reserves n bytes for a buffer that is larger than what has been received. It returns false
+// if that would exceed MostAhead; otherwise Caught must release them.
 func Ahead(n int) bool {
 	if ahead.Add(int64(n)) > MostAhead {
 		ahead.Add(-int64(n))

@@ -75,12 +75,13 @@ func (l *freeList) put(b *Buf) bool {
 	return true
 }
 
-// startTimer starts a new timer each time: one that was made inside a testing/synctest bubble cannot
-// be reset from outside of it.
+// startTimer starts a new timer each time: one that was made inside a testing/synctest bubble
+// cannot be reset from outside of it.
 func (l *freeList) startTimer() { time.AfterFunc(idleTime, l.expire) }
 
-// Release lets go of the large buffers that are kept for messages to come: of those that the process holds, only those in use
-// remain, and what sync.Pool keeps until the next garbage collections.
+// Release lets go of the large buffers that are kept for messages to come: of those that the
+// process holds, only those in use remain, and what sync.Pool keeps until the next garbage
+// collections.
 func Release() {
 	for i := range freeLists {
 		l := &freeLists[i]

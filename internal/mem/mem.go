@@ -1,8 +1,8 @@
 // Package mem lends byte buffers from pools of a few size classes.
 //
-// A [Buf] has one owner at a time, which may pass it on. The last owner calls [Buf.Free] once and must not
-// use it again. Built with -tags invariants, Free overwrites the bytes and a second Free panics, so that a
-// use after Free shows in any test that compares contents.
+// A [Buf] has one owner at a time, which may pass it on. The last owner calls [Buf.Free] once and
+// must not use it again. Built with -tags invariants, Free overwrites the bytes and a second Free
+// panics, so that a use after Free shows in any test that compares contents.
 package mem
 
 import (
@@ -23,7 +23,8 @@ const (
 	maxClass     = 1<<(largeShift+classes-smallClasses-1) + slack
 )
 
-// A Buf is a byte buffer. B may be appended to; Free then returns the larger array to the class of its size.
+// A Buf is a byte buffer. B may be appended to; Free then returns the larger array to the class of
+// its size.
 type Buf struct {
 	B     []byte
 	freed bool // kept for -tags invariants only

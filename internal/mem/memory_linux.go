@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// available returns how much memory the process may use: that of the machine, or less if a control group it is in
-// has a limit. 0: not known.
+// available returns how much memory the process may use: that of the machine, or less if a control
+// group it is in has a limit. 0: not known.
 func available() uint64 { return availableIn(os.DirFS("/")) }
 
-// availableIn looks where Linux tells: /proc/meminfo, and the limits of version 2 and 1 of control groups
-// (https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max).
+// availableIn looks where Linux tells: /proc/meminfo, and the limits of version 2 and 1 of control
+// groups (https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max).
 func availableIn(root fs.FS) uint64 {
 	least := uint64(0)
 	note := func(n uint64) {

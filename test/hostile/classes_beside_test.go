@@ -9,15 +9,16 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// Attacks whose effect on others is measured beside grpc-go. Their peers keep to HTTP/2, and those called "below" also keep below a limit of
-// naru's, so that no limit ends them.
+// Attacks whose effect on others is measured beside grpc-go. Their peers keep to HTTP/2, and those
+// called "below" also keep below a limit of naru's, so that no limit ends them.
 var besideClasses = []class{
 	{
 		name:   "slow uploads: 200 of 3 MB, 20 KB/s a connection",
 		attack: func(p *peer) { dripUploads(p, 20, 60_000, 50, 50*time.Millisecond) },
 	},
 	{
-		// A message at less than 64 KiB/s for a second counts only with what has come (docs/memory.md).
+		// A message at less than 64 KiB/s for a second counts only with what has come
+		// (docs/memory.md).
 		name:   "uploads below the limit: 80 of 4 MB, each at 80 KB/s",
 		attack: func(p *peer) { dripUploads(p, 8, 60_000, 4_000, 50*time.Millisecond) },
 	},
@@ -35,7 +36,8 @@ var besideClasses = []class{
 		attack:   func(p *peer) { dripDownloads(p, 100, 1<<20, 1000, 50*time.Millisecond) },
 	},
 	{
-		// Four finished responses of 256 KiB together, and a connection's further calls wait (Limits.Backlog).
+		// Four finished responses of 256 KiB together, and a connection's further calls wait
+		// (Limits.Backlog).
 		name:     "downloads below the limit: three at a time on a connection, 80 KB each",
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1 << 14}},
 		attack:   func(p *peer) { dripDownloads(p, 3, 80_000, 8_000, 10*time.Millisecond) },
@@ -45,7 +47,8 @@ var besideClasses = []class{
 		attack: func(p *peer) { holdCalls(p, 250, 50*time.Millisecond) },
 	},
 	{
-		// Calls that are given up after less than 5 ms are charged, others are not (Limits.ResetsReceived).
+		// Calls that are given up after less than 5 ms are charged, others are not
+		// (Limits.ResetsReceived).
 		name:   "cancelled calls below the limit: 250 a connection, each after 6 ms",
 		attack: func(p *peer) { holdCalls(p, 250, 6*time.Millisecond) },
 	},
@@ -83,8 +86,8 @@ func sleeping(ms int64) []byte { return message(&benchpb.Message{Message: "sleep
 // unfinished is the first n bytes of a message of size bytes.
 func unfinished(size, n int) []byte { return prefixed(0, size-100, make([]byte, n-5)) }
 
-// dripUploads keeps streams with a message that comes slowly: first bytes at once, then piece bytes of each every pause.
-// Those that the server ends begin anew.
+// dripUploads keeps streams with a message that comes slowly: first bytes at once, then piece bytes
+// of each every pause. Those that the server ends begin anew.
 func dripUploads(p *peer, streams, first, piece int, pause time.Duration) {
 	const size = 4<<20 - 1000
 	ids, sent := make([]uint32, streams), make([]int, streams)
@@ -113,7 +116,8 @@ func dripUploads(p *peer, streams, first, piece int, pause time.Duration) {
 	}
 }
 
-// dripDownloads keeps calls whose responses of size bytes it takes slowly: piece bytes of one stream after the other, one every pause.
+// dripDownloads keeps calls whose responses of size bytes it takes slowly: piece bytes of one
+// stream after the other, one every pause.
 func dripDownloads(p *peer, streams int, size int64, piece uint32, pause time.Duration) {
 	ids := make([]uint32, streams)
 	for i := range ids {

@@ -23,9 +23,10 @@ import (
 
 var halfSent = flag.Int("halfsent", 800, "connections that each send 100 KB of a message of 4 MiB and no more")
 
-// TestHalfSent holds a server to the formula of docs/memory.md: connections together send more than the server may hold,
-// none of it whole. What is held stays below the limit, slow ones end, and an honest client is served beside them and
-// after them. grpc-go's server, beside which it is measured, has no limit but its windows.
+// TestHalfSent holds a server to the formula of docs/memory.md: connections together send more than
+// the server may hold, none of it whole. What is held stays below the limit, slow ones end, and an
+// honest client is served beside them and after them. grpc-go's server, beside which it is
+// measured, has no limit but its windows.
 func TestHalfSent(t *testing.T) {
 	limits := held.Defaults()
 	srv, err := naru.NewServer(honest.Quiet, naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory)}))
@@ -110,7 +111,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// sendHalf opens a connection and sends n bytes of a message that claims to be 4 MiB long, within the windows.
+// sendHalf opens a connection and sends n bytes of a message that claims to be 4 MiB long, within
+// the windows.
 func sendHalf(addr string, n int) (net.Conn, int, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -201,8 +201,9 @@ func user(ctx context.Context, i int, n *neighbors) {
 	}
 }
 
-// dripping sends a message in parts over a connection that others share, as a proxy does for a client on a bad network:
-// a bidirectional stream whose messages each come slowly, seen from the server.
+// dripping sends a message in parts over a connection that others share, as a proxy does for a
+// client on a bad network: a bidirectional stream whose messages each come slowly, seen from the
+// server.
 func dripping(ctx context.Context, shared benchpbnaru.EchoClient) {
 	s, err := shared.Bidi(ctx)
 	for err == nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// A Call is one call as a server sees it: sink of its stream, the handler's
-// context.Context, and what handlers of streams send and receive on. It lives as long as anybody holds its
-// context, and nothing in it is reused for another call; its exchange is, when no one can reach it any more.
+// A Call is one call as a server sees it: sink of its stream, the handler's context.Context, and
+// what handlers of streams send and receive on. It lives as long as anybody holds its context, and
+// nothing in it is reused for another call; its exchange is, when no one can reach it any more.
 //
 // Its life: NewCall on the read loop; Dispatch when the request is complete (for methods
 // whose client sends one message and no authenticator is set) or at once; Run on a worker; finish.
@@ -99,7 +99,8 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 			break
 		}
 	}
-	// Under mu: from its being on the list on the call may expire, which must find it dispatched or not, and not in between.
+	// Under mu: from its being on the list on the call may expire, which must find it dispatched or
+	// not, and not in between.
 	c.mu.Lock()
 	if !c.deadline.IsZero() {
 		runner.Unfinished().add(c)
@@ -186,7 +187,8 @@ func (c *Call) progressLocked() {
 	c.wakeLocked()
 }
 
-// checkSingleLocked: a method that takes one message gets no less. That it gets no more is seen to as they come.
+// checkSingleLocked: a method that takes one message gets no less. That it gets no more is seen to
+// as they come.
 func (c *Call) checkSingleLocked() {
 	if c.messages.Messages() == 0 {
 		c.fail(&wire.Problem{Code: codes.Unimplemented, Text: "client sent no message to a method that takes one"})
@@ -230,7 +232,8 @@ func (c *Call) wakeLocked() {
 	}
 }
 
-// release gives back what was received and not used. The call is over. It reports whether nobody is receiving.
+// release gives back what was received and not used. The call is over. It reports whether nobody is
+// receiving.
 func (c *Call) release() (idle bool) {
 	c.mu.Lock()
 	c.over = true

@@ -12,13 +12,14 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// shedDelay is when the client of a call that was ended for want of memory may come back: in one to two seconds, so that
-// those that were ended together do not return together.
+// shedDelay is when the client of a call that was ended for want of memory may come back: in one to
+// two seconds, so that those that were ended together do not return together.
 func shedDelay() time.Duration {
 	return time.Second + time.Duration(rand.Int64N(int64(time.Second/time.Millisecond)))*time.Millisecond
 }
 
-// pushback is the trailer that says the same to clients that read no RetryInfo, nil if nothing is to be said (gRFC A6).
+// pushback is the trailer that says the same to clients that read no RetryInfo, nil if nothing is
+// to be said (gRFC A6).
 func (c *Call) pushback() metadata.MD {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,8 +31,8 @@ func (c *Call) pushback() metadata.MD {
 
 var _ transport.Shedder = (*Call)(nil)
 
-// Shed implements transport.Shedder: the call ends with RESOURCE_EXHAUSTED, at once if its handler has not begun. A handler
-// that runs learns of it by its context, and when it receives.
+// Shed implements transport.Shedder: the call ends with RESOURCE_EXHAUSTED, at once if its handler
+// has not begun. A handler that runs learns of it by its context, and when it receives.
 func (c *Call) Shed(err *transport.Error) {
 	c.mu.Lock()
 	if c.over || c.closed != nil {
@@ -62,8 +63,8 @@ func (c *Call) Shed(err *transport.Error) {
 	}
 }
 
-// shedStatus is the status of a call that was shed, nil if it was not: its handler's error is most likely that its context
-// has ended.
+// shedStatus is the status of a call that was shed, nil if it was not: its handler's error is most
+// likely that its context has ended.
 func (c *Call) shedStatus() *status.Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,20 +6,22 @@ import (
 	"sync"
 )
 
-// An Expansion says whose compressed message is expanded next, for the calls of one server or one client. Expanding
-// is all computation, and makes messages of a thousand times the size: a few KB each are enough to ask for hours of one
-// and gigabytes of the other.
+// An Expansion says whose compressed message is expanded next, for the calls of one server or one
+// client. Expanding is all computation, and makes messages of a thousand times the size: a few KB
+// each are enough to ask for hours of one and gigabytes of the other.
 //
-//   - No more are expanded at a time than there are processors, less one: more gain nothing, and a Go program whose
-//     processors all compute looks at its sockets every 10 ms only.
-//   - What was expanded and is not decoded yet is bounded, in bytes. No connection may have more than half.
-//   - Connections are served fairly, by the bytes they have expanded (start-time fair queueing): a small message waits for the
-//     one in hand, and not for the bombs of others however many wait.
+//   - No more are expanded at a time than there are processors, less one: more gain nothing, and a
+//     Go program whose processors all compute looks at its sockets every 10 ms only.
+//   - What was expanded and is not decoded yet is bounded, in bytes. No connection may have more
+//     than half.
+//   - Connections are served fairly, by the bytes they have expanded (start-time fair queueing): a
+//     small message waits for the one in hand, and not for the bombs of others however many wait.
 //   - Calls that end while they wait leave. Decoding is not part of it: it has limits of its own.
 //
 // The zero value is ready. Safe for concurrent use.
 type Expansion struct {
-	// Most is how many bytes may be held, 0: MostExpanded. A message that is larger is expanded alone. Immutable.
+	// Most is how many bytes may be held, 0: MostExpanded. A message that is larger is expanded
+	// alone. Immutable.
 	Most int64
 
 	mu      sync.Mutex // a leaf lock
@@ -32,7 +34,8 @@ type Expansion struct {
 }
 
 const (
-	// MostExpanded bounds what is held, unless Expansion.Most does: sixteen messages of the default limit.
+	// MostExpanded bounds what is held, unless Expansion.Most does: sixteen messages of the default
+	// limit.
 	MostExpanded = 64 << 20
 	mostSpare    = 64
 )
@@ -56,7 +59,8 @@ type expansion struct {
 	at     int           // in Expansion.waiting
 }
 
-// begin waits for the turn of a message of connection id that is expected to expand to n bytes. An error is ctx's.
+// begin waits for the turn of a message of connection id that is expected to expand to n bytes. An
+// error is ctx's.
 func (e *Expansion) begin(ctx context.Context, id uint64, n int) (expansion, error) {
 	e.mu.Lock()
 	o := e.ownerLocked(id)
@@ -110,11 +114,12 @@ func (e *Expansion) ownerLocked(id uint64) *expander {
 	return o
 }
 
-// busyLocked reports whether as many are being expanded as may be. With thousands that wait, nothing is done for each that comes
-// or leaves but to ask this.
+// busyLocked reports whether as many are being expanded as may be. With thousands that wait,
+// nothing is done for each that comes or leaves but to ask this.
 func (e *Expansion) busyLocked() bool { return e.active >= max(1, runtime.GOMAXPROCS(0)-1) }
 
-// fitsLocked reports whether what x expands to may be held. What alone is more than there may be is expanded alone.
+// fitsLocked reports whether what x expands to may be held. What alone is more than there may be is
+// expanded alone.
 func (e *Expansion) fitsLocked(x *expansion) bool {
 	most := e.Most
 	if most == 0 {
@@ -159,7 +164,8 @@ func (e *Expansion) removeLocked(x *expansion) {
 	x.at = -1
 }
 
-// expanded notes that x is expanded, of which n bytes are kept, and that it was the work of so many.
+// expanded notes that x is expanded, of which n bytes are kept, and that it was the work of so
+// many.
 func (x *expansion) expanded(n, worked int) {
 	e := x.of
 	e.mu.Lock()

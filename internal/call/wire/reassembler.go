@@ -23,12 +23,14 @@ const prefixLen = 5
 // Sizes of the buffers received bytes are kept in.
 const (
 	// A message that has not arrived whole is given growFactor times what has, and firstBytes at
-	// least, so that a claim of 4 MiB, or thousands of claims of 16 KiB, cost nothing by themselves.
+	// least, so that a claim of 4 MiB, or thousands of claims of 16 KiB, cost nothing by
+	// themselves.
 	firstBytes = 1 << 10
 	growFactor = 4
-	// The buffers of a stream may be larger than what has arrived by spareBytes or a spareShare of it; by more as long as
-	// all buffers of the process are within what mem.Ahead allows, so that slow or half-sent messages, and whole ones that
-	// nobody takes, hold no multiple of what came. It is what makes them larger to save copies, and what their size classes do.
+	// The buffers of a stream may be larger than what has arrived by spareBytes or a spareShare of
+	// it; by more as long as all buffers of the process are within what mem.Ahead allows, so that
+	// slow or half-sent messages, and whole ones that nobody takes, hold no multiple of what came.
+	// It is what makes them larger to save copies, and what their size classes do.
 	spareBytes = 64 << 10
 	spareShare = 4
 	// A buffer that follows a full one nobody has read yet is not smaller than this.
@@ -39,16 +41,17 @@ const (
 // in the same buffer: an eighth of the smallest window, so that a sender never waits for them.
 const creditBatch = 8 << 10
 
-// A Reassembler keeps what has arrived on a stream and cuts it into messages. Bytes are kept as they
-// come, messages behind each other with their prefixes, in few buffers: a peer that sends a
-// thousand messages of one byte makes this side hold six thousand bytes, not a thousand objects.
-// A message never spans two buffers, so that it is decoded in place.
+// A Reassembler keeps what has arrived on a stream and cuts it into messages. Bytes are kept as
+// they come, messages behind each other with their prefixes, in few buffers: a peer that sends a
+// thousand messages of one byte makes this side hold six thousand bytes, not a thousand objects. A
+// message never spans two buffers, so that it is decoded in place.
 //
 // All methods and fields are guarded by the lock of the call that owns it, except those of the
 // reader half, which belong to the one goroutine that receives.
 type Reassembler struct {
 	Limit Limit
-	// Single says that one message belongs on the stream: what follows it is a problem, and not looked at.
+	// Single says that one message belongs on the stream: what follows it is a problem, and not
+	// looked at.
 	Single bool
 
 	// writer half: filled by Add
@@ -110,8 +113,8 @@ func (in *Reassembler) Add(p []byte) *Problem {
 				continue
 			}
 			if in.Single && in.count > 0 {
-				// Status codes document: "request cardinality violation (method requires exactly one request but client
-				// sent some other number of requests): UNIMPLEMENTED".
+				// Status codes document: "request cardinality violation (method requires exactly
+				// one request but client sent some other number of requests): UNIMPLEMENTED".
 				return &Problem{Code: codes.Unimplemented, Text: "client sent more than one message to a method that takes one"}
 			}
 			n := copy(in.pre[in.npre:], p)
@@ -135,8 +138,8 @@ func (in *Reassembler) Add(p []byte) *Problem {
 	return nil
 }
 
-// addWhole takes over the whole messages that p begins with and the current buffer has room for, at once, and
-// returns how many bytes that was: thousands of small ones may lie in a frame.
+// addWhole takes over the whole messages that p begins with and the current buffer has room for, at
+// once, and returns how many bytes that was: thousands of small ones may lie in a frame.
 func (in *Reassembler) addWhole(p []byte) (n int) {
 	if in.npre > 0 || in.cur == nil || in.Single {
 		return 0
@@ -219,7 +222,8 @@ func (in *Reassembler) room(n int) {
 	in.cur = grown
 }
 
-// buffer lends a buffer for size bytes, of which here have arrived; one for fewer if it would be larger than that allows.
+// buffer lends a buffer for size bytes, of which here have arrived; one for fewer if it would be
+// larger than that allows.
 func (in *Reassembler) buffer(size, here int) *mem.Buf {
 	extra, spare := mem.Size(size)-here, in.spare(here)
 	if extra <= spare {
@@ -232,8 +236,8 @@ func (in *Reassembler) buffer(size, here int) *mem.Buf {
 	return mem.New(min(size, here+spare))
 }
 
-// spare is by how much a buffer may be larger than the n bytes that have arrived for it. The first one's spareBytes are
-// those of the stream.
+// spare is by how much a buffer may be larger than the n bytes that have arrived for it. The first
+// one's spareBytes are those of the stream.
 func (in *Reassembler) spare(n int) int {
 	if len(in.full) > 0 {
 		return max(backlogBytes-n, n/spareShare)
@@ -260,8 +264,8 @@ func (in *Reassembler) settleKept() {
 // Partial reports whether the stream, if it ended now, would end inside a message.
 func (in *Reassembler) Partial() bool { return in.need > 0 || in.npre > 0 }
 
-// Want returns where in the stream's data a message lies that has begun and is not complete. ok is true once for
-// each message.
+// Want returns where in the stream's data a message lies that has begun and is not complete. ok is
+// true once for each message.
 func (in *Reassembler) Want() (begin, end int64, ok bool) {
 	if in.need == 0 || in.asked == in.count+1 {
 		return 0, 0, false
@@ -337,8 +341,8 @@ func (in *Reassembler) Next() (f Frame, ok bool) {
 	return Frame{compressed: p[0] == 1, body: p[prefixLen:end:end]}, true
 }
 
-// Credit counts f, which Next has returned, as used, and frees the buffer it was the last message of. It returns how many
-// bytes are to be given back to the transport now, 0 for none yet.
+// Credit counts f, which Next has returned, as used, and frees the buffer it was the last message
+// of. It returns how many bytes are to be given back to the transport now, 0 for none yet.
 func (in *Reassembler) Credit(f Frame) (n int) {
 	in.used += prefixLen + len(f.body)
 	last := in.rdOff == len(in.rd.B)
@@ -354,7 +358,8 @@ func (in *Reassembler) Credit(f Frame) (n int) {
 // Messages returns how many messages were completed since the stream began.
 func (in *Reassembler) Messages() int { return in.count }
 
-// Unread returns the bytes of the reader's buffer that were not given back to the transport, and forgets what of them was used.
+// Unread returns the bytes of the reader's buffer that were not given back to the transport, and
+// forgets what of them was used.
 func (in *Reassembler) Unread() int {
 	n := in.used
 	in.used = 0

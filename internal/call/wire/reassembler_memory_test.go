@@ -17,8 +17,9 @@ func (in *Reassembler) held() (bytes int) {
 	return bytes
 }
 
-// docs/memory.md: the buffers of a stream hold 1.25 x what has come, and 64 KiB, once those of the process are more than
-// 32 MiB ahead of it: half-sent messages as whole ones that nobody takes, of whatever size, cut as they may be.
+// docs/memory.md: the buffers of a stream hold 1.25 x what has come, and 64 KiB, once those of the
+// process are more than 32 MiB ahead of it: half-sent messages as whole ones that nobody takes, of
+// whatever size, cut as they may be.
 func TestInboxHoldsWhatCame(t *testing.T) {
 	if !mem.Ahead(mem.MostAhead) {
 		t.Fatal("another test has not given back what it took")

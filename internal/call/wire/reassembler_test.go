@@ -197,7 +197,8 @@ func FuzzInbox(f *testing.F) {
 	})
 }
 
-// Each message that is not complete is asked for once, also when it begins in the frame that ends another.
+// Each message that is not complete is asked for once, also when it begins in the frame that ends
+// another.
 func TestInboxWants(t *testing.T) {
 	in := Reassembler{Limit: Limit{Bytes: 1000}}
 	wire := framed(make([]byte, 100), make([]byte, 200), nil, make([]byte, 300))
@@ -245,8 +246,8 @@ func TestInboxOfHugeLengths(t *testing.T) {
 	}
 }
 
-// What follows the one message of a unary call is a problem at once: it is neither kept nor looked at, however many
-// messages it is.
+// What follows the one message of a unary call is a problem at once: it is neither kept nor looked
+// at, however many messages it is.
 func TestInboxSingle(t *testing.T) {
 	first := []byte("first")
 	flood := bytes.Repeat(framed([]byte("x")), 10_000)

@@ -11,9 +11,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// memory counts what all connections of a server hold: received bytes that programs have not taken, and
-// responses that clients have not. At the limit the streams whose bytes move most slowly are ended, see
-// shed; docs/memory.md says what follows.
+// memory counts what all connections of a server hold: received bytes that programs have not taken,
+// and responses that clients have not. At the limit the streams whose bytes move most slowly are
+// ended, see shed; docs/memory.md says what follows.
 //
 // Lock order: memory.mu before conn.mu.
 type memory struct {
@@ -22,7 +22,8 @@ type memory struct {
 	faults faults // connections that linger
 	held   atomic.Int64
 
-	// One decides what is to end. Connections that hold much wait for it, as they would hold more meanwhile.
+	// One decides what is to end. Connections that hold much wait for it, as they would hold more
+	// meanwhile.
 	deciding sync.Mutex
 
 	mu    sync.Mutex
@@ -58,8 +59,8 @@ type holder struct {
 }
 
 // shed ends the streams whose bytes move most slowly until a tenth of the limit is free again, if
-// the limit is exceeded. Each connection ends its own on its read loop, before it reads more. The caller holds
-// no lock of a connection.
+// the limit is exceeded. Each connection ends its own on its read loop, before it reads more. The
+// caller holds no lock of a connection.
 func (c *conn) shed() {
 	m := c.memory
 	if m == nil || m.held.Load() <= m.limit {
@@ -123,15 +124,16 @@ func (c *conn) shed() {
 	}
 }
 
-// holdsMuch reports whether the connection holds a quarter of its even share of the server's memory, or more.
+// holdsMuch reports whether the connection holds a quarter of its even share of the server's
+// memory, or more.
 func (c *conn) holdsMuch() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return 4*c.held.told*c.memory.count.Load() >= c.memory.limit
 }
 
-// dropResponsesLocked ends those of the streams whose sinks need not be told, as only their responses wait. It
-// returns the others.
+// dropResponsesLocked ends those of the streams whose sinks need not be told, as only their
+// responses wait. It returns the others.
 func (c *conn) dropResponsesLocked(ids []uint32, err *transport.Error) (others []uint32) {
 	for _, id := range ids {
 		s := c.h.Stream(id)
@@ -180,7 +182,8 @@ const (
 	leastShed = 4 << 10 // a stream that holds less is not ended
 )
 
-// tellHeldLocked reports to the server what the connection holds, if that changed by heldStep or fell to 0.
+// tellHeldLocked reports to the server what the connection holds, if that changed by heldStep or
+// fell to 0.
 func (c *conn) tellHeldLocked() {
 	if c.memory == nil {
 		return
@@ -195,12 +198,12 @@ func (c *conn) tellHeldLocked() {
 	}
 }
 
-// backlogStreams is how many finished responses have to wait, besides their bytes, for a backlog: a few
-// large ones on a slow network must not hold back the small calls beside them.
+// backlogStreams is how many finished responses have to wait, besides their bytes, for a backlog: a
+// few large ones on a slow network must not hold back the small calls beside them.
 const backlogStreams = 4
 
-// backlogLocked tells the handler when finished responses pile up because the peer does not read them, and
-// when half of them have been sent.
+// backlogLocked tells the handler when finished responses pile up because the peer does not read
+// them, and when half of them have been sent.
 func (c *conn) backlogLocked() {
 	bytes, streams := c.h.Unsent.DoneBytes, c.h.Unsent.DoneStreams
 	full := bytes > c.limits.Backlog && streams >= backlogStreams ||
@@ -214,8 +217,9 @@ func (c *conn) backlogLocked() {
 	}
 }
 
-// watchFlowLocked looks after messages that wait for memory of the connection, and data that is held back for more window, while there
-// are any, and ends streams if the connection holds more than it may.
+// watchFlowLocked looks after messages that wait for memory of the connection, and data that is
+// held back for more window, while there are any, and ends streams if the connection holds more
+// than it may.
 func (c *conn) watchFlowLocked() {
 	if c.h.Overfull() {
 		c.orderMemoryLocked(c.h.Excess())

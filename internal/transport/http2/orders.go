@@ -23,8 +23,8 @@ func (c *conn) orderLocked(o order) {
 	c.wakeReaderLocked()
 }
 
-// carryOut ends the streams that the read loop was told to end. It returns false if err, of a read, has
-// another cause.
+// carryOut ends the streams that the read loop was told to end. It returns false if err, of a read,
+// has another cause.
 func (c *conn) carryOut(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -52,8 +52,9 @@ func (c *conn) carryOut(err error) bool {
 	return true
 }
 
-// end ends one stream for err: its call answers with a status if it can, or is reset if it cannot, or did not.
-// That its request is complete does not matter: it may wait for its turn, and hold what it has.
+// end ends one stream for err: its call answers with a status if it can, or is reset if it cannot,
+// or did not. That its request is complete does not matter: it may wait for its turn, and hold what
+// it has.
 func (c *conn) end(id uint32, err *transport.Error) {
 	c.lock()
 	s := c.h.Stream(id)
