@@ -97,8 +97,9 @@ func New(cfg Config) (*Channel, error) {
 	return c, nil
 }
 
-// nameProxy returns the proxy that leads to a dns target, nil if there is none, and the builder for it: a name that is
-// reached through a proxy is not looked up, because there may be no name server on this side of it (gRFC A1, case 1).
+// nameProxy returns the proxy that leads to a dns target, nil if there is none, and the builder for
+// it: a name that is reached through a proxy is not looked up, because there may be no name server
+// on this side of it (gRFC A1, case 1).
 func nameProxy(cfg *Config, t resolver.Target, b resolver.Builder) (*url.URL, resolver.Builder, error) {
 	if cfg.Proxy == nil || t.Scheme != "dns" || t.Authority != "" {
 		return nil, b, nil
@@ -115,8 +116,8 @@ func nameProxy(cfg *Config, t resolver.Target, b resolver.Builder) (*url.URL, re
 	return proxy, withAuthority{resolver.Static("dns", resolver.EndpointsOf(hostport)...), b}, nil
 }
 
-// destination adds to an address what is the channel's to know. It may call the user's ProxyFunc, and is called outside
-// the event loop.
+// destination adds to an address what is the channel's to know. It may call the user's ProxyFunc,
+// and is called outside the event loop.
 func (c *Channel) destination(a resolver.Address) (Destination, error) {
 	d := Destination{Address: a, Proxy: c.proxy}
 	orDefault(&d.ServerName, c.authority)
@@ -152,8 +153,8 @@ func (c *Channel) Target() string { return c.cfg.Target }
 // Authority returns the :authority of calls that do not set their own.
 func (c *Channel) Authority() string { return c.authority }
 
-// Close ends every call and connection and returns when no goroutine of the channel is left. Further calls
-// fail with CANCELED. Idempotent.
+// Close ends every call and connection and returns when no goroutine of the channel is left.
+// Further calls fail with CANCELED. Idempotent.
 func (c *Channel) Close() error {
 	c.loop.wait(c.shutdown)
 	c.wg.Wait()

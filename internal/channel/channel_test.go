@@ -159,7 +159,8 @@ func TestShortLivedConnectionsBackOff(t *testing.T) {
 	})
 }
 
-// A server that ends connections soon, but not before they were of use, is connected to as often as it likes.
+// A server that ends connections soon, but not before they were of use, is connected to as often as
+// it likes.
 func TestShortUsefulConnectionsDoNotBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)

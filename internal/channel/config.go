@@ -32,26 +32,29 @@ func (d *Destination) reached(s Stage) {
 	}
 }
 
-// DialFunc makes a connection that is ready for streams: the peer's first SETTINGS have arrived. It leaves no socket
-// behind when it fails; its error is a *connectivity.Failure where the reason is known.
+// DialFunc makes a connection that is ready for streams: the peer's first SETTINGS have arrived. It
+// leaves no socket behind when it fails; its error is a *connectivity.Failure where the reason is
+// known.
 type DialFunc func(ctx context.Context, to Destination) (transport.ClientConn, error)
 
 // Config is what a channel is made from. Zero values mean the defaults.
 type Config struct {
 	// Target names the service (naming.md of gRPC). Required.
 	Target string
-	// Resolvers are the schemes the target may have, and DefaultScheme is the one of a target without:
-	// "dns" if empty. Required.
+	// Resolvers are the schemes the target may have, and DefaultScheme is the one of a target
+	// without: "dns" if empty. Required.
 	Resolvers     resolver.Registry
 	DefaultScheme string
 	// Dial makes connections. Required.
 	Dial DialFunc
-	// Proxy tells which proxy leads to where (gRFC A1). It is asked with the name of a dns target, which is then not
-	// looked up but left to the proxy; and with the addresses of targets of other schemes. nil: no proxies.
+	// Proxy tells which proxy leads to where (gRFC A1). It is asked with the name of a dns target,
+	// which is then not looked up but left to the proxy; and with the addresses of targets of other
+	// schemes. nil: no proxies.
 	Proxy ProxyFunc
 	// Ends is what the transport counts into, for Channel.EndCounts. nil: nothing is counted.
 	Ends *EndLog
-	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings. nil: not called.
+	// OnTooManyPings is called when a peer ended a connection because of too many keepalive pings.
+	// nil: not called.
 	OnTooManyPings func()
 	// Policy is the balancing policy where the service config has none. nil: pick_first.
 	Policy balancer.Policy
@@ -65,22 +68,24 @@ type Config struct {
 
 	// Backoff spaces the attempts to connect.
 	Backoff connectivity.Backoff
-	// ConnectTimeout is the least time an attempt is given, handshakes included: connection-backoff.md,
-	// MIN_CONNECT_TIMEOUT. 0: 20 s.
+	// ConnectTimeout is the least time an attempt is given, handshakes included:
+	// connection-backoff.md, MIN_CONNECT_TIMEOUT. 0: 20 s.
 	ConnectTimeout time.Duration
-	// IdleTimeout is the time without calls after which connections and resolver are given up until the next
-	// call. 0: 30 min (gRFC A62). Negative: never.
+	// IdleTimeout is the time without calls after which connections and resolver are given up until
+	// the next call. 0: 30 min (gRFC A62). Negative: never.
 	IdleTimeout time.Duration
-	// MaxConnections bounds the connections to one address that the peer's limit of concurrent streams may
-	// call for (gRFC A105). 0: 4. A service config may set another number, up to MaxConnectionsCap.
+	// MaxConnections bounds the connections to one address that the peer's limit of concurrent
+	// streams may call for (gRFC A105). 0: 4. A service config may set another number, up to
+	// MaxConnectionsCap.
 	MaxConnections int
 	// MaxConnectionsCap bounds what a service config may ask for. 0: 10 (gRFC A105).
 	MaxConnectionsCap int
-	// ExtraConnectionIdle is the time after which a connection beyond the first of its address is closed if
-	// no call uses it. 0: 30 s.
+	// ExtraConnectionIdle is the time after which a connection beyond the first of its address is
+	// closed if no call uses it. 0: 30 s.
 	ExtraConnectionIdle time.Duration
 
-	// MaxAttempts bounds what a service config may ask for as attempts of a call, retried or hedged. 0: 5 (gRFC A6).
+	// MaxAttempts bounds what a service config may ask for as attempts of a call, retried or
+	// hedged. 0: 5 (gRFC A6).
 	MaxAttempts int
 
 	// UserAgent and Credentials go with the channel's own calls: health watching and load reports.

@@ -15,13 +15,15 @@ type conn struct {
 	t     transport.ClientConn
 	since time.Time
 
-	// atomic. word counts the picks ever made in its upper half and the calls in flight in its lower: one
-	// addition does both. limit is the peer's SETTINGS_MAX_CONCURRENT_STREAMS as last seen.
+	// atomic. word counts the picks ever made in its upper half and the calls in flight in its
+	// lower: one addition does both. limit is the peer's SETTINGS_MAX_CONCURRENT_STREAMS as last
+	// seen.
 	word  atomic.Uint64
 	limit atomic.Uint32
 	// useful: a call got an answer on it.
 	useful atomic.Bool
-	// sides is how many of the calls in flight are the channel's own: they keep nothing from being idle.
+	// sides is how many of the calls in flight are the channel's own: they keep nothing from being
+	// idle.
 	sides atomic.Int32
 }
 
@@ -42,8 +44,8 @@ func (c *conn) readLimit() {
 func (c *conn) inFlight() uint32 { return uint32(c.word.Load()) }
 func (c *conn) picks() uint64    { return c.word.Load() >> 32 }
 
-// take takes a slot if there is one. It may see a slot taken that another call is about to give back; that
-// call then looks at the queue.
+// take takes a slot if there is one. It may see a slot taken that another call is about to give
+// back; that call then looks at the queue.
 func (c *conn) take() bool {
 	if uint32(c.word.Add(onePick)) <= c.limit.Load() {
 		return true
@@ -75,7 +77,8 @@ func (c *conn) give() {
 	}
 }
 
-// ended reports whether the connection takes no new streams, maybe before the event loop has heard of it.
+// ended reports whether the connection takes no new streams, maybe before the event loop has heard
+// of it.
 func (c *conn) ended() bool {
 	select {
 	case <-c.t.Info().Draining:
@@ -85,8 +88,8 @@ func (c *conn) ended() bool {
 	}
 }
 
-// watch follows the connection to its end. It waits for its events, so that Close, which waits for it, returns
-// after them.
+// watch follows the connection to its end. It waits for its events, so that Close, which waits for
+// it, returns after them.
 func (c *conn) watch() {
 	select {
 	case <-c.t.Info().Draining:

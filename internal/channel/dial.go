@@ -14,21 +14,26 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// Dialer makes the connections of a channel: socket, TLS, HTTP/2. Immutable in use, safe for concurrent use.
+// Dialer makes the connections of a channel: socket, TLS, HTTP/2. Immutable in use, safe for
+// concurrent use.
 type Dialer struct {
-	// NewConn speaks HTTP/2 on a connection and returns when the peer's SETTINGS have come. It owns nc and closes
-	// it when it fails. state is nil on plaintext. Required.
+	// NewConn speaks HTTP/2 on a connection and returns when the peer's SETTINGS have come. It owns
+	// nc and closes it when it fails. state is nil on plaintext. Required.
 	NewConn func(ctx context.Context, nc net.Conn, state *tls.ConnectionState) (transport.ClientConn, error)
-	// TLS returns the configuration of TLS for a connection; nil: plaintext. Its ServerName, if set, is what certificates are checked
-	// against; else the address's or the channel's authority is.
+	// TLS returns the configuration of TLS for a connection; nil: plaintext. Its ServerName, if
+	// set, is what certificates are checked against; else the address's or the channel's authority
+	// is.
 	TLS func() *tls.Config
-	// NetDial opens sockets. nil: a net.Dialer without keep-alive probes of its own, which HTTP/2 does better.
+	// NetDial opens sockets. nil: a net.Dialer without keep-alive probes of its own, which HTTP/2
+	// does better.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Underlay is put between TLS and the socket. nil: nothing.
 	Underlay func(net.Conn) net.Conn
-	// ProxyTLS is the configuration of TLS to proxies whose URL says https. nil: the system's authorities.
+	// ProxyTLS is the configuration of TLS to proxies whose URL says https. nil: the system's
+	// authorities.
 	ProxyTLS *tls.Config
-	// UserTimeout is how long sent data may stay unacknowledged (TCP_USER_TIMEOUT, gRFC A18). 0: the system's.
+	// UserTimeout is how long sent data may stay unacknowledged (TCP_USER_TIMEOUT, gRFC A18). 0:
+	// the system's.
 	UserTimeout time.Duration
 }
 
@@ -113,8 +118,8 @@ func prefaceFailure(addr resolver.Address, err error, secure bool) *connectivity
 			return f
 		}
 	}
-	// TLS 1.3: the server judges the client's certificate after the client's handshake is over, so that its
-	// verdict comes with the first read.
+	// TLS 1.3: the server judges the client's certificate after the client's handshake is over, so
+	// that its verdict comes with the first read.
 	if reason, text := alertReason(err); secure && reason != "" {
 		f.Reason, f.Text = reason, text
 	}

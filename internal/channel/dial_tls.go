@@ -27,7 +27,8 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, addr resolver.Addre
 	if cfg.ServerName == "" {
 		cfg.ServerName = hostOf(addr.ServerName)
 	}
-	// RFC 9113 §3.2: "Implementations that support HTTP/2 over TLS MUST use protocol negotiation in TLS".
+	// RFC 9113 §3.2: "Implementations that support HTTP/2 over TLS MUST use protocol negotiation in
+	// TLS".
 	if !slices.Contains(cfg.NextProtos, alpnHTTP2) {
 		cfg.NextProtos = append([]string{alpnHTTP2}, cfg.NextProtos...)
 	}
@@ -115,7 +116,8 @@ func certificateFault(name string, err error) (connectivity.Reason, string) {
 	return "", ""
 }
 
-// invalidCertificate says what is wrong with a certificate whose names and authority were not looked at.
+// invalidCertificate says what is wrong with a certificate whose names and authority were not
+// looked at.
 func invalidCertificate(e x509.CertificateInvalidError) (connectivity.Reason, string) {
 	switch e.Reason {
 	case x509.Expired:
@@ -128,7 +130,8 @@ func invalidCertificate(e x509.CertificateInvalidError) (connectivity.Reason, st
 	return connectivity.CertificateInvalid, "the server's certificate is not acceptable"
 }
 
-// alertReason reads the alert a peer ended the handshake with; "" if there was none, or none of interest.
+// alertReason reads the alert a peer ended the handshake with; "" if there was none, or none of
+// interest.
 func alertReason(err error) (connectivity.Reason, string) {
 	alert := tlstext.Alert(err)
 	if alert == "no application protocol" {

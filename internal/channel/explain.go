@@ -32,15 +32,16 @@ func (l *failureLog) add(f *connectivity.Failure) {
 	l.counts[f.Reason]++
 }
 
-// FailureCounts returns how often resolving and connecting failed and connections were lost, by reason.
+// FailureCounts returns how often resolving and connecting failed and connections were lost, by
+// reason.
 func (c *Channel) FailureCounts() map[connectivity.Reason]uint64 {
 	c.failures.mu.Lock()
 	defer c.failures.mu.Unlock()
 	return maps.Clone(c.failures.counts)
 }
 
-// EndLog counts, by token, the connections that have ended and the streams that a rule of this side ended. The zero value is
-// ready. Safe for concurrent use.
+// EndLog counts, by token, the connections that have ended and the streams that a rule of this side
+// ended. The zero value is ready. Safe for concurrent use.
 type EndLog struct{ ends reason.Counter }
 
 // Add counts an end. Tokens are this project's own words, so that there are few.

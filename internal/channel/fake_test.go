@@ -48,8 +48,8 @@ func newFakeConn(addr string, n int) *fakeConn {
 
 func (c *fakeConn) String() string { return fmt.Sprintf("%s#%d", c.addr, c.n) }
 
-// Open makes a stream whose other end is the test. Only the channel's own calls come here: the test picks, and calls
-// nothing.
+// Open makes a stream whose other end is the test. Only the channel's own calls come here: the test
+// picks, and calls nothing.
 func (c *fakeConn) Open(head *transport.RequestHead, body *mem.Buf, _ bool, sink transport.ClientSink) (transport.ClientStream, error) {
 	s := &fakeStream{conn: c, path: head.Path, body: string(body.B), sink: sink}
 	body.Free()
@@ -223,7 +223,8 @@ type fakeNet struct {
 	limit uint32            // of streams, for new connections; 0: none
 	dials []string          // "address at time"
 	conns []*fakeConn
-	// opened is told of streams, if it is set; watches are those that report health, and sick the hosts that are not well.
+	// opened is told of streams, if it is set; watches are those that report health, and sick the
+	// hosts that are not well.
 	opened  func(*fakeStream)
 	watches []*fakeStream
 	sick    map[string]bool

@@ -63,8 +63,8 @@ func (c countingPicker) Done(_ *balancer.DoneInfo, token int64) {
 	}
 }
 
-// TestEveryPickHearsOfItsEnd: also those that came to nothing, because there was no stream, the connection had just
-// ended, the call was to avoid it, or its time was up.
+// TestEveryPickHearsOfItsEnd: also those that came to nothing, because there was no stream, the
+// connection had just ended, the call was to avoid it, or its time was up.
 func TestEveryPickHearsOfItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// Client-side health checking (gRFC A17): while a connection is up, grpc.health.v1.Health/Watch reports whether the
-// service on it wants calls.
+// Client-side health checking (gRFC A17): while a connection is up, grpc.health.v1.Health/Watch
+// reports whether the service on it wants calls.
 const healthMethod = "/grpc.health.v1.Health/Watch"
 
 // healthStatuses are the names of grpc.health.v1.HealthCheckResponse.ServingStatus.
@@ -18,8 +18,9 @@ var healthStatuses = [...]string{"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_U
 
 const healthServing = 1
 
-// watchHealth begins to watch, or says at once that all is well if there is nothing to watch. Called by the event loop
-// when the subConn has become READY, and when the service config says something else of health checking.
+// watchHealth begins to watch, or says at once that all is well if there is nothing to watch.
+// Called by the event loop when the subConn has become READY, and when the service config says
+// something else of health checking.
 func (s *subConn) watchHealth() {
 	if s.opts.OnHealth == nil || s.stopped || s.state != connectivity.Ready {
 		return
@@ -59,9 +60,9 @@ func (s *subConn) healthHeard(service string, msg []byte) {
 	s.reportHealth(healthReport{state: connectivity.Ready})
 }
 
-// healthEnded: "If the Watch call fails with status UNIMPLEMENTED, the client will act as if health checking is
-// disabled ... If the Watch call returns any other status, the subchannel will transition to connectivity state
-// TRANSIENT_FAILURE" and call again.
+// healthEnded: "If the Watch call fails with status UNIMPLEMENTED, the client will act as if health
+// checking is disabled ... If the Watch call returns any other status, the subchannel will
+// transition to connectivity state TRANSIENT_FAILURE" and call again.
 func (s *subConn) healthEnded(err error) (again bool) {
 	if unimplemented(err) {
 		s.ch.cfg.Logger.Error("health checking is configured, and the backend does not offer it: taken for healthy",
@@ -83,7 +84,8 @@ func (s *subConn) tellHealth(st connectivity.State, err error) {
 	}
 }
 
-// healthStatus reads message HealthCheckResponse { ServingStatus status = 1; }. What cannot be read is UNKNOWN.
+// healthStatus reads message HealthCheckResponse { ServingStatus status = 1; }. What cannot be read
+// is UNKNOWN.
 func healthStatus(b []byte) (st uint64) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)

@@ -6,9 +6,10 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// Each change of a connection's health makes the balancer publish a picker, which wakes every call that waits. A
-// backend decides how often that happens, so that it is bounded: changes are reported at once while they are few, and
-// after healthBurst of them the newest one is, every healthInterval.
+// Each change of a connection's health makes the balancer publish a picker, which wakes every call
+// that waits. A backend decides how often that happens, so that it is bounded: changes are reported
+// at once while they are few, and after healthBurst of them the newest one is, every
+// healthInterval.
 const (
 	healthBurst    = 10
 	healthInterval = time.Second
@@ -26,7 +27,8 @@ func (r *healthReport) same(o *healthReport) bool {
 	return r != nil && o != nil && r.state == o.state && r.text == o.text
 }
 
-// healthGate bounds the changes of a subConn's health. The zero value is ready. Owned by the event loop.
+// healthGate bounds the changes of a subConn's health. The zero value is ready. Owned by the event
+// loop.
 type healthGate struct {
 	last *healthReport // reported to the balancer, nil: nothing since the connection was made
 	next *healthReport // waits for its time, nil: nothing does
@@ -35,7 +37,8 @@ type healthGate struct {
 	at   time.Time     // when used was brought up to date
 }
 
-// reportHealth passes r on to the balancer if it says something new: now, or when the limit permits.
+// reportHealth passes r on to the balancer if it says something new: now, or when the limit
+// permits.
 func (s *subConn) reportHealth(r healthReport) {
 	g := &s.gate
 	if r.same(g.last) {
@@ -101,7 +104,8 @@ func (g *healthGate) hold() {
 	}
 }
 
-// restart forgets what was reported of another connection, but not how often: connections may change as well.
+// restart forgets what was reported of another connection, but not how often: connections may
+// change as well.
 func (g *healthGate) restart() {
 	g.hold()
 	g.last = nil

@@ -12,8 +12,8 @@ import (
 	"github.com/naru-rpc/naru/internal/call/client"
 )
 
-// flips makes a backend report n changes of its health, pause apart, the last one "serving" if n is even, and returns how
-// many pickers were published.
+// flips makes a backend report n changes of its health, pause apart, the last one "serving" if n is
+// even, and returns how many pickers were published.
 func flips(c *Channel, watch *fakeStream, n int, pause time.Duration) (published int) {
 	seen := c.snap.Load()
 	look := func() {

@@ -6,8 +6,8 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// idleTimer gives resolver and connections up when no call needed them for IdleTimeout. Calls do not touch it:
-// it compares, twice per IdleTimeout, how many picks there have been.
+// idleTimer gives resolver and connections up when no call needed them for IdleTimeout. Calls do
+// not touch it: it compares, twice per IdleTimeout, how many picks there have been.
 type idleTimer struct {
 	// owned by the event loop
 	stop  func()    // nil: not running
@@ -72,14 +72,15 @@ func (c *Channel) enterIdle() {
 	c.stopResolver()
 	c.policies.close()
 	c.publish(&snapshot{state: connectivity.Idle, picker: queuePicker})
-	// A call that came between the check and the new picker waits by now, or is served by a connection
-	// that ends after it.
+	// A call that came between the check and the new picker waits by now, or is served by a
+	// connection that ends after it.
 	if c.waiting.Load() > 0 {
 		c.loop.do(c.exitIdle)
 	}
 }
 
-// exitIdle makes the channel connect: starts resolver and timer if it was idle, else asks the policy.
+// exitIdle makes the channel connect: starts resolver and timer if it was idle, else asks the
+// policy.
 func (c *Channel) exitIdle() {
 	switch {
 	case c.done:

@@ -41,9 +41,9 @@ func (s *subConn) WatchLoad(interval time.Duration, f func(*balancer.LoadReport)
 	s.tendSides()
 }
 
-// loadEnded: "If the StreamCoreMetrics call fails with status UNIMPLEMENTED, the client will not retry the call ... It
-// will also log a message at priority ERROR. If the StreamCoreMetrics call returns any other status, the client will
-// retry the call."
+// loadEnded: "If the StreamCoreMetrics call fails with status UNIMPLEMENTED, the client will not
+// retry the call ... It will also log a message at priority ERROR. If the StreamCoreMetrics call
+// returns any other status, the client will retry the call."
 func (s *subConn) loadEnded(err error) (again bool) {
 	if unimplemented(err) {
 		s.ch.cfg.Logger.Error("load reports are configured, and the backend does not offer them",
@@ -63,8 +63,8 @@ func loadRequest(interval time.Duration) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), d)
 }
 
-// tendSides lets the sides run on the oldest connection there is. Called by the event loop whenever that may have
-// changed.
+// tendSides lets the sides run on the oldest connection there is. Called by the event loop whenever
+// that may have changed.
 func (s *subConn) tendSides() {
 	var c *conn
 	if list := s.list(); len(list) > 0 && !s.stopped {

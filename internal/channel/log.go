@@ -7,7 +7,8 @@ import (
 	"github.com/naru-rpc/naru/internal/brief"
 )
 
-// A target may list thousands of addresses, all of which may fail at once and again: lines in the log are few and short.
+// A target may list thousands of addresses, all of which may fail at once and again: lines in the
+// log are few and short.
 const (
 	maxBrief   = 128 // bytes of a target in texts
 	maxLogText = 512 // bytes of an error in the log

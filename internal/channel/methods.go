@@ -7,8 +7,8 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// methodTable is a service config in the form calls read: immutable, behind one atomic pointer. A method is found
-// with one map look-up if it is named itself, with two if its service is.
+// methodTable is a service config in the form calls read: immutable, behind one atomic pointer. A
+// method is found with one map look-up if it is named itself, with two if its service is.
 type methodTable struct {
 	config         *serviceconfig.Config
 	exact          map[string]*client.MethodConfig // "/package.Service/method"
@@ -18,8 +18,8 @@ type methodTable struct {
 	maxConnections int // per address; 0: the client's
 }
 
-// newMethodTable compiles a valid config. before is the table in force, nil if none: its throttle goes on if the
-// budget is the same (gRFC A6: token_count outlives an update).
+// newMethodTable compiles a valid config. before is the table in force, nil if none: its throttle
+// goes on if the budget is the same (gRFC A6: token_count outlives an update).
 func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTable) *methodTable {
 	t := &methodTable{
 		config:         sc,
@@ -50,8 +50,8 @@ func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTab
 	return t
 }
 
-// find returns what the config says of a method, nil if nothing: its own entry, else its service's, else the one
-// of all methods (service_config.proto).
+// find returns what the config says of a method, nil if nothing: its own entry, else its service's,
+// else the one of all methods (service_config.proto).
 func (t *methodTable) find(path string) *client.MethodConfig {
 	if m := t.exact[path]; m != nil {
 		return m
@@ -73,7 +73,8 @@ func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *client.MethodCo
 	}
 	if r := m.Retry; r != nil {
 		c.Retry = &client.RetryPolicy{
-			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for it.
+			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for
+			// it.
 			MaxAttempts:           min(r.MaxAttempts, maxAttempts),
 			InitialBackoff:        r.InitialBackoff,
 			MaxBackoff:            r.MaxBackoff,

@@ -17,8 +17,8 @@ import (
 
 var _ client.Channel = (*Channel)(nil)
 
-// pick is one pick under way: what the picker is told and what it chose. Reused, so that a pick does not
-// allocate; its done function is made once with it.
+// pick is one pick under way: what the picker is told and what it chose. Reused, so that a pick
+// does not allocate; its done function is made once with it.
 type pick struct {
 	info balancer.CallInfo
 	pick balancer.Pick
@@ -77,8 +77,9 @@ func (p *pick) finish(info client.DoneInfo) {
 // loadHeader carries a load report with a response: gRFC A51, "Per-Query Metrics Reporting".
 const loadHeader = "endpoint-load-metrics-bin"
 
-// loadReport returns the report among the trailers, "" if there is none that can be read. PROTOCOL-HTTP2.md: a "-bin"
-// header's value is base64 on the wire, and "implementations MUST accept padded and un-padded values".
+// loadReport returns the report among the trailers, "" if there is none that can be read.
+// PROTOCOL-HTTP2.md: a "-bin" header's value is base64 on the wire, and "implementations MUST
+// accept padded and un-padded values".
 func loadReport(trailers []transport.Field) string {
 	for i := range trailers {
 		if trailers[i].Name != loadHeader {
@@ -101,8 +102,8 @@ func (c *Channel) Pick(ctx context.Context, info *client.PickInfo) (transport.Cl
 		err := snap.picker.Pick(&p.info, &p.pick)
 		if err == nil {
 			if t, _ := subConnOf(p.pick.SubConn).slots.take(); t != nil {
-				// The first attempt finds out by Open that the connection has just ended. The ones after it
-				// must not find the same.
+				// The first attempt finds out by Open that the connection has just ended. The ones
+				// after it must not find the same.
 				if info.Attempt <= 1 || !t.ended() {
 					p.conn, p.info.Metadata = t, nil // lent until here
 					return t.t, p.done, nil
@@ -136,12 +137,12 @@ func subConnOf(sc balancer.SubConn) *subConn {
 	}
 }
 
-// repicks is how often a picker is asked again because its choice is one to avoid. A rotating policy gets past
-// a backend with the first, a random one with high probability.
+// repicks is how often a picker is asked again because its choice is one to avoid. A rotating
+// policy gets past a backend with the first, a random one with high probability.
 const repicks = 4
 
-// choose asks the picker, more than once if it chose a connection that the call wants to avoid. The last answer
-// counts: avoiding is a wish.
+// choose asks the picker, more than once if it chose a connection that the call wants to avoid. The
+// last answer counts: avoiding is a wish.
 func (c *Channel) choose(snap *snapshot, info *client.PickInfo, p *pick) error {
 	for i := 0; ; i++ {
 		err := snap.picker.Pick(&p.info, &p.pick)

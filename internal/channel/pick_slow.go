@@ -200,7 +200,8 @@ func (w *wait) refused(err error, snap *snapshot, info *client.PickInfo) error {
 	return w.status(codes.Unavailable, msg, err, snap)
 }
 
-// slot takes a slot on the subConn that was picked and waits for one if need be. nil and no error: pick anew.
+// slot takes a slot on the subConn that was picked and waits for one if need be. nil and no error:
+// pick anew.
 func (c *Channel) slot(w *wait, snap *snapshot, info *client.PickInfo, p *pick) (*conn, error) {
 	s := subConnOf(p.pick.SubConn)
 	if info.Full != nil {
@@ -253,8 +254,8 @@ func (c *Channel) queue(w *wait, snap *snapshot, s *subConn) (*conn, error) {
 	}
 }
 
-// awaitSlot waits until the transport takes a stream. A connection that ended is left to Open to tell of: its
-// error says that nothing was sent.
+// awaitSlot waits until the transport takes a stream. A connection that ended is left to Open to
+// tell of: its error says that nothing was sent.
 func (w *wait) awaitSlot(t *conn, snap *snapshot) error {
 	ctx, cancel := w.ctx, context.CancelFunc(func() {})
 	if w.timer != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// policySwitch holds the balancer in force and, after a change of policy, the one that takes over as soon as
-// it is of use: calls go on through the old one meanwhile.
+// policySwitch holds the balancer in force and, after a change of policy, the one that takes over
+// as soon as it is of use: calls go on through the old one meanwhile.
 type policySwitch struct {
 	ch *Channel
 	// owned by the event loop
@@ -126,7 +126,8 @@ func (h *policyHost) Publish(s balancer.State) {
 		return // the event to come takes the newest
 	}
 	h.posted = true
-	// In an event of its own: the balancer is still at work in this one, and the switch may close it.
+	// In an event of its own: the balancer is still at work in this one, and the switch may close
+	// it.
 	h.ch.loop.do(func() {
 		h.posted = false
 		if !h.closed {
@@ -157,7 +158,8 @@ func (h *policyHost) AfterFunc(d time.Duration, f func()) (stop func()) {
 	})
 }
 
-// afterFunc calls f as an event after d unless stop was called, by an event, before. Called by the loop.
+// afterFunc calls f as an event after d unless stop was called, by an event, before. Called by the
+// loop.
 func (c *Channel) afterFunc(d time.Duration, f func()) (stop func()) {
 	stopped := false // owned by the event loop
 	t := time.AfterFunc(d, func() {

@@ -2,8 +2,8 @@ package channel
 
 import "sync"
 
-// Pool lets several users of the same target and settings use one channel. The zero value is empty and ready. Safe
-// for concurrent use.
+// Pool lets several users of the same target and settings use one channel. The zero value is empty
+// and ready. Safe for concurrent use.
 type Pool struct {
 	mu sync.Mutex
 	// guarded by mu
@@ -45,8 +45,8 @@ func (l *Lease) Abandon() {
 	})
 }
 
-// Get returns a share of the channel for key, which is made if there is none. key is comparable and stands for
-// everything that build puts into the channel.
+// Get returns a share of the channel for key, which is made if there is none. key is comparable and
+// stands for everything that build puts into the channel.
 func (p *Pool) Get(key any, build func() (*Channel, error)) (*Lease, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

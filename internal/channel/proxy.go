@@ -20,8 +20,8 @@ import (
 // ProxyFunc tells which proxy leads to "host:port"; nil: none.
 type ProxyFunc func(hostport string) (*url.URL, error)
 
-// EnvironmentProxy is the ProxyFunc of HTTPS_PROXY and NO_PROXY, in either case (gRFC A1). Like net/http it reads them
-// once, and uses no proxy for localhost.
+// EnvironmentProxy is the ProxyFunc of HTTPS_PROXY and NO_PROXY, in either case (gRFC A1). Like
+// net/http it reads them once, and uses no proxy for localhost.
 func EnvironmentProxy(hostport string) (*url.URL, error) {
 	return http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: hostport}})
 }

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestEnvironmentProxy: HTTPS_PROXY and NO_PROXY decide (gRFC A1). They are read once, so that a process of its own has to.
+// TestEnvironmentProxy: HTTPS_PROXY and NO_PROXY decide (gRFC A1). They are read once, so that a
+// process of its own has to.
 func TestEnvironmentProxy(t *testing.T) {
 	hosts := []string{"shop.example:443", "db.internal.example:443", "10.1.2.3:50051", "192.0.2.1:50051", "localhost:50051"}
 	const want = "http://user:secret@proxy.example:3128 direct direct http://user:secret@proxy.example:3128 direct"

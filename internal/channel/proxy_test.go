@@ -131,7 +131,8 @@ func TestProxyThatHangs(t *testing.T) {
 	}
 }
 
-// gRFC A1: a dns name behind a proxy is not looked up; addresses of other schemes are asked for one by one.
+// gRFC A1: a dns name behind a proxy is not looked up; addresses of other schemes are asked for one
+// by one.
 func TestProxyOfTheChannel(t *testing.T) {
 	var got []Destination
 	dial := func(n *fakeNet) DialFunc {

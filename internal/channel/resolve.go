@@ -99,8 +99,8 @@ func (a *activeResolver) fail(f *connectivity.Failure) {
 	}
 }
 
-// update applies an answer. gRFC A21: an invalid service config is ignored if there was a valid one, and
-// fails the update if there was none.
+// update applies an answer. gRFC A21: an invalid service config is ignored if there was a valid
+// one, and fails the update if there was none.
 func (a *activeResolver) update(s resolver.State) error {
 	c := a.ch
 	sc := s.ServiceConfig

@@ -11,8 +11,8 @@ func (s *subConn) maxConns() int {
 	return min(n, s.ch.cfg.MaxConnectionsCap)
 }
 
-// grow starts an attempt for a further connection if calls wait for one and none is under way or barred by
-// backoff. Called by the event loop.
+// grow starts an attempt for a further connection if calls wait for one and none is under way or
+// barred by backoff. Called by the event loop.
 func (s *subConn) grow() {
 	n := len(s.list())
 	if s.stopped || n == 0 || s.attempt != nil || s.stopBackoff != nil {
@@ -23,12 +23,12 @@ func (s *subConn) grow() {
 	}
 }
 
-// mayGrow is what can be seen of grow's conditions from outside the event loop: it spares an event for each call
-// that joins the queue of an address that has all it may have.
+// mayGrow is what can be seen of grow's conditions from outside the event loop: it spares an event
+// for each call that joins the queue of an address that has all it may have.
 func (s *subConn) mayGrow() bool { return len(s.list()) < s.maxConns() }
 
-// trimLater looks after ExtraConnectionIdle whether the newest connection is still of use. gRFC A105 leaves
-// closing to the server; here the client gives back what it took on top.
+// trimLater looks after ExtraConnectionIdle whether the newest connection is still of use. gRFC
+// A105 leaves closing to the server; here the client gives back what it took on top.
 func (s *subConn) trimLater() {
 	if s.stopTrim != nil || len(s.list()) < 2 {
 		return

@@ -2,9 +2,9 @@ package channel
 
 import "sync"
 
-// serial runs events one at a time and in order. Whoever brings an event while none is running runs it,
-// and those that are added meanwhile: there is no goroutine to start or to stop, and an event that
-// causes another does not find the channel half changed.
+// serial runs events one at a time and in order. Whoever brings an event while none is running runs
+// it, and those that are added meanwhile: there is no goroutine to start or to stop, and an event
+// that causes another does not find the channel half changed.
 type serial struct {
 	// guarded by mu
 	mu      sync.Mutex

@@ -13,16 +13,16 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// side is a call of the channel's own that stays open on a connection: health watching (gRFC A17) or load reports
-// (gRFC A51). It moves to the next connection when its own ends, and is made again, after a backoff, when it ends
-// itself.
+// side is a call of the channel's own that stays open on a connection: health watching (gRFC A17)
+// or load reports (gRFC A51). It moves to the next connection when its own ends, and is made again,
+// after a backoff, when it ends itself.
 type side struct {
 	// immutable
 	sub    *subConn
 	method string
 	req    []byte
-	// heard is called, as an event, with each message; ended with the error of each call, nil for OK: it reports whether
-	// to call again.
+	// heard is called, as an event, with each message; ended with the error of each call, nil for
+	// OK: it reports whether to call again.
 	heard func(msg []byte)
 	ended func(err error) (again bool)
 
@@ -59,8 +59,8 @@ func (d *side) stop() {
 	}
 }
 
-// run calls until ctx ends or ended has had enough. gRFC A17 and A51: with exponential backoff, which begins anew when
-// a call has brought something.
+// run calls until ctx ends or ended has had enough. gRFC A17 and A51: with exponential backoff,
+// which begins anew when a call has brought something.
 func (d *side) run(ctx context.Context, c *conn) {
 	for failures := 0; ; failures++ {
 		err := d.once(ctx, c, func(msg []byte) {

@@ -112,7 +112,8 @@ func TestHealthCheckingFollowsTheServiceConfig(t *testing.T) {
 	})
 }
 
-// pick_first alone looks at connections only: gRFC A17, "pick_first ... will not support health checking".
+// pick_first alone looks at connections only: gRFC A17, "pick_first ... will not support health
+// checking".
 func TestPickFirstIgnoresHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)

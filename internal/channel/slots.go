@@ -9,9 +9,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// slots are the connections of a subConn and the queue of calls that found every stream taken. gRFC A105,
-// "Picking a Connection for Each RPC": the oldest connection that has a stream to spare, else first come, first
-// served.
+// slots are the connections of a subConn and the queue of calls that found every stream taken. gRFC
+// A105, "Picking a Connection for Each RPC": the oldest connection that has a stream to spare, else
+// first come, first served.
 type slots struct {
 	sub *subConn // immutable
 
@@ -31,13 +31,13 @@ type slots struct {
 
 // waiter is a call in the queue.
 type waiter struct {
-	// got receives the connection whose slot the call has now, or nil if it should pick anew. Capacity 1, so
-	// that dispatch does not wait; one value at most; never closed.
+	// got receives the connection whose slot the call has now, or nil if it should pick anew.
+	// Capacity 1, so that dispatch does not wait; one value at most; never closed.
 	got chan *conn
 }
 
-// recheckEvery is how often waiting calls look at the peers' limits, which may be raised at any time. Slots that
-// calls give back are handed on at once.
+// recheckEvery is how often waiting calls look at the peers' limits, which may be raised at any
+// time. Slots that calls give back are handed on at once.
 const recheckEvery = 20 * time.Millisecond
 
 func (s *slots) list() []*conn {
@@ -47,7 +47,8 @@ func (s *slots) list() []*conn {
 	return nil
 }
 
-// take takes a slot of the oldest connection that has one. found reports whether there was any connection.
+// take takes a slot of the oldest connection that has one. found reports whether there was any
+// connection.
 func (s *slots) take() (c *conn, found bool) {
 	list := s.list()
 	if len(list) == 0 {
@@ -73,7 +74,8 @@ func (s *slots) add(c *conn) {
 	s.dispatch()
 }
 
-// remove is called by the event loop. Calls in the queue go back to the picker when no connection is left.
+// remove is called by the event loop. Calls in the queue go back to the picker when no connection
+// is left.
 func (s *slots) remove(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,8 +187,8 @@ func (s *slots) recheckLimits() {
 	s.recheck.Reset(recheckEvery)
 }
 
-// full is called after the transport refused a stream although c had a slot for it: the peer has lowered its
-// limit, or the transport is a moment behind.
+// full is called after the transport refused a stream although c had a slot for it: the peer has
+// lowered its limit, or the transport is a moment behind.
 func (s *slots) full(t transport.ClientConn) {
 	for _, c := range s.list() {
 		if c.t == t {

@@ -44,7 +44,8 @@ func (c *Channel) State() connectivity.State { return c.snap.Load().state }
 // Connect leaves IDLE without a call. It does not wait.
 func (c *Channel) Connect() { c.loop.do(c.exitIdle) }
 
-// WaitForStateChange returns true when the state is not last any more and false when ctx ended first.
+// WaitForStateChange returns true when the state is not last any more and false when ctx ended
+// first.
 func (c *Channel) WaitForStateChange(ctx context.Context, last connectivity.State) bool {
 	for {
 		s := c.snap.Load()
@@ -59,8 +60,9 @@ func (c *Channel) WaitForStateChange(ctx context.Context, last connectivity.Stat
 	}
 }
 
-// WaitReady connects and returns nil when a call could be sent. If ctx ends first, or the channel is closed,
-// the error is a status error (DEADLINE_EXCEEDED, CANCELED) that tells the state and wraps the last failure.
+// WaitReady connects and returns nil when a call could be sent. If ctx ends first, or the channel
+// is closed, the error is a status error (DEADLINE_EXCEEDED, CANCELED) that tells the state and
+// wraps the last failure.
 func (c *Channel) WaitReady(ctx context.Context) error {
 	for {
 		s := c.snap.Load()

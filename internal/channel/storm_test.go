@@ -28,9 +28,10 @@ var (
 	stormSeed = flag.Uint64("storm-seed", 0, "the first of them, 0: a new one")
 )
 
-// TestStorm lets a channel live with resolver updates, lost connections, hosts that refuse or do not answer, health that
-// changes, policies that are replaced, and calls, all at random, in virtual time. It must not fail a call that can be
-// served, publish without bound, or leak a connection; and when it is calm again it must be as if nothing had been.
+// TestStorm lets a channel live with resolver updates, lost connections, hosts that refuse or do
+// not answer, health that changes, policies that are replaced, and calls, all at random, in virtual
+// time. It must not fail a call that can be served, publish without bound, or leak a connection;
+// and when it is calm again it must be as if nothing had been.
 func TestStorm(t *testing.T) {
 	first := *stormSeed
 	if first == 0 {
@@ -245,7 +246,8 @@ func (s *storm) relimit() {
 	}
 }
 
-// pick makes a call: a pick, some time on the connection, the end. Where a host is steady, it must be served.
+// pick makes a call: a pick, some time on the connection, the end. Where a host is steady, it must
+// be served.
 func (s *storm) pick(must bool) {
 	info := &client.PickInfo{FullMethod: "/s/m", Attempt: 1 + s.rng.IntN(2), WaitForReady: s.rng.IntN(3) == 0}
 	hold := time.Duration(s.rng.IntN(300)) * time.Millisecond
@@ -328,9 +330,9 @@ func (s *storm) calm() {
 	s.wantClean(hosts)
 }
 
-// wantBounded checks how many pickers were published against what the causes of pickers account for. One of them may
-// change the state of each host twice (CONNECTING, and what comes of it); health has a bound of its own; weights and
-// ejections change on timers of a second.
+// wantBounded checks how many pickers were published against what the causes of pickers account
+// for. One of them may change the state of each host twice (CONNECTING, and what comes of it);
+// health has a bound of its own; weights and ejections change on timers of a second.
 func (s *storm) wantBounded() {
 	perHost := int64(len(stormHosts))
 	seconds := int64(time.Since(s.net.start) / time.Second)

@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// subConn is one address: its connections and the attempts to make them. gRFC A105, "Backoff Behavior and
-// Connectivity State": the first line that applies.
+// subConn is one address: its connections and the attempts to make them. gRFC A105, "Backoff
+// Behavior and Connectivity State": the first line that applies.
 //
 //	READY              at least one connection
 //	CONNECTING         an attempt is under way
@@ -77,7 +77,8 @@ func (s *subConn) connect() {
 		return
 	}
 	a := &attempt{start: time.Now(), backoff: s.ch.cfg.Backoff.Delay(s.failures, rand.Float64())}
-	// connection-backoff.md: an attempt is given until its backoff is over, and MIN_CONNECT_TIMEOUT at least.
+	// connection-backoff.md: an attempt is given until its backoff is over, and MIN_CONNECT_TIMEOUT
+	// at least.
 	timeout := max(a.backoff, s.ch.cfg.ConnectTimeout)
 	ctx, cancel := context.WithTimeout(s.ch.ctx, timeout)
 	a.cancel = cancel
@@ -100,8 +101,8 @@ const dialGrace = time.Second
 
 var errDialHangs = errors.New("the dial function did not return when its context ended")
 
-// dial calls the dial function, and does not wait for one that ignores its context: neither the address nor Close must
-// hang on it. What it returns in the end is closed.
+// dial calls the dial function, and does not wait for one that ignores its context: neither the
+// address nor Close must hang on it. What it returns in the end is closed.
 func (s *subConn) dial(ctx context.Context, try *try) (transport.ClientConn, error) {
 	type result struct {
 		t   transport.ClientConn
@@ -206,8 +207,8 @@ func (s *subConn) connLost(c *conn) {
 	if f := c.failure(); f != nil {
 		s.failed(f)
 	}
-	// A peer that accepts connections and ends them at once must not be connected to in a loop. The first one that
-	// came to nothing is taken for bad luck: a server that restarts looks like that.
+	// A peer that accepts connections and ends them at once must not be connected to in a loop. The
+	// first one that came to nothing is taken for bad luck: a server that restarts looks like that.
 	if n := s.slots.fruitless; n > 1 {
 		s.failures = n - 2
 		s.backOff(s.ch.cfg.Backoff.Delay(n-2, rand.Float64()) - time.Since(c.since))

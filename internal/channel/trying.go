@@ -23,7 +23,8 @@ func (s Stage) String() string {
 	return [...]string{"for the network", "in the TLS handshake", "for the server's SETTINGS"}[s]
 }
 
-// trying holds the attempts under way, for those who ask why there is no connection yet. The zero value is ready.
+// trying holds the attempts under way, for those who ask why there is no connection yet. The zero
+// value is ready.
 type trying struct {
 	mu   sync.Mutex // a leaf lock
 	list []*try
@@ -56,8 +57,8 @@ func (l *trying) end(t *try) {
 // maxTriesTold is how many attempts String describes.
 const maxTriesTold = 3
 
-// String describes the attempts under way: "connecting to 10.0.0.1:443 for 3s (in the TLS handshake)"; "" if there are
-// none.
+// String describes the attempts under way: "connecting to 10.0.0.1:443 for 3s (in the TLS
+// handshake)"; "" if there are none.
 func (l *trying) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

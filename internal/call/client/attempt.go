@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// An attempt is one stream opened for a call, and the sink of its response. Once the response has ended or is not
-// wanted any more, its fields do not change and may be read without mu.
+// An attempt is one stream opened for a call, and the sink of its response. Once the response has
+// ended or is not wanted any more, its fields do not change and may be read without mu.
 //
 // Locks: mu is a leaf but for the stream's methods.
 type attempt struct {
@@ -64,7 +64,8 @@ func (a *attempt) reset(limit wire.Limit) {
 	a.signal.reset()
 }
 
-// opened records the stream. The goroutine that opened it calls this, and callbacks may have come before.
+// opened records the stream. The goroutine that opened it calls this, and callbacks may have come
+// before.
 func (a *attempt) opened(s sending) {
 	a.mu.Lock()
 	a.sending = s
@@ -96,7 +97,8 @@ func (a *attempt) report(err error) {
 	}
 }
 
-// release returns the credit for all bytes that were not received. The receiving goroutine calls it last.
+// release returns the credit for all bytes that were not received. The receiving goroutine calls it
+// last.
 func (a *attempt) release() {
 	a.messages.Refill(nil)
 	a.mu.Lock()
@@ -110,8 +112,8 @@ func (a *attempt) release() {
 	}
 }
 
-// cancel resets the stream if it has not ended. What is known of the response stays as it is: callbacks that are
-// still to come change nothing.
+// cancel resets the stream if it has not ended. What is known of the response stays as it is:
+// callbacks that are still to come change nothing.
 func (a *attempt) cancel(token reason.Code) {
 	a.mu.Lock()
 	stream, ended := a.sending.stream, a.stage.ended()

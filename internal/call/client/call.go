@@ -223,8 +223,8 @@ func (c *call) attemptHead(conn *transport.ConnInfo) error {
 	return nil
 }
 
-// open picks connections until one has opened a stream for a, with body (ownership passes) and half-closed
-// if end is set. again makes the body anew for another try.
+// open picks connections until one has opened a stream for a, with body (ownership passes) and
+// half-closed if end is set. again makes the body anew for another try.
 func (c *call) open(a *attempt, body *mem.Buf, end bool, again func() (*mem.Buf, error)) (done func(DoneInfo), err error) {
 	c.added = a.seen.Header()
 	for {
@@ -304,7 +304,8 @@ func (c *call) observeBegin() {
 	c.ctx, c.seen = c.env.Observe.Begin(c.ctx, b)
 }
 
-// observeEnd tells stats handlers that the call is over; a is its last attempt, nil: there was none.
+// observeEnd tells stats handlers that the call is over; a is its last attempt, nil: there was
+// none.
 func (c *call) observeEnd(a *attempt, err error) {
 	if c.seen == nil {
 		return
@@ -351,16 +352,18 @@ func (c *call) gaveUp(done func(DoneInfo), err error) {
 	}
 }
 
-// Attempts that fail before anything was sent are repeated (gRFC A6: "the RPC never leaves the client").
-// The channel takes such a connection out by itself, so the first repeats need no pause. The pauses double
-// after that, and the call fails with the last error when all repeats are used: in about 2.5 s.
+// Attempts that fail before anything was sent are repeated (gRFC A6: "the RPC never leaves the
+// client"). The channel takes such a connection out by itself, so the first repeats need no pause.
+// The pauses double after that, and the call fails with the last error when all repeats are used:
+// in about 2.5 s.
 const (
 	freeRepeats    = 3
 	maxRepeats     = 12
 	firstReopening = 5 * time.Millisecond
 )
 
-// reopen decides about another try after Open has failed with cause: nil if there is to be one, after a pause.
+// reopen decides about another try after Open has failed with cause: nil if there is to be one,
+// after a pause.
 func (c *call) reopen(cause error) error {
 	var te *transport.Error
 	if errors.As(cause, &te) && te.Scope == transport.ScopeStream {

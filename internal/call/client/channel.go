@@ -20,8 +20,8 @@ type Channel interface {
 
 	// Pick chooses a connection for one attempt and blocks until there is one: until ctx ends,
 	// info.Deadline passes, or, unless info.WaitForReady is set, the channel is in transient
-	// failure. Errors are status errors that end the call (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELED,
-	// or what the balancer dropped it with) and carry the last connection error.
+	// failure. Errors are status errors that end the call (UNAVAILABLE, DEADLINE_EXCEEDED,
+	// CANCELED, or what the balancer dropped it with) and carry the last connection error.
 	//
 	// done, if not nil, is called exactly once when the attempt has ended; it must not block.
 	Pick(ctx context.Context, info *PickInfo) (conn transport.ClientConn, done func(DoneInfo), err error)
@@ -38,7 +38,8 @@ type PickInfo struct {
 	Streaming bool
 	// WaitForReady calls queue through transient failure (gRFC docs: wait-for-ready.md).
 	WaitForReady bool
-	// Deadline is the earliest of all deadlines set for the call. Zero: none. DeadlineBy names what set it.
+	// Deadline is the earliest of all deadlines set for the call. Zero: none. DeadlineBy names what
+	// set it.
 	Deadline   time.Time
 	DeadlineBy string
 	// Metadata is what the call sends, for balancers that hash a header. nil: none.

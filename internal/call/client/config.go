@@ -7,7 +7,8 @@ import (
 )
 
 // A MethodConfig is what a service config says of a method (gRFC A6, service_config.md). Values set
-// by the call's own options win over it, except that the earlier deadline and the smaller size hold.
+// by the call's own options win over it, except that the earlier deadline and the smaller size
+// hold.
 type MethodConfig struct {
 	// Timeout bounds the whole call. 0: none.
 	Timeout time.Duration
@@ -51,9 +52,10 @@ type RetryPolicy struct {
 	PerAttemptRecvTimeout time.Duration
 }
 
-// idempotentRetry holds for methods whose idempotency_level allows it where neither the service config nor
-// the call says otherwise: enough for a server that restarts, too little to make an outage worse. As nothing but the method
-// speaks here, it goes beyond what gRFC A6 allows a service config, see unseen.
+// idempotentRetry holds for methods whose idempotency_level allows it where neither the service
+// config nor the call says otherwise: enough for a server that restarts, too little to make an
+// outage worse. As nothing but the method speaks here, it goes beyond what gRFC A6 allows a service
+// config, see unseen.
 var idempotentRetry = &RetryPolicy{
 	MaxAttempts:       4,
 	InitialBackoff:    25 * time.Millisecond,

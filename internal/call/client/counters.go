@@ -14,7 +14,8 @@ import (
 )
 
 // Counters count what went wrong with a client's calls, and what was done about it. A call that
-// succeeds with its first attempt touches none of them. The zero value is ready. Safe for concurrent use.
+// succeeds with its first attempt touches none of them. The zero value is ready. Safe for
+// concurrent use.
 type Counters struct {
 	// atomic
 	codes              [codes.Unauthenticated + 1]atomic.Uint64
@@ -40,8 +41,8 @@ func (k *Counters) ByCode() map[codes.Code]uint64 {
 // ByReason returns how many calls failed for each reason.
 func (k *Counters) ByReason() map[string]uint64 { return k.reasons.Counts() }
 
-// failed counts a call that has ended with err, a status error; a is its last attempt, which has ended or
-// was cancelled, nil if there was none. timed: the call had a deadline.
+// failed counts a call that has ended with err, a status error; a is its last attempt, which has
+// ended or was cancelled, nil if there was none. timed: the call had a deadline.
 func (k *Counters) failed(err error, a *attempt, timed bool) {
 	s := status.Convert(err)
 	if c := s.Code(); int(c) < len(k.codes) {
@@ -50,8 +51,8 @@ func (k *Counters) failed(err error, a *attempt, timed bool) {
 	k.reasons.Add(reasonOf(s, a, timed))
 }
 
-// reasonOf says in one stable word who or what ended a call. The words are this project's own, whatever a
-// peer sends, so that there are few.
+// reasonOf says in one stable word who or what ended a call. The words are this project's own,
+// whatever a peer sends, so that there are few.
 func reasonOf(s *status.Status, a *attempt, timed bool) reason.Code {
 	err := s.Err()
 	var te *transport.Error

@@ -51,8 +51,9 @@ func credentialError(err error) error {
 	return status.New(codes.Unauthenticated, "credentials: "+err.Error()).WithCause(err).Err()
 }
 
-// checkAuthority holds the authority of a call's own against the server's certificate, since the connection was
-// verified for the client's. It fails with UNAVAILABLE as grpc-go's CallAuthority does.
+// checkAuthority holds the authority of a call's own against the server's certificate, since the
+// connection was verified for the client's. It fails with UNAVAILABLE as grpc-go's CallAuthority
+// does.
 func (c *call) checkAuthority(conn *transport.ConnInfo) error {
 	if c.set.Authority == "" || c.set.Authority == c.env.Authority {
 		return nil

@@ -24,8 +24,8 @@ type Env struct {
 	// Counters are of all calls. Safe for concurrent use.
 	Counters Counters
 
-	// unary calls to be used again. Here and not in a variable: they hold channels and timers, which
-	// testing/synctest ties to the bubble they were made in.
+	// unary calls to be used again. Here and not in a variable: they hold channels and timers,
+	// which testing/synctest ties to the bubble they were made in.
 	unaries sync.Pool
 
 	expansion wire.Expansion
@@ -35,9 +35,9 @@ type Env struct {
 	budget     *Throttle
 }
 
-// implicitBudget bounds the retries nobody has configured, those of idempotent methods, by the figures gRFC A6
-// gives as its example: "maxTokens": 10, "tokenRatio": 0.1. A server that refuses everything is sent as good as no
-// repetitions then, instead of four times what is asked of it.
+// implicitBudget bounds the retries nobody has configured, those of idempotent methods, by the
+// figures gRFC A6 gives as its example: "maxTokens": 10, "tokenRatio": 0.1. A server that refuses
+// everything is sent as good as no repetitions then, instead of four times what is asked of it.
 func (env *Env) implicitBudget() *Throttle {
 	env.budgetOnce.Do(func() { env.budget = NewThrottle(10, 0.1) })
 	return env.budget
@@ -53,8 +53,8 @@ type Method struct {
 	Generic bool
 }
 
-// RetryChoice is what a call's options say of repeating it. The zero value: the service config decides, and
-// where it says nothing, what the method's idempotency allows.
+// RetryChoice is what a call's options say of repeating it. The zero value: the service config
+// decides, and where it says nothing, what the method's idempotency allows.
 type RetryChoice struct {
 	Never   bool           // transparent retries only
 	Policy  *RetryPolicy   // not nil: this one
@@ -80,11 +80,12 @@ type Settings struct {
 
 	// where the response's metadata goes; nil: not wanted
 	Header, Trailer *metadata.MD
-	// OnAttempt is told when an attempt was sent and when it ended, by several goroutines at once under a
-	// hedging policy; nil: not wanted.
+	// OnAttempt is told when an attempt was sent and when it ended, by several goroutines at once
+	// under a hedging policy; nil: not wanted.
 	OnAttempt func(AttemptInfo)
-	// OnPeer is told the connection of each attempt and how many there were so far; nil: not wanted. It is not the
-	// program's code: it may be called with the runner's lock held, stores what it is told, and calls nothing.
+	// OnPeer is told the connection of each attempt and how many there were so far; nil: not
+	// wanted. It is not the program's code: it may be called with the runner's lock held, stores
+	// what it is told, and calls nothing.
 	OnPeer func(info *transport.ConnInfo, attempts int)
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/reason"
 )
 
-// limitAttempt ends a if it has no response head within PerAttemptRecvTimeout. stop prevents that, and reports whether
-// expire will not be called any more.
+// limitAttempt ends a if it has no response head within PerAttemptRecvTimeout. stop prevents that,
+// and reports whether expire will not be called any more.
 func (c *call) limitAttempt(a *attempt) (stop func() bool) {
 	p := c.retry.policy
 	if p == nil || p.PerAttemptRecvTimeout <= 0 {

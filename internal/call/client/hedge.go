@@ -25,8 +25,8 @@ func (r *runner) beginHedging() {
 	r.timer = time.AfterFunc(0, r.hedge)
 }
 
-// hedge is called when the next attempt is due: "the next hedged RPC is sent" after the delay, or at once after a
-// failure that is not fatal.
+// hedge is called when the next attempt is due: "the next hedged RPC is sent" after the delay, or
+// at once after a failure that is not fatal.
 func (r *runner) hedge() {
 	r.mu.Lock()
 	for {
@@ -55,7 +55,8 @@ func (r *runner) hedge() {
 // idleLocked reports whether nothing is under way.
 func (r *runner) idleLocked() bool { return len(r.launching)+len(r.live)+r.judging == 0 }
 
-// startHedgeLocked launches an attempt on a goroutine of its own, which ends when the attempt is live or has failed.
+// startHedgeLocked launches an attempt on a goroutine of its own, which ends when the attempt is
+// live or has failed.
 func (r *runner) startHedgeLocked() {
 	if r.hedges.started > 0 {
 		r.seen.Next(observe.Hedge)
@@ -85,7 +86,8 @@ func (r *runner) hedgeLocked(a *attempt, err error) verdict {
 		return verdict{final: true}
 	}
 	r.retry.remember(err)
-	// "If the token_count is below the threshold no further hedges are sent"; those under way go on.
+	// "If the token_count is below the threshold no further hedges are sent"; those under way go
+	// on.
 	if !r.throttle().Failure() && !h.stopped {
 		h.stopped = true
 		r.env.Counters.Throttled.Add(1)

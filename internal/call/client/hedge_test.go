@@ -60,7 +60,8 @@ func TestHedging(t *testing.T) {
 		{"all fail", hedging(3, time.Second), []answer{failure(codes.Unavailable)}, []time.Duration{100 * time.Millisecond}, 0, codes.Unavailable, 300 * time.Millisecond, 3},
 		{"pushback delays", hedging(2, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "5000"), success()}, []time.Duration{0}, 0, codes.OK, 5 * time.Second, 2},
 		{"pushback stops", hedging(3, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "-1"), success()}, []time.Duration{0}, 0, codes.Unavailable, 0, 1},
-		// As retries do: to come back earlier than asked would add to the load, and later than anyone waits is of no use.
+		// As retries do: to come back earlier than asked would add to the load, and later than
+		// anyone waits is of no use.
 		{"pushback of a day", hedging(3, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "86400000"), success()}, []time.Duration{0}, 0, codes.Unavailable, 0, 1},
 		{"pushbacks add up", hedging(5, time.Hour), []answer{failure(codes.Unavailable, "grpc-retry-pushback-ms", "4000")}, []time.Duration{0}, 0, codes.Unavailable, 8 * time.Second, 3},
 		{"budget", hedging(5, time.Hour), []answer{failure(codes.Unavailable)}, []time.Duration{0}, 4, codes.Unavailable, 0, 2},
@@ -121,7 +122,8 @@ func (l late) Pick(ctx context.Context, info *PickInfo) (transport.ClientConn, f
 	return l.SingleConn.Pick(context.WithoutCancel(ctx), info)
 }
 
-// TestNothingIsSentAfterTheAnswer: an attempt that was about to be sent when another got the answer is not.
+// TestNothingIsSentAfterTheAnswer: an attempt that was about to be sent when another got the answer
+// is not.
 func TestNothingIsSentAfterTheAnswer(t *testing.T) {
 	for _, kind := range []string{"unary", "server stream", "client stream"} {
 		t.Run(kind, func(t *testing.T) {

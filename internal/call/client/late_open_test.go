@@ -16,8 +16,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// lateConn is a connection whose Open returns when as much of the response has come as comes by itself: the goroutine that
-// makes a call may be overtaken by its response at any place.
+// lateConn is a connection whose Open returns when as much of the response has come as comes by
+// itself: the goroutine that makes a call may be overtaken by its response at any place.
 type lateConn struct{ transport.ClientConn }
 
 func (c lateConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink transport.ClientSink) (transport.ClientStream, error) {
@@ -26,8 +26,8 @@ func (c lateConn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sin
 	return s, err
 }
 
-// TestResponsesOvertakeOpen: a message larger than the window is received whole, however much of it, and of those before
-// it, has come when the program learns which stream it is on.
+// TestResponsesOvertakeOpen: a message larger than the window is received whole, however much of
+// it, and of those before it, has come when the program learns which stream it is on.
 func TestResponsesOvertakeOpen(t *testing.T) {
 	for _, sizes := range [][]int{
 		{1}, {64 << 10}, {71 << 10}, {80 << 10}, {100_000}, {1 << 20}, {5 << 20},

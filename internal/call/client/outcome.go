@@ -33,8 +33,8 @@ func (a *attempt) headError(subtype string) *status.Status {
 	return nil
 }
 
-// malformed returns the name of the first field whose binary value is not base64, "" if there is none. A program must
-// not take metadata that could not be read for metadata that was not sent.
+// malformed returns the name of the first field whose binary value is not base64, "" if there is
+// none. A program must not take metadata that could not be read for metadata that was not sent.
 func malformed(fields []transport.Field) (key string) {
 	for i := range fields {
 		if f := &fields[i]; metadata.IsBinary(f.Name) {
@@ -93,8 +93,8 @@ func (a *attempt) outcome(subtype string) *status.Status {
 	return status.New(codes.Internal, "response ended without trailers, so without a status")
 }
 
-// limited is the status in fields, which may have been cut at this side's limit of header lists. An error keeps its code
-// then. OK does not: metadata is missing that the program may rely on.
+// limited is the status in fields, which may have been cut at this side's limit of header lists. An
+// error keeps its code then. OK does not: metadata is missing that the program may rely on.
 func (a *attempt) limited(fields []transport.Field) *status.Status {
 	if a.over == nil {
 		return a.readable(fields)
@@ -107,8 +107,8 @@ func (a *attempt) limited(fields []transport.Field) *status.Status {
 	return status.New(codes.ResourceExhausted, "response trailer: "+a.over.Error()).WithCause(a.over)
 }
 
-// readable is the status in fields that came whole. Binary metadata that is not base64 is the server's fault: INTERNAL as
-// in grpc-go, except that an error remains what it is.
+// readable is the status in fields that came whole. Binary metadata that is not base64 is the
+// server's fault: INTERNAL as in grpc-go, except that an error remains what it is.
 func (a *attempt) readable(fields []transport.Field) *status.Status {
 	s := statusOf(fields)
 	key := malformed(fields)

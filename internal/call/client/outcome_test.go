@@ -9,7 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A trailer section above the client's limit loses metadata, so that it is never OK; an error keeps its code.
+// A trailer section above the client's limit loses metadata, so that it is never OK; an error keeps
+// its code.
 func TestTrailersOverTheLimit(t *testing.T) {
 	over := &transport.Error{Reason: "header list of 20000 bytes, the limit is 16384 bytes (WithMaxHeaderListSize)"}
 	for _, tt := range []struct {

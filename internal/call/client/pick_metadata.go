@@ -6,8 +6,8 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// pickMetadata is the custom metadata of a call as pickers see it. It reads the fields of the request head, so that a
-// call whose balancer does not ask pays nothing.
+// pickMetadata is the custom metadata of a call as pickers see it. It reads the fields of the
+// request head, so that a call whose balancer does not ask pays nothing.
 type pickMetadata call
 
 // Get implements balancer.Metadata.

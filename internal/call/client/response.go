@@ -37,7 +37,8 @@ func (s stage) afterEnd() stage {
 	return s
 }
 
-// An interest says whether a response is still wanted. What comes later is dropped, and nothing known of the response changes.
+// An interest says whether a response is still wanted. What comes later is dropped, and nothing
+// known of the response changes.
 //
 //	wanted --> dropped
 //	   |
@@ -150,7 +151,8 @@ func (a *attempt) Data(p []byte, end bool) {
 	}
 }
 
-// consumeLocked returns the credit for bytes that are dropped: at once if the stream is known, else release does.
+// consumeLocked returns the credit for bytes that are dropped: at once if the stream is known, else
+// release does.
 func (a *attempt) consumeLocked(n int) {
 	if a.sending.stream != nil {
 		a.got -= n
@@ -221,20 +223,22 @@ func (a *attempt) complete() bool {
 	return a.stage.ended() || a.problem != nil || a.foreign && len(a.snippet) == maxSnippet
 }
 
-// unprocessed reports whether the peer is known not to have acted on the attempt. One that has begun to answer and then
-// says that it did nothing contradicts itself: the call may have run.
+// unprocessed reports whether the peer is known not to have acted on the attempt. One that has
+// begun to answer and then says that it did nothing contradicts itself: the call may have run.
 func (a *attempt) unprocessed() bool {
 	return a.closed != nil && a.closed.Unprocessed && !a.stage.headSeen()
 }
 
 // committed reports whether a part of the response is here that another attempt's would contradict:
-// "An RPC is committed when the client receives Response-Headers". A trailers-only response has none.
+// "An RPC is committed when the client receives Response-Headers". A trailers-only response has
+// none.
 func (a *attempt) committed() bool {
 	return a.stage.headSeen() && a.stage != stageTrailersOnly && !a.foreign
 }
 
-// unseen reports whether the connection was lost in the middle of a response of which the program was shown nothing. gRFC A6 has
-// a header commit a call because the program may have seen it; a unary call shows header and message when all is here.
+// unseen reports whether the connection was lost in the middle of a response of which the program
+// was shown nothing. gRFC A6 has a header commit a call because the program may have seen it; a
+// unary call shows header and message when all is here.
 func (a *attempt) unseen() bool {
 	return a.single && a.closed != nil && a.closed.Scope == transport.ScopeConn
 }

@@ -23,7 +23,8 @@ type retrying struct {
 	lost    string        // why the attempt before failed; "": it did not
 }
 
-// remember keeps why an attempt failed for the status of the call, should the next one fail as well.
+// remember keeps why an attempt failed for the status of the call, should the next one fail as
+// well.
 func (r *retrying) remember(err error) {
 	const most = 200
 	s := status.Convert(err)
@@ -32,10 +33,11 @@ func (r *retrying) remember(err error) {
 	}
 }
 
-// How often a call is tried again because the peer has not acted on it. gRFC A6: "If the RPC reaches the gRPC server
-// library, but has never been seen by the server application logic ... the client library will immediately retry the RPC
-// once". A connection that is going away has refused the call for reasons of its own, and the next connection need not:
-// servers that end connections after so many calls (keepalive_requests of nginx) refuse several in a row now and then.
+// How often a call is tried again because the peer has not acted on it. gRFC A6: "If the RPC
+// reaches the gRPC server library, but has never been seen by the server application logic ... the
+// client library will immediately retry the RPC once". A connection that is going away has refused
+// the call for reasons of its own, and the next connection need not: servers that end connections
+// after so many calls (keepalive_requests of nginx) refuse several in a row now and then.
 const (
 	maxRefusals     = 1
 	maxGoAways      = 5
@@ -43,7 +45,8 @@ const (
 	firstGoAwayWait = 5 * time.Millisecond
 )
 
-// refusal decides about an attempt the peer has not acted on: whether it is to be repeated regardless of any policy.
+// refusal decides about an attempt the peer has not acted on: whether it is to be repeated
+// regardless of any policy.
 func (r *retrying) refusal(a *attempt) (pause time.Duration, again bool) {
 	r.refused++
 	if a.closed.Scope != transport.ScopeConn {
@@ -55,8 +58,9 @@ func (r *retrying) refusal(a *attempt) (pause time.Duration, again bool) {
 	return pause, r.refused <= maxGoAways
 }
 
-// again decides about an attempt on conn that has ended with err, not nil: whether there is to be another, and
-// after which pause. A status error that is not that of an attempt is nobody's to repeat.
+// again decides about an attempt on conn that has ended with err, not nil: whether there is to be
+// another, and after which pause. A status error that is not that of an attempt is nobody's to
+// repeat.
 func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause time.Duration, again bool) {
 	if a.unprocessed() {
 		if pause, again = c.retry.refusal(a); again {
@@ -104,8 +108,9 @@ func (c *call) again(a *attempt, conn transport.ClientConn, err error) (pause ti
 	return pause, true
 }
 
-// defaultMaxRetryDelay is how long servers may make a call wait in all, see Settings. A call that has no deadline, and
-// whose author does not know that it is repeated, must not be held for minutes.
+// defaultMaxRetryDelay is how long servers may make a call wait in all, see Settings. A call that
+// has no deadline, and whose author does not know that it is repeated, must not be held for
+// minutes.
 const defaultMaxRetryDelay = 10 * time.Second
 
 func (c *call) maxRetryDelay() time.Duration {
@@ -115,8 +120,8 @@ func (c *call) maxRetryDelay() time.Duration {
 	return defaultMaxRetryDelay
 }
 
-// throttle is the budget of the call's attempts: the one of the service config, or for retries that nothing but the
-// method's idempotency level allows, the client's own. nil: no limit.
+// throttle is the budget of the call's attempts: the one of the service config, or for retries that
+// nothing but the method's idempotency level allows, the client's own. nil: no limit.
 func (c *call) throttle() *Throttle {
 	if t := c.env.Channel.Throttle(); t != nil || c.retry.policy != idempotentRetry {
 		return t
@@ -124,9 +129,9 @@ func (c *call) throttle() *Throttle {
 	return c.env.implicitBudget()
 }
 
-// charge takes a's failure from the budget and reports whether another attempt may be made. The client's own budget is
-// for servers that refuse: a connection that is lost with a hundred calls says nothing of the load, and the pauses of
-// connecting bound how often that happens.
+// charge takes a's failure from the budget and reports whether another attempt may be made. The
+// client's own budget is for servers that refuse: a connection that is lost with a hundred calls
+// says nothing of the load, and the pauses of connecting bound how often that happens.
 func (c *call) charge(a *attempt) bool {
 	t := c.throttle()
 	if c.retry.policy == idempotentRetry && t == c.env.budget && a.closed != nil && a.closed.Scope == transport.ScopeConn {
@@ -135,8 +140,8 @@ func (c *call) charge(a *attempt) bool {
 	return t.Failure()
 }
 
-// backoff before the next attempt: "min(initialBackoff*backoffMultiplier**(n-1), maxBackoff)" with a
-// jitter of 20 % up or down.
+// backoff before the next attempt: "min(initialBackoff*backoffMultiplier**(n-1), maxBackoff)" with
+// a jitter of 20 % up or down.
 func (p *RetryPolicy) backoff(step int) time.Duration {
 	d := float64(p.InitialBackoff) * math.Pow(p.BackoffMultiplier, float64(step))
 	if !(d < float64(p.MaxBackoff)) { // NaN included
@@ -151,8 +156,8 @@ func jitter(d time.Duration) time.Duration {
 	return time.Duration(min(float64(d)*(0.8+0.4*rand.Float64()), math.MaxInt64/2))
 }
 
-// pushback reads grpc-retry-pushback-ms: "If the value for pushback is negative or unparseable, then it will be
-// seen as the server asking the client not to retry at all."
+// pushback reads grpc-retry-pushback-ms: "If the value for pushback is negative or unparseable,
+// then it will be seen as the server asking the client not to retry at all."
 func pushback(trailers []transport.Field) (pause time.Duration, pushed, stop bool) {
 	v := wire.FieldValue(trailers, wire.FieldPushback)
 	if v == "" {
@@ -180,7 +185,8 @@ func (c *call) pauseFor(d time.Duration, last error) error {
 	}
 }
 
-// withAttempts adds to the status of a call that was tried more than once how often, and why the attempt before failed.
+// withAttempts adds to the status of a call that was tried more than once how often, and why the
+// attempt before failed.
 func (c *call) withAttempts(err error) error {
 	if err == nil || c.retry.seen < 2 && c.retry.lost == "" {
 		return err

@@ -11,9 +11,9 @@ import (
 
 const retryInfoName = "google.rpc.RetryInfo"
 
-// retryDelay is what a google.rpc.RetryInfo in the details asks for: "clients should wait until retry_delay
-// amount of time has passed since receiving the error response before retrying". The message is read
-// from its bytes, since nothing here links its type.
+// retryDelay is what a google.rpc.RetryInfo in the details asks for: "clients should wait until
+// retry_delay amount of time has passed since receiving the error response before retrying". The
+// message is read from its bytes, since nothing here links its type.
 func retryDelay(err error) time.Duration {
 	s := status.Convert(err)
 	if !s.HasDetails() {
@@ -35,7 +35,8 @@ func retryDelay(err error) time.Duration {
 	return 0
 }
 
-// parseRetryInfo reads retry_delay (field 1), a google.protobuf.Duration; 0 for what is malformed or negative.
+// parseRetryInfo reads retry_delay (field 1), a google.protobuf.Duration; 0 for what is malformed
+// or negative.
 func parseRetryInfo(b []byte) time.Duration {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)

@@ -36,8 +36,8 @@ func failure(code codes.Code, trailers ...string) answer {
 
 func success() answer { return answer{200, grpcHead, str("yes"), []string{"grpc-status", "0"}, false} }
 
-// scripted answers the nth attempt with the nth answer, the last one for ever. It notes when attempts came, and
-// what they said of the ones before.
+// scripted answers the nth attempt with the nth answer, the last one for ever. It notes when
+// attempts came, and what they said of the ones before.
 type scripted struct {
 	rawServer
 	mu       sync.Mutex
@@ -169,7 +169,8 @@ func (c *lossy) Pick(_ context.Context, info *PickInfo) (transport.ClientConn, f
 	return c.conns[min(info.Attempt, len(c.conns))-1], nil, nil
 }
 
-// A connection that is lost after the header ends a call, but for unary calls of idempotent methods: nobody has seen the header.
+// A connection that is lost after the header ends a call, but for unary calls of idempotent
+// methods: nobody has seen the header.
 func TestLostInTheMiddleOfTheResponse(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -251,7 +252,8 @@ func callKind(t *testing.T, env *Env, set *Settings, kind string) error {
 	return err
 }
 
-// checkAttempts compares the attempts with how many there should be, and their pauses with a jitter of 20 %.
+// checkAttempts compares the attempts with how many there should be, and their pauses with a jitter
+// of 20 %.
 func checkAttempts(t *testing.T, s *scripted, n int, pauses []time.Duration) {
 	t.Helper()
 	s.mu.Lock()
@@ -378,8 +380,8 @@ func (c *badConn) Open(_ *transport.RequestHead, body *mem.Buf, _ bool, _ transp
 	return nil, c.err
 }
 
-// A request that no connection would take fails at once; connections that fail one after the other end the call after
-// a bounded number of tries with growing pauses.
+// A request that no connection would take fails at once; connections that fail one after the other
+// end the call after a bounded number of tries with growing pauses.
 func TestOpenFailures(t *testing.T) {
 	tooLarge := &transport.Error{Scope: transport.ScopeStream, Origin: transport.OriginLocal, Token: reason.PeerHeaderList, Reason: "too large"}
 	gone := &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Token: "x", Reason: "gone", Unprocessed: true}
@@ -414,7 +416,8 @@ func TestOpenFailures(t *testing.T) {
 	}
 }
 
-// Without a budget of the service config, a server that refuses everything is not sent four times as much.
+// Without a budget of the service config, a server that refuses everything is not sent four times
+// as much.
 func TestImplicitRetriesHaveABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := script(failure(codes.Unavailable))

@@ -13,23 +13,24 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A runner makes the attempts of one call: one after another under a retry policy, several at a time under a hedging
-// policy. An attempt is launched, which takes as long as a connection takes to be found; it joins when its stream is
-// open and has been given every message sent so far, and is live from then on. A live attempt is chosen, and its
-// response is the call's, or it fails, and the policy decides what follows:
+// A runner makes the attempts of one call: one after another under a retry policy, several at a
+// time under a hedging policy. An attempt is launched, which takes as long as a connection takes to
+// be found; it joins when its stream is open and has been given every message sent so far, and is
+// live from then on. A live attempt is chosen, and its response is the call's, or it fails, and the
+// policy decides what follows:
 //
 //	launching --> live --> chosen
 //	    |           |
 //	    +-----------+----> failed --> another is launched, or the call ends
 //
-// There is one choice per call. It falls to the first attempt with a response that commits the call (gRFC A6, "An RPC
-// is committed when the client receives Response-Headers"), to a live one when more was sent than is kept for another,
-// or to the last one to fail. Nothing else refers to an attempt before it is live, so that everything that an operation
-// of the stream finds is complete.
+// There is one choice per call. It falls to the first attempt with a response that commits the call
+// (gRFC A6, "An RPC is committed when the client receives Response-Headers"), to a live one when
+// more was sent than is kept for another, or to the last one to fail. Nothing else refers to an
+// attempt before it is live, so that everything that an operation of the stream finds is complete.
 //
-// Each event locks mu, looks whether the call has ended or been decided meanwhile, and changes the state. Decisions
-// that may take long, or call the program's code, are made on a goroutine of their own, and only where another attempt
-// is possible at all: read loops never wait here.
+// Each event locks mu, looks whether the call has ended or been decided meanwhile, and changes the
+// state. Decisions that may take long, or call the program's code, are made on a goroutine of their
+// own, and only where another attempt is possible at all: read loops never wait here.
 type runner struct {
 	// immutable after the first launch, except what is marked in call
 	call
@@ -40,7 +41,8 @@ type runner struct {
 	// atomic
 	receiver atomic.Int32 // who may touch the reader half of the attempt's messages, as in server.Call
 
-	// sendMu is held while messages are put on attempts, so that each attempt gets all of them in order. Before mu.
+	// sendMu is held while messages are put on attempts, so that each attempt gets all of them in
+	// order. Before mu.
 	sendMu sync.Mutex
 
 	// guarded by mu, as are retry, opened and pick of call
@@ -76,13 +78,14 @@ func (r *runner) newAttempt() *attempt {
 // decidedLocked reports whether no further attempt is of use.
 func (r *runner) decidedLocked() bool { return r.over || r.chosen != nil }
 
-// wholeLocked reports whether the request is complete and one message, which goes out with its head in one piece.
+// wholeLocked reports whether the request is complete and one message, which goes out with its head
+// in one piece.
 func (r *runner) wholeLocked() bool {
 	return !r.method.ClientStreams && r.halfClosed && len(r.replay) == 1
 }
 
-// launchFirst makes the first attempt of a call that nobody else knows yet. first: the message of a request that
-// consists of one, which is in replay too; nil: none.
+// launchFirst makes the first attempt of a call that nobody else knows yet. first: the message of a
+// request that consists of one, which is in replay too; nil: none.
 func (r *runner) launchFirst(first *mem.Buf, req any) error {
 	a := r.newAttempt()
 	r.last = a
@@ -252,8 +255,8 @@ func (r *runner) repeatableLocked(a *attempt) bool {
 	return r.hedging != nil || r.retry.policy != nil || a.unprocessed()
 }
 
-// judge lets the policy decide about an attempt that has failed. err: it was not sent because of that; nil: the response
-// tells why, and may be a success.
+// judge lets the policy decide about an attempt that has failed. err: it was not sent because of
+// that; nil: the response tells why, and may be a success.
 func (r *runner) judge(a *attempt, err error) {
 	sent := err == nil
 	if sent {
@@ -345,7 +348,8 @@ func (r *runner) chooseLocked(a *attempt) {
 	r.changed.Broadcast()
 }
 
-// dismissLocked ends attempts that the call does not need any more, live ones and those being launched.
+// dismissLocked ends attempts that the call does not need any more, live ones and those being
+// launched.
 func (r *runner) dismissLocked(others []*attempt) {
 	if r.timer != nil {
 		r.timer.Stop()
@@ -419,7 +423,8 @@ func (r *runner) end(err error, reset bool) {
 	}
 }
 
-// keepLocked remembers a message for another attempt. It reports whether there is room for it; sendMu is held.
+// keepLocked remembers a message for another attempt. It reports whether there is room for it;
+// sendMu is held.
 func (r *runner) keepLocked(b *mem.Buf) bool {
 	if r.replayed+len(b.B) > maxReplay {
 		return false
@@ -454,7 +459,8 @@ func (r *runner) watch() {
 	}
 }
 
-// contextEnded is the status of a call that its context or deadline has ended, with what it waited for.
+// contextEnded is the status of a call that its context or deadline has ended, with what it waited
+// for.
 func (r *runner) contextEnded() error {
 	c := r.snapshot()
 	return c.timeUp(r.where())

@@ -33,8 +33,8 @@ func (s starved) Pick(ctx context.Context, info *PickInfo) (transport.ClientConn
 	return nil, nil, wire.ContextStatus(ctx, "waiting for a connection")
 }
 
-// A retry that waits for a connection ends with its call: Close, the end of the context, or the deadline. Every operation
-// of the stream hears of it.
+// A retry that waits for a connection ends with its call: Close, the end of the context, or the
+// deadline. Every operation of the stream hears of it.
 func TestRetryThatWaitsEndsWithTheCall(t *testing.T) {
 	for name, want := range map[string]codes.Code{
 		"close": codes.Canceled, "close without a context that ends": codes.Canceled, "cancel": codes.Canceled, "deadline": codes.DeadlineExceeded,
@@ -89,7 +89,8 @@ func TestRetryThatWaitsEndsWithTheCall(t *testing.T) {
 	}
 }
 
-// Send after CloseSend is the same error every time, under any policy, whatever else has become of the call.
+// Send after CloseSend is the same error every time, under any policy, whatever else has become of
+// the call.
 func TestSendAfterCloseSend(t *testing.T) {
 	for _, policy := range []*HedgingPolicy{nil, hedging(2, time.Second)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -120,7 +121,8 @@ func TestSendAfterCloseSend(t *testing.T) {
 	}
 }
 
-// A server that ends a call in good order at or after the client's deadline has cut it: the client's deadline decides.
+// A server that ends a call in good order at or after the client's deadline has cut it: the
+// client's deadline decides.
 func TestTheClientsDeadlineDecides(t *testing.T) {
 	for _, late := range []time.Duration{-time.Millisecond, 0, time.Microsecond} {
 		for _, kind := range []string{"unary", "server stream", "client stream"} {
@@ -145,7 +147,8 @@ func TestTheClientsDeadlineDecides(t *testing.T) {
 	}
 }
 
-// A stream whose last message was received before the deadline, and its end after it, has not ended in good order.
+// A stream whose last message was received before the deadline, and its end after it, has not ended
+// in good order.
 func TestACutStreamHasNoCleanEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := inproc.New(&rawServer{serve: func(s *rawStream) {

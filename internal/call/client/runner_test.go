@@ -98,9 +98,10 @@ var roundCodes = map[string]CodeSet{
 	"close":               Codes(codes.Canceled),
 }
 
-// TestRunner holds each kind of call under each policy against each trouble, with sending, receiving and Header on
-// goroutines of their own: it never panics, always ends, has one status that does not change, and leaves no attempt open
-// and no pick unanswered. NARU_ROUNDS sets how often.
+// TestRunner holds each kind of call under each policy against each trouble, with sending,
+// receiving and Header on goroutines of their own: it never panics, always ends, has one status
+// that does not change, and leaves no attempt open and no pick unanswered. NARU_ROUNDS sets how
+// often.
 func TestRunner(t *testing.T) {
 	rounds, _ := strconv.Atoi(os.Getenv("NARU_ROUNDS"))
 	rounds = max(rounds, 5)

@@ -45,8 +45,8 @@ func (s *signal) bellLocked() <-chan struct{} {
 	return s.bell
 }
 
-// await waits for the head (or, if end is set, the end) of the response, or until it is not wanted any more. It returns
-// how far the response has come.
+// await waits for the head (or, if end is set, the end) of the response, or until it is not wanted
+// any more. It returns how far the response has come.
 func (a *attempt) await(end bool) stage {
 	a.mu.Lock()
 	defer a.mu.Unlock()

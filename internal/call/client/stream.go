@@ -74,8 +74,8 @@ func (s *Stream) start(req any) error {
 	return err
 }
 
-// checkContext ends the stream if its context has ended and watch's goroutine has not come to it yet: what
-// the caller does after it cancelled must not be sent, and must not succeed.
+// checkContext ends the stream if its context has ended and watch's goroutine has not come to it
+// yet: what the caller does after it cancelled must not be sent, and must not succeed.
 func (s *Stream) checkContext() (ended bool) {
 	if s.ctx.Err() == nil {
 		return false
@@ -131,8 +131,8 @@ func (s *Stream) ResponseHeader() metadata.MD {
 // Context returns the context the call was made with, and its deadline.
 func (s *Stream) Context() context.Context { return s.ctx }
 
-// Header waits for the response's header. If the call fails without one, the error is the call's. A trailers-only
-// response has an empty header; the status comes with RecvMsg.
+// Header waits for the response's header. If the call fails without one, the error is the call's. A
+// trailers-only response has an empty header; the status comes with RecvMsg.
 func (s *Stream) Header() (metadata.MD, error) {
 	// A call that has ended with OK has its header, whatever becomes of its context then.
 	if s.checkContext() && s.Err() != nil {

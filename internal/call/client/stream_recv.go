@@ -8,8 +8,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// RecvMsg receives the next message into m. io.EOF: the call has ended with OK; any other error is the
-// call's status. Both release the stream.
+// RecvMsg receives the next message into m. io.EOF: the call has ended with OK; any other error is
+// the call's status. Both release the stream.
 func (s *Stream) RecvMsg(m any) error {
 	if !s.receiver.CompareAndSwap(wire.ReceiverIdle, wire.ReceiverBusy) {
 		if s.receiver.Load() == wire.ReceiverBusy {

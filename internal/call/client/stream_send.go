@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// SendMsg sends a message. It waits while the server is slow. It does not keep m. io.EOF: the call has
-// ended, RecvMsg tells how. After CloseSend it is an error, always the same, and ends the call.
+// SendMsg sends a message. It waits while the server is slow. It does not keep m. io.EOF: the call
+// has ended, RecvMsg tells how. After CloseSend it is an error, always the same, and ends the call.
 func (s *Stream) SendMsg(m any) error {
 	if s.closedSend() {
 		return s.sentAfterClose()
@@ -51,8 +51,8 @@ func (s *Stream) sentAfterClose() error {
 	return errSendAfterClose
 }
 
-// target returns the attempt that a message of n bytes has to wait for, nil if it goes to all that are under way. It
-// waits until there is one. false: the call is over.
+// target returns the attempt that a message of n bytes has to wait for, nil if it goes to all that
+// are under way. It waits until there is one. false: the call is over.
 func (s *Stream) target(n int) (*attempt, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,8 @@ func (s *Stream) target(n int) (*attempt, bool) {
 	}
 }
 
-// awaitOther waits, after the sending half of a has ended, for what follows it. false: nothing does.
+// awaitOther waits, after the sending half of a has ended, for what follows it. false: nothing
+// does.
 func (s *Stream) awaitOther(a *attempt) bool {
 	a.await(true) // the transport may know more than it has told its sink so far
 	s.mu.Lock()
@@ -85,7 +86,8 @@ func (s *Stream) awaitOther(a *attempt) bool {
 	return !s.over && s.chosen != a
 }
 
-// put sends buf on a, or on all attempts if a is nil. It does not if a has been replaced or there is a choice now.
+// put sends buf on a, or on all attempts if a is nil. It does not if a has been replaced or there
+// is a choice now.
 func (s *Stream) put(a *attempt, buf *mem.Buf) (sent bool, err error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()

@@ -109,7 +109,8 @@ func TestNothingSucceedsAfterCancel(t *testing.T) {
 	}
 }
 
-// Messages that came before the cancellation and were not received before it are not received after it.
+// Messages that came before the cancellation and were not received before it are not received after
+// it.
 func TestCancelComesBeforeWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := inproc.New(&rawServer{serve: func(s *rawStream) {

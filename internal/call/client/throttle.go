@@ -2,10 +2,10 @@ package client
 
 import "sync/atomic"
 
-// A Throttle is the retry budget of gRFC A6 ("Throttling Retry Attempts and Hedged RPCs"): a count of tokens that
-// begins at its maximum, loses one with every attempt that failed for a retryable reason or was told not to come
-// again, and gains a little with every success. Below half nothing is retried or hedged. A nil Throttle allows all.
-// Safe for concurrent use.
+// A Throttle is the retry budget of gRFC A6 ("Throttling Retry Attempts and Hedged RPCs"): a count
+// of tokens that begins at its maximum, loses one with every attempt that failed for a retryable
+// reason or was told not to come again, and gains a little with every success. Below half nothing
+// is retried or hedged. A nil Throttle allows all. Safe for concurrent use.
 type Throttle struct {
 	// immutable; in thousandths: gRFC A6 lets three decimal places count.
 	max, ratio int64
@@ -28,8 +28,9 @@ func NewThrottle(maxTokens, tokenRatio float64) *Throttle {
 	return t
 }
 
-// Allow reports whether another attempt may be made: "If token_count is less than or equal to the threshold, defined
-// to be (maxTokens / 2), then RPCs will not be retried until token_count rises over the threshold."
+// Allow reports whether another attempt may be made: "If token_count is less than or equal to the
+// threshold, defined to be (maxTokens / 2), then RPCs will not be retried until token_count rises
+// over the threshold."
 func (t *Throttle) Allow() bool { return t == nil || t.tokens.Load() > t.max/2 }
 
 // Failure takes a token and reports whether another attempt may be made.

@@ -12,8 +12,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// await waits until a is complete, and reports whether its stream has ended. Otherwise the attempt is cancelled, and the
-// status error says what the time was spent on.
+// await waits until a is complete, and reports whether its stream has ended. Otherwise the attempt
+// is cancelled, and the status error says what the time was spent on.
 func (c *call) await(a *attempt) (ended bool, err error) {
 	var clock <-chan time.Time
 	a.mu.Lock()
@@ -70,7 +70,8 @@ func (c *call) clock() <-chan time.Time {
 	return c.timer.C
 }
 
-// timeUp is the status for a context or deadline that has ended the call, with what the call was doing.
+// timeUp is the status for a context or deadline that has ended the call, with what the call was
+// doing.
 func (c *call) timeUp(doing string) error {
 	report := &connectivity.Report{Waits: c.pick.Waited, Attempts: c.pick.Attempt, DeadlineBy: c.deadlineBy}
 	if w := c.pick.Waited; w.Total() > time.Millisecond {

@@ -126,7 +126,8 @@ func TestNoRetryBeyondTheReplayBuffer(t *testing.T) {
 	}
 }
 
-// While an attempt waits to be replaced, sending waits for it in the bubble's time, and CloseSend does not wait.
+// While an attempt waits to be replaced, sending waits for it in the bubble's time, and CloseSend
+// does not wait.
 func TestSendWhileReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got string

@@ -163,9 +163,9 @@ func (u *unary) result(a *attempt) error {
 	return a.in.Decode(f, u.res)
 }
 
-// explain is the status of a call whose attempt ended with s, nil for OK. The client's deadline decides: what comes after
-// it may have been cut by the server's, which ends in good order where a handler returns when its context ends. Of a lost
-// connection it says more.
+// explain is the status of a call whose attempt ended with s, nil for OK. The client's deadline
+// decides: what comes after it may have been cut by the server's, which ends in good order where a
+// handler returns when its context ends. Of a lost connection it says more.
 func (c *call) explain(a *attempt, s *status.Status) *status.Status {
 	if !c.deadline.IsZero() && a.interest != expired && !time.Now().Before(c.deadline) {
 		doing := "the response ended after that"

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/stats"
 )
 
-// A Call is one call that handlers are told of. Safe for concurrent use after Begin. The events that
-// come once per call or attempt lie in it, so that telling of them allocates nothing.
+// A Call is one call that handlers are told of. Safe for concurrent use after Begin. The events
+// that come once per call or attempt lie in it, so that telling of them allocates nothing.
 //
 // Locks: mu is a leaf; no observer is called under it.
 type Call struct {

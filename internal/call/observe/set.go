@@ -44,7 +44,8 @@ func NewSet(handlers []stats.Handler, side stats.Side, target string) *Set {
 // Calls reports whether a handler wants to know of calls.
 func (s *Set) Calls() bool { return s != nil && s.wants.Has(stats.Calls) }
 
-// Arrive notes the time for a server's call that begins later; nil if no handler wants to know of it.
+// Arrive notes the time for a server's call that begins later; nil if no handler wants to know of
+// it.
 func (s *Set) Arrive() *Call {
 	if !s.Calls() {
 		return nil

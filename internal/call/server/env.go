@@ -26,7 +26,8 @@ type Env struct {
 	// Base answers for values no call knows. Its cancellation is not heeded.
 	Base   context.Context
 	Logger *slog.Logger
-	// Notices is the logger of a program that has set one: for what is no fault of the server's. nil: none.
+	// Notices is the logger of a program that has set one: for what is no fault of the server's.
+	// nil: none.
 	Notices *slog.Logger
 	// HandlePanic is told of what a handler panicked with; nil: it is logged.
 	HandlePanic func(c *Call, value any, stack []byte)
@@ -66,15 +67,16 @@ type Dispatcher interface {
 	Dispatch(c *Call)
 	// Postpone is asked by Run before it does anything. true: not now; Run will be called again.
 	Postpone(c *Call) bool
-	// Problem is told of what was wrong with a request's messages: "message_too_large", also when decompressed,
-	// "message_malformed", "message_count". It does not block.
+	// Problem is told of what was wrong with a request's messages: "message_too_large", also when
+	// decompressed, "message_malformed", "message_count". It does not block.
 	Problem(token reason.Code)
 	// Unfinished has the connection's calls that wait to begin.
 	Unfinished() *Unfinished
-	// Withdraw takes a call back whose stream has gone. It returns false if Run was called, or will be; after true, neither
-	// Run nor Finished will.
+	// Withdraw takes a call back whose stream has gone. It returns false if Run was called, or will
+	// be; after true, neither Run nor Finished will.
 	Withdraw(c *Call) bool
-	// Abandoned is told, once, that c's stream has gone while its handler runs. Finished follows, perhaps at the same time.
+	// Abandoned is told, once, that c's stream has gone while its handler runs. Finished follows,
+	// perhaps at the same time.
 	Abandoned(c *Call)
 	// Finished is called once for each dispatched call, when Run has ended.
 	Finished(c *Call)

@@ -19,9 +19,10 @@ func transportStatus(e *transport.Error) *status.Status {
 	return status.New(codes.Canceled, "the call was ended: "+e.Error()).WithCause(e)
 }
 
-// handlerStatus is the status a handler's error is sent as. A context's error keeps its meaning; other errors without a
-// status are UNKNOWN. The text of an error without a status was not written for clients: it may name hosts, files, queries
-// or users. It is logged, and sent only by servers that ask for it (docs/decisions/0020-error-text.md).
+// handlerStatus is the status a handler's error is sent as. A context's error keeps its meaning;
+// other errors without a status are UNKNOWN. The text of an error without a status was not written
+// for clients: it may name hosts, files, queries or users. It is logged, and sent only by servers
+// that ask for it (docs/decisions/0020-error-text.md).
 func (c *Call) handlerStatus(err error) *status.Status {
 	s, ok := status.FromError(err)
 	var local *wire.LocalError

@@ -9,8 +9,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// An exchange is the part of a Call that only its receiving and sending need: more than half of it, and
-// garbage that thousands of connections make the collector look for. A unary call gives it back when it is over.
+// An exchange is the part of a Call that only its receiving and sending need: more than half of it,
+// and garbage that thousands of connections make the collector look for. A unary call gives it back
+// when it is over.
 type exchange struct {
 	place link // guarded by Unfinished.mu
 
@@ -41,9 +42,10 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func newExchange() *exchange { return exchanges.Get().(*exchange) }
 
-// recycle gives the exchange of a unary call back. The call is over: the read loop drops what still comes, and
-// whoever has the handler's context finds that the response is sent. finish found nobody receiving, and
-// Reply looks at the exchange only while it has sendMu. A program has no hold on anything else.
+// recycle gives the exchange of a unary call back. The call is over: the read loop drops what still
+// comes, and whoever has the handler's context finds that the response is sent. finish found nobody
+// receiving, and Reply looks at the exchange only while it has sendMu. A program has no hold on
+// anything else.
 func (c *Call) recycle() {
 	x := c.exchange
 	c.exchange = nil

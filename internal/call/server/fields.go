@@ -7,8 +7,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// fieldLists has the field lists that many requests have in common, so that not each call keeps a copy of its
-// own: of a client's settings, the same with each of its calls. Safe for concurrent use.
+// fieldLists has the field lists that many requests have in common, so that not each call keeps a
+// copy of its own: of a client's settings, the same with each of its calls. Safe for concurrent
+// use.
 type fieldLists struct {
 	lists [16]atomic.Pointer[[]transport.Field] // by a sum of lengths; the latest of each. What is in a list stays as it is
 }
@@ -51,8 +52,8 @@ func ofTheHead(name string) bool {
 	return false
 }
 
-// ofTheClient tells of fields whose values are settings of the client, not of a call, and no secrets: those may
-// stay in memory after the call.
+// ofTheClient tells of fields whose values are settings of the client, not of a call, and no
+// secrets: those may stay in memory after the call.
 func ofTheClient(name string) bool {
 	switch name {
 	case wire.FieldUserAgent, wire.FieldEncoding, wire.FieldAcceptEncoding, "accept-encoding":

@@ -13,10 +13,10 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// A final is the last step of a response that fails: its status, and the metadata that goes with it. Peers limit
-// header sections, most to 8 or 16 KiB. What does not fit goes without its details, then without its metadata,
-// then with a shorter message: a client that learns the code is better off than one whose stream is reset, and
-// one that learns nothing waits until its deadline.
+// A final is the last step of a response that fails: its status, and the metadata that goes with
+// it. Peers limit header sections, most to 8 or 16 KiB. What does not fit goes without its details,
+// then without its metadata, then with a shorter message: a client that learns the code is better
+// off than one whose stream is reset, and one that learns nothing waits until its deadline.
 type final struct {
 	status          *status.Status
 	header, trailer metadata.MD
@@ -30,7 +30,8 @@ type final struct {
 	room    int // bytes of the message as encoded; 0: as it is, < 0: none
 }
 
-// send ends the stream with as much as the peer accepts. If it accepts no status at all, the stream is reset.
+// send ends the stream with as much as the peer accepts. If it accepts no status at all, the stream
+// is reset.
 func (f *final) send(stream transport.ServerStream) {
 	for {
 		out := f.out()

@@ -39,8 +39,8 @@ func (c *Call) finishLocked(err error) error {
 		err = status.Error(codes.Internal, "the handler returned no message")
 	}
 	if err == nil && !c.deadline.IsZero() && c.Err() != nil {
-		// A handler that waits for its context and returns nil has not done what it was asked for: OK would
-		// say that the response is all there is.
+		// A handler that waits for its context and returns nil has not done what it was asked for:
+		// OK would say that the response is all there is.
 		err = wire.ContextStatus(c, "the handler returned when the call's time was up")
 	}
 	if err == nil && c.unsent != nil {

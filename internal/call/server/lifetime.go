@@ -64,8 +64,8 @@ func (l *lifetime) std() context.Context {
 		return l.inner
 	}
 	if !l.deadline.IsZero() {
-		// A timer context below the cancelled one: children see DeadlineExceeded, not Canceled, when
-		// it is the clock that ended it.
+		// A timer context below the cancelled one: children see DeadlineExceeded, not Canceled,
+		// when it is the clock that ended it.
 		outer := l.cancel
 		inner, stop := context.WithDeadline(l.inner, l.deadline)
 		l.inner = inner

@@ -7,13 +7,14 @@ import (
 	"github.com/naru-rpc/naru/internal/reason"
 )
 
-// Log logs a line that a peer can cause, unless too many of the reason were logged lately. It adds the method, the peer's
-// address and how many lines were left out.
+// Log logs a line that a peer can cause, unless too many of the reason were logged lately. It adds
+// the method, the peer's address and how many lines were left out.
 func (c *Call) Log(level slog.Level, code reason.Code, text string, attrs ...any) {
 	c.log(c.env.Logger, level, code, text, attrs...)
 }
 
-// logKey: what handlers do is limited for each method, since one that fails a lot must not hide others.
+// logKey: what handlers do is limited for each method, since one that fails a lot must not hide
+// others.
 func (c *Call) logKey(code reason.Code) string {
 	if code == reason.HandlerPanicked || code == reason.HandlerError {
 		return string(code) + " " + c.method.FullMethod

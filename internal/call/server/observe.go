@@ -11,7 +11,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// seenBegun tells stats handlers, if there are any, that work on the call begins. Their context is the handler's.
+// seenBegun tells stats handlers, if there are any, that work on the call begins. Their context is
+// the handler's.
 func (c *Call) seenBegun() {
 	if c.seen == nil || c.seen.Begun() {
 		return

@@ -9,7 +9,8 @@ import (
 )
 
 // Refuse ends a stream with a status at once, on the read loop, and returns a sink for what still
-// comes. subtype is that of the request; http is the HTTP status, 200 but for violations of HTTP's rules.
+// comes. subtype is that of the request; http is the HTTP status, 200 but for violations of HTTP's
+// rules.
 func Refuse(runner Dispatcher, stream transport.ServerStream, subtype string, http int, s *status.Status, extra ...transport.Field) transport.Sink {
 	return refuse(runner, stream, &final{
 		status: s,
@@ -17,13 +18,14 @@ func Refuse(runner Dispatcher, stream transport.ServerStream, subtype string, ht
 	})
 }
 
-// RefuseForGood is Refuse for a call that would be refused again, whatever its code says to a retry policy.
+// RefuseForGood is Refuse for a call that would be refused again, whatever its code says to a retry
+// policy.
 func RefuseForGood(runner Dispatcher, stream transport.ServerStream, subtype string, s *status.Status) transport.Sink {
 	return refuse(runner, stream, &final{
 		status: s,
 		head:   transport.ResponseHead{Status: 200, Fields: []transport.Field{wire.Field(wire.FieldContentType, wire.ContentType(subtype))}},
-		// gRFC A6: "If the value for pushback is negative or unparseble, then it will be seen as the server asking the
-		// client not to retry at all."
+		// gRFC A6: "If the value for pushback is negative or unparseble, then it will be seen as
+		// the server asking the client not to retry at all."
 		trailer: metadata.Pairs(wire.FieldPushback, "-1"),
 	})
 }

@@ -80,7 +80,8 @@ func (c *Call) Served() bool {
 	return c.stage >= callRuns
 }
 
-// WasAbandoned reports whether the stream went while the handler ran. For Dispatcher.Finished, after which it does not change.
+// WasAbandoned reports whether the stream went while the handler ran. For Dispatcher.Finished,
+// after which it does not change.
 func (c *Call) WasAbandoned() bool { return c.stage == callOutlived }
 
 func (c *Call) gone() bool {
@@ -141,8 +142,8 @@ func (c *Call) prepare() error {
 }
 
 // refuseEncoding, compression.md: "If a client message is compressed by an algorithm that is not
-// supported by a server, the message will result in an UNIMPLEMENTED error status on the server. The
-// server will include a grpc-accept-encoding header in the response which specifies the
+// supported by a server, the message will result in an UNIMPLEMENTED error status on the server.
+// The server will include a grpc-accept-encoding header in the response which specifies the
 // algorithms that the server accepts."
 func (c *Call) refuseEncoding(name string) error {
 	accepted := c.env.Registry.AcceptEncoding()
@@ -167,9 +168,9 @@ func (c *Call) setEncoding(name string) {
 	c.out.Compressor = c.env.Registry.Compressor(name)
 }
 
-// SetCompression changes how the messages that follow are sent: with the compressor of this name, or as
-// they are ("" and "identity"). Once the header is sent, only the encoding it announced can be
-// switched on and off. Not while another goroutine sends.
+// SetCompression changes how the messages that follow are sent: with the compressor of this name,
+// or as they are ("" and "identity"). Once the header is sent, only the encoding it announced can
+// be switched on and off. Not while another goroutine sends.
 func (c *Call) SetCompression(name string) error {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()

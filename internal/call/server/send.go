@@ -58,8 +58,8 @@ func (c *Call) AddTrailer(md metadata.MD) error {
 	return nil
 }
 
-// SetTrailer is AddTrailer for streams. Programs that come from grpc-go do not expect an error, so that it
-// is logged as well.
+// SetTrailer is AddTrailer for streams. Programs that come from grpc-go do not expect an error, so
+// that it is logged as well.
 func (c *Call) SetTrailer(md metadata.MD) error {
 	err := c.AddTrailer(md)
 	if err != nil {

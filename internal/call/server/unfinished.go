@@ -8,10 +8,11 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// Unfinished holds the calls of a connection that have a deadline and whose handlers have not begun: the request is
-// not complete, or waits for its turn. Nothing else would end them, since nobody looks at their contexts. One timer
-// serves them all, and is armed again only if calls are left when it fires, so that a call that comes and begins
-// at once costs no timer of its own. The zero value is ready.
+// Unfinished holds the calls of a connection that have a deadline and whose handlers have not
+// begun: the request is not complete, or waits for its turn. Nothing else would end them, since
+// nobody looks at their contexts. One timer serves them all, and is armed again only if calls are
+// left when it fires, so that a call that comes and begins at once costs no timer of its own. The
+// zero value is ready.
 type Unfinished struct {
 	// guarded by mu, which is taken under Call.mu
 	mu    sync.Mutex
@@ -77,7 +78,8 @@ func (u *Unfinished) armLocked(at time.Time) {
 	u.timer.Reset(time.Until(at))
 }
 
-// Close disarms the timer, when the connection is gone: the calls are told of that by their streams.
+// Close disarms the timer, when the connection is gone: the calls are told of that by their
+// streams.
 func (u *Unfinished) Close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

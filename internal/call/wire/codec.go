@@ -21,7 +21,8 @@ type Encoder struct {
 	Limit      Limit               // of a message before compression
 	Hooks      *Hooks              // nil: none
 	Meter      Meter               // nil: none
-	// Remote is set if a peer is told of errors. The text of a codec's, about a message of this side, is not for it.
+	// Remote is set if a peer is told of errors. The text of a codec's, about a message of this
+	// side, is not for it.
 	Remote bool
 }
 
@@ -133,7 +134,8 @@ type Decoder struct {
 	Hooks        *Hooks              // nil: none
 	Meter        Meter               // nil: none
 	Remote       bool                // as in Encoder
-	// Expansion says when a message of the connection ConnID may be decompressed, Ctx until when it is wanted. Set with Decompressor.
+	// Expansion says when a message of the connection ConnID may be decompressed, Ctx until when it
+	// is wanted. Set with Decompressor.
 	Expansion *Expansion
 	ConnID    uint64
 	Ctx       context.Context
@@ -179,7 +181,8 @@ const maxCodecError = 1 << 10
 // expand decompresses and decodes a message and returns its size.
 func (i *Decoder) expand(body []byte, m any) (int, error) {
 	if i.Decompressor == nil {
-		// compression.md: "If a message is compressed but the encoding is identity or missing: INTERNAL"
+		// compression.md: "If a message is compressed but the encoding is identity or missing:
+		// INTERNAL"
 		return 0, status.Errorf(codes.Internal, "message is flagged as compressed, but grpc-encoding is %s", brief.Quote(i.Encoding))
 	}
 	room := i.roomFor(body)
@@ -201,8 +204,8 @@ func (i *Decoder) expand(body []byte, m any) (int, error) {
 // expandSlack is what decompressors may want behind a message.
 const expandSlack = 64
 
-// roomFor returns how large a buffer a compressed message may want. One that is pooled, so that messages that expand
-// beyond the limit leave no garbage of its size.
+// roomFor returns how large a buffer a compressed message may want. One that is pooled, so that
+// messages that expand beyond the limit leave no garbage of its size.
 func (i *Decoder) roomFor(body []byte) int {
 	n := growFactor * len(body)
 	if s, ok := i.Decompressor.(encoding.Sizer); ok {

@@ -8,8 +8,9 @@ const grpcContentType = "application/grpc"
 //
 //	Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]
 //
-// Without a subtype, which means proto, subtype is "". Parameters after a semicolon are ignored, as peers send charset. Names are
-// compared without case (RFC 9110 §8.3.1). "application/grpc-web" is another protocol: not ok.
+// Without a subtype, which means proto, subtype is "". Parameters after a semicolon are ignored, as
+// peers send charset. Names are compared without case (RFC 9110 §8.3.1). "application/grpc-web" is
+// another protocol: not ok.
 func ParseContentType(s string) (subtype string, ok bool) {
 	if len(s) < len(grpcContentType) || !strings.EqualFold(s[:len(grpcContentType)], grpcContentType) {
 		return "", false

@@ -26,8 +26,8 @@ func ContextStatus(ctx context.Context, doing string) error {
 	return s.WithMessage(text).WithCause(cause).Err()
 }
 
-// A LocalError is the cause of a status whose text leaves something out that peers must not read, such as names of Go
-// types: Err is for this process's log.
+// A LocalError is the cause of a status whose text leaves something out that peers must not read,
+// such as names of Go types: Err is for this process's log.
 type LocalError struct{ Err error }
 
 // Error implements error.

@@ -7,7 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// expand waits for the turn of a message on its own goroutine and says so by the channel it returns.
+// expand waits for the turn of a message on its own goroutine and says so by the channel it
+// returns.
 func expand(ctx context.Context, e *Expansion, conn uint64, n int) (<-chan *expansion, <-chan error) {
 	began, failed := make(chan *expansion, 1), make(chan error, 1)
 	go func() {
@@ -56,7 +57,8 @@ func finish(waiting []<-chan *expansion, n int) (ended int) {
 	return ended
 }
 
-// A connection with one small message is next, however many large ones of others have waited longer.
+// A connection with one small message is next, however many large ones of others have waited
+// longer.
 func TestExpansionIsFairByConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := new(Expansion)
@@ -120,7 +122,8 @@ func TestExpansionCanBeLeft(t *testing.T) {
 	})
 }
 
-// What is expanded and not decoded yet is bounded, and half of it is the most for one connection; others are served.
+// What is expanded and not decoded yet is bounded, and half of it is the most for one connection;
+// others are served.
 func TestExpansionIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := new(Expansion)

@@ -28,8 +28,8 @@ const (
 // Field returns a header field.
 func Field(name, value string) transport.Field { return transport.Field{Name: name, Value: value} }
 
-// MaxStatusMessage bounds grpc-message as encoded: peers that limit a header section to 8 KiB do not all say so, and
-// a status lost to that says less than a cut one.
+// MaxStatusMessage bounds grpc-message as encoded: peers that limit a header section to 8 KiB do
+// not all say so, and a status lost to that says less than a cut one.
 const MaxStatusMessage = 6 << 10
 
 var statusTexts = func() (t [17]string) {
@@ -55,8 +55,9 @@ func DetailsField(s *status.Status) transport.Field {
 // cutMark ends a message that was cut.
 const cutMark = "..."
 
-// EncodeMessage returns a status message as grpc-message carries it, in at most limit bytes. A longer one is cut, not
-// inside a character: percent-encoding makes three bytes of each byte of one that is not ASCII.
+// EncodeMessage returns a status message as grpc-message carries it, in at most limit bytes. A
+// longer one is cut, not inside a character: percent-encoding makes three bytes of each byte of one
+// that is not ASCII.
 func EncodeMessage(message string, limit int) string {
 	if len(message) > limit { // no use to encode what is cut off, which may be megabytes
 		message = message[:max(limit, 0)] + cutMark

@@ -7,7 +7,8 @@ type MessageInfo struct {
 	Compressed bool // on the wire
 }
 
-// A Meter is told of each message of a call, before the Hooks are. It runs on the goroutine that sends or receives.
+// A Meter is told of each message of a call, before the Hooks are. It runs on the goroutine that
+// sends or receives.
 type Meter interface {
 	// MessageSent is called when a message has been encoded for the first time.
 	MessageSent(info MessageInfo)
@@ -21,8 +22,8 @@ type Hooks struct {
 	// Receive is called with each message received, after decoding. It may change *m. Its error is
 	// what receiving returns.
 	Receive func(m any, info MessageInfo) error
-	// Send is called with each message before encoding, and returns what is sent in its place. Its error
-	// is what sending returns.
+	// Send is called with each message before encoding, and returns what is sent in its place. Its
+	// error is what sending returns.
 	Send func(m any) (any, error)
 	// Sent is called when a message has been encoded.
 	Sent func(info MessageInfo)

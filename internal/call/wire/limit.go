@@ -11,8 +11,8 @@ type Limit struct {
 // exceededBy reports whether a message of n bytes is too large.
 func (l Limit) exceededBy(n int64) bool { return l.Bytes >= 0 && n > int64(l.Bytes) }
 
-// text is what a user reads of a message that is too large. It names the side: both sides have limits, and a client
-// receives the errors of both.
+// text is what a user reads of a message that is too large. It names the side: both sides have
+// limits, and a client receives the errors of both.
 func (l Limit) text(what string, n int64) string {
 	return fmt.Sprintf("%s of %d bytes is larger than the limit of %d bytes (%s)", what, n, l.Bytes, l.By)
 }
