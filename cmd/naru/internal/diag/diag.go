@@ -61,7 +61,7 @@ func (l *List) Add(d *Diagnostic) { l.all = append(l.all, d) }
 // AddAll appends what other has.
 func (l *List) AddAll(other *List) { l.all = append(l.all, other.all...) }
 
-// Has tells whether there is a finding at p's start.
+// Has reports whether there is a finding at p's start.
 func (l *List) Has(p Place) bool {
 	return slices.ContainsFunc(l.all, func(d *Diagnostic) bool {
 		return d.Place.Name() == p.Name() && d.Place.Start == p.Start

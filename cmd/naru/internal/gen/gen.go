@@ -118,7 +118,7 @@ func (c *config) validate() error {
 		}
 	}
 	if c.paths == "source_relative" && c.module != "" {
-		return cli.Usagef("--module takes a prefix off the Go package's path, --paths=source_relative does not use that path: give one of them")
+		return cli.Usagef("--module and --paths=source_relative exclude each other: --module strips a prefix of the Go package's path, which source_relative does not use")
 	}
 	if c.check && c.dryRun {
 		return cli.Usagef("--check and --dry-run exclude each other")

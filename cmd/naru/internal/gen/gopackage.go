@@ -153,7 +153,7 @@ func (p *planner) takeFromNeighbors(t *goTarget, f *descriptorpb.FileDescriptorP
 	}
 }
 
-// isRelative tells whether a go_package is no import path but a folder: "", ".", "./pb", "pb".
+// isRelative reports whether a go_package is no import path but a folder: "", ".", "./pb", "pb".
 func isRelative(importPath string) bool {
 	return !strings.Contains(importPath, "/") && !strings.Contains(importPath, ".") ||
 		strings.HasPrefix(importPath, "./") || strings.HasPrefix(importPath, "../") || importPath == "." || importPath == ".."
@@ -206,12 +206,12 @@ func (p *planner) noPackage(name, why string) error {
 		"add to the file: option go_package = \"example.com/module/folder\";\nor give --go-package %s=example.com/module/folder", name)
 }
 
-// byImport tells whether the Go package's path decides where code goes.
+// byImport reports whether the Go package's path decides where code goes.
 func (p *planner) byImport() bool {
 	return p.c.paths == "import" || p.c.paths == "" && p.c.module != ""
 }
 
-// bySource tells whether the source's path alone decides.
+// bySource reports whether the source's path alone decides.
 func (p *planner) bySource() bool {
 	return p.c.paths == "source_relative" || p.c.paths == "" && p.c.out != "" && p.c.module == ""
 }

@@ -33,7 +33,7 @@ func (p *planner) check(f *descriptorpb.FileDescriptorProto, t *goTarget) error 
 	return errFindings
 }
 
-// validImportPath tells whether Go accepts an import path:
+// validImportPath reports whether Go accepts an import path:
 // https://go.dev/ref/spec#Import_declarations and the go command's stricter rule for elements.
 func validImportPath(path string) bool {
 	for _, element := range strings.Split(path, "/") {

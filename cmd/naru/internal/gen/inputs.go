@@ -115,7 +115,7 @@ func (c *config) excludes(shownPath string) bool {
 	return false
 }
 
-// passedOver tells whether a folder holds what others maintain, or fixtures; the go command skips
+// passedOver reports whether a folder holds what others maintain, or fixtures; the go command skips
 // the same.
 func passedOver(name string) bool {
 	switch name {

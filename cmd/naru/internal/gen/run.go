@@ -96,7 +96,7 @@ func givenNames(env *cli.Env, roots []protosrc.Root, files []string) ([]string, 
 		name, hidden := protosrc.Name(roots, file)
 		switch {
 		case hidden != "":
-			return nil, cli.WithHint(cli.Usagef("%s cannot be imported: %s has the same name below an import folder that comes before",
+			return nil, cli.WithHint(cli.Usagef("%s cannot be imported: %s has the same import name below an earlier -I folder",
 				shown(env, file), shown(env, hidden)), "rename one, or give other folders with -I")
 		case name == "":
 			return nil, cli.WithHint(cli.Usagef("%s is below none of the import folders", shown(env, file)),
@@ -169,8 +169,8 @@ func warnTwins(env *cli.Env, findings *diag.List, twins map[string]string, names
 			findings.Add(&diag.Diagnostic{
 				Severity: diag.Warning,
 				Place:    diag.Place{File: shown(env, files[i])},
-				Message:  fmt.Sprintf("goes by the name %s, as does %s: a program with the code of both stops at its start", name, shown(env, other)),
-				Hint:     "with -I . the names are the paths from here, which differ",
+				Message:  fmt.Sprintf("has the import name %s, as has %s: a program that links the code of both panics when it starts (file is already registered)", name, shown(env, other)),
+				Hint:     "with -I . import names are paths from the current folder, which differ",
 			})
 		}
 		twins[name] = files[i]

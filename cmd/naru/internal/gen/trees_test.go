@@ -164,7 +164,7 @@ func (tr tree) checkout(t *testing.T) string {
 	command(bytes.Join(wanted, []byte{0}), "checkout", tr.commit, "--pathspec-from-file=-", "--pathspec-file-nul")
 	for _, m := range tr.modules {
 		cmd := exec.Command("go", "mod", "download", m)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GONOSUMDB=*", "GOTOOLCHAIN=local")
+		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Logf("%s: %v\n%s", m, err, out)
 		}

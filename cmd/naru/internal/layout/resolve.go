@@ -128,8 +128,8 @@ func common(a, b string) int {
 }
 
 // inDependencies looks in the modules that go.mod requires: below their module paths, and below the
-// folders of a module that commonly hold .proto files. A module of its own that is nested in a
-// required one is left to its own entry.
+// folders of a module that commonly hold .proto files. A module nested in a
+// required one is found by its own line in go.mod.
 func (f *finder) inDependencies(from *file, name string) (string, root, bool) {
 	if protosrc.Builtin(name) != nil {
 		return "", root{}, false

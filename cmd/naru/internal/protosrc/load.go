@@ -262,7 +262,7 @@ func (l *loader) reportCycle(from *source, ref importRef, chain []string, name s
 	}
 	d := &diag.Diagnostic{
 		Place:   from.place(ref),
-		Message: "the import leads back to this file: " + strings.Join(append(slices.Clone(cycle), name), " imports "),
+		Message: "import cycle: " + strings.Join(append(slices.Clone(cycle), name), " imports "),
 		Hint:    "move what both need into a file that imports neither",
 	}
 	if len(cycle) == 1 {
@@ -284,7 +284,7 @@ func (l *loader) reportSecondName(first, second, from *source, ref importRef) {
 	}
 	if first.importedBy != nil && first.importedBy.src != nil {
 		place := first.importedBy.src.Place(first.importedAt.start, first.importedAt.end)
-		d.Notes = append(d.Notes, diag.Note{Place: place, Message: "the other name, here"})
+		d.Notes = append(d.Notes, diag.Note{Place: place, Message: "imported by the other name here"})
 	}
 	l.list.Add(d)
 }

@@ -170,7 +170,7 @@ func meant(r rune) byte {
 	return lookalikes[r]
 }
 
-// isWord tells whether r may be part of an identifier in any script.
+// isWord reports whether r may be part of an identifier in any script.
 func isWord(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r)
 }

@@ -95,7 +95,7 @@ func Name(roots []Root, file string) (name, hidden string) {
 	return "", hidden
 }
 
-// validName tells whether an import name is one that protoc accepts: slashes, no way out of the
+// validName reports whether an import name is one that protoc accepts: slashes, no way out of the
 // root.
 func validName(name string) bool {
 	return name != "" && !strings.Contains(name, "\\") && path.Clean(name) == name &&

@@ -108,7 +108,7 @@ func (l *loader) place(file, line, column string) (diag.Place, bool) {
 }
 
 // rewrites are the reports worth better words, tried in order. Each gets the submatches of its
-// pattern and tells whether the report is worth showing at all.
+// pattern and reports whether the report is worth showing at all.
 var rewrites = []struct {
 	pattern *regexp.Regexp
 	apply   func(l *loader, f *source, d *diag.Diagnostic, m []string) bool
