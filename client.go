@@ -15,6 +15,7 @@ import (
 	"github.com/naru-rpc/naru/internal/reason"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/inproc"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
@@ -25,6 +26,7 @@ type Client struct {
 	env          *client.Env
 	defaults     callConfig
 	interceptors []scopedInterceptor
+	scoped       func(path string) limits.Limits // WithLimitsFor; nil: none
 	channel      io.Closer
 	target       *channel.Channel // nil for in-process clients
 
@@ -78,6 +80,7 @@ func newClient(cfg *clientConfig, ch client.Channel, target, authority string, c
 			Observe: observe.NewSet(cfg.stats, stats.Client, target)},
 		defaults:     cfg.call,
 		interceptors: cfg.interceptors,
+		scoped:       cfg.scopedLimits(),
 		channel:      closer,
 	}
 }
@@ -86,11 +89,14 @@ func newClient(cfg *clientConfig, ch client.Channel, target, authority string, c
 func (c *Client) Close() error { return c.channel.Close() }
 
 // settings returns the options of a call.
-func (c *Client) settings(opts []CallOption) (*callConfig, error) {
-	if len(opts) == 0 {
+func (c *Client) settings(method *MethodInfo, opts []CallOption) (*callConfig, error) {
+	if len(opts) == 0 && c.scoped == nil {
 		return &c.defaults, nil
 	}
 	own := c.defaults
+	if c.scoped != nil {
+		own.limit(c.scoped(method.FullMethod))
+	}
 	for i, o := range opts {
 		if o == nil {
 			return nil, status.Errorf(codes.Internal, "call option %d is nil", i)
@@ -111,7 +117,7 @@ func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, o
 			return c.invokeThrough(ctx, chain, method, req, res, opts)
 		}
 	}
-	set, err := c.settings(opts)
+	set, err := c.settings(method, opts)
 	if err != nil {
 		return err
 	}
@@ -126,7 +132,7 @@ func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...Call
 			return c.streamThrough(ctx, chain, method, nil, opts)
 		}
 	}
-	set, err := c.settings(opts)
+	set, err := c.settings(method, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +152,7 @@ func (c *Client) NewStreamWith(ctx context.Context, method *MethodInfo, req any,
 			return c.streamThrough(ctx, chain, method, req, opts)
 		}
 	}
-	set, err := c.settings(opts)
+	set, err := c.settings(method, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net"
 	"reflect"
 	"runtime"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru/balancer"
-	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/channel"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/internal/transport/http2"
@@ -51,10 +49,10 @@ func (c *clientConfig) channelConfig(target string) *channel.Config {
 
 		Backoff:           c.backoff,
 		ConnectTimeout:    c.connTimeout,
-		IdleTimeout:       c.idle,
+		IdleTimeout:       c.keepalive.MaxConnectionIdle,
 		MaxConnections:    c.maxConnections,
 		MaxConnectionsCap: c.maxConnectionsCap,
-		MaxAttempts:       c.maxAttempts,
+		MaxAttempts:       c.bounds.MaxAttempts,
 		Ends:              ends,
 		OnTooManyPings:    slower,
 		UserAgent:         c.userAgent,
@@ -134,15 +132,6 @@ func (p *pingPace) keepalive() http2.Keepalive {
 	return k
 }
 
-// FailureCounts tells how often resolving and connecting failed and connections were lost since the client was made,
-// by reason. Clients that share a channel share the counts. nil for a client made with InProcess.
-func (c *Client) FailureCounts() map[connectivity.Reason]uint64 {
-	if c.target == nil {
-		return nil
-	}
-	return maps.Clone(c.target.FailureCounts())
-}
-
 // clientChannel closes a client's share of a channel, and knows whether that was done.
 type clientChannel struct {
 	lease   *channel.Lease
@@ -176,12 +165,10 @@ func callerOf(skip int) string {
 
 // poolKey stands for everything openChannel makes a channel from. Two clients whose keys are equal may share it.
 func (c *clientConfig) poolKey(target string) any {
-	limits := c.limits
-	limits.Abuse = nil // made from the budgets, for each client anew
 	parts := []any{
-		target, c.authority, c.userAgent, c.tls, limits, c.budgets, c.keepalive, c.idle, c.connTimeout, c.backoff, c.logger,
+		target, c.authority, c.userAgent, c.tls, c.connectionLimits(), c.keepalive, c.connTimeout, c.backoff, c.logger,
 		c.dialID, c.proxyID, c.noProxy, c.proxyTLS,
-		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap, c.maxAttempts,
+		c.serviceConfig, c.serviceConfigJSON, c.channelOptions.policy, c.maxConnections, c.maxConnectionsCap,
 		len(c.resolvers), len(c.call.Credentials), fmt.Sprint(c.policies.PolicyNames()),
 	}
 	for _, b := range c.resolvers {

@@ -19,6 +19,7 @@ import (
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -36,7 +37,7 @@ func TestServiceConfigJSON(t *testing.T) {
 			t.Errorf("%s: got %v, want WithServiceConfigJSON and %s", tt.in, err, tt.want)
 		}
 	}
-	bad := &serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{}}}
+	bad := &serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{}}}
 	if _, err := naru.NewClient("passthrough:///x", naru.WithServiceConfig(bad)); err == nil || !strings.Contains(err.Error(), "methodConfig[0].name") {
 		t.Errorf("a config without names: got %v", err)
 	}
@@ -54,8 +55,8 @@ func TestServiceConfigJSON(t *testing.T) {
 }
 
 func TestBadChannelOptionsAreNamed(t *testing.T) {
-	_, err := naru.NewClient("passthrough:///x", naru.WithConnectionScaling(-1), naru.WithMaxAttempts(-1), naru.WithBalancerParser("", nil))
-	for _, want := range []string{"WithConnectionScaling(-1)", "WithMaxAttempts(-1)", `WithBalancerParser("")`} {
+	_, err := naru.NewClient("passthrough:///x", naru.WithConnectionScaling(-1), naru.WithLimits(limits.Limits{MaxAttempts: -1}), naru.WithBalancerParser("", nil))
+	for _, want := range []string{"WithConnectionScaling(-1)", "WithLimits: MaxAttempts -1", `WithBalancerParser("")`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -65,7 +66,7 @@ func TestBadChannelOptionsAreNamed(t *testing.T) {
 func TestBadPoliciesAreNamed(t *testing.T) {
 	outlier := balancer.OutlierDetection{MaxPercent: 101, Child: balancer.LeastRequest{Choices: 1}}
 	for _, opt := range []naru.ClientOption{
-		naru.WithBalancer(outlier), naru.WithServiceConfig(&serviceconfig.Config{Policy: outlier}),
+		naru.WithBalancer(outlier), naru.WithServiceConfig(&serviceconfig.Config{LoadBalancingConfig: outlier}),
 	} {
 		_, err := naru.NewClient("passthrough:///x", opt)
 		for _, want := range []string{"outlier_detection_experimental", "MaxPercent 101", "least_request_experimental", "Choices is 1"} {
@@ -190,11 +191,11 @@ func TestChannelPool(t *testing.T) {
 		}
 		return &pair{Client: c}
 	}
-	a, b := client(), client(naru.WithMaxReceiveMessageSize(100))
+	a, b := client(), client(naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 100}))
 	if dials != 1 {
 		t.Errorf("%d connections for two clients with equal settings, want 1", dials)
 	}
-	client(naru.WithIdleTimeout(time.Minute))
+	client(naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: time.Minute}))
 	client(naru.WithBalancer(balancer.RoundRobin{}))
 	client(naru.WithResolvers(resolver.Static("other")))
 	client(naru.WithDialer(counted))
@@ -232,7 +233,7 @@ func TestFailureAsData(t *testing.T) {
 	if status.Code(err) != codes.Unavailable || !errors.As(err, &f) || f.Reason != connectivity.Refused || !ok || r.Last.Reason != connectivity.Refused {
 		t.Errorf("got %v, report %+v, want UNAVAILABLE, refused in both", err, r)
 	}
-	if got := c.FailureCounts()[connectivity.Refused]; got != 1 {
+	if got := c.Stats().Failures[connectivity.Refused]; got != 1 {
 		t.Errorf("refused: counted %d, want 1", got)
 	}
 }

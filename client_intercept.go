@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -17,7 +18,7 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 	c.mu.Lock()
 	opts = append(slices.Clip(opts), c.opts...)
 	c.mu.Unlock()
-	set, err := cl.settings(opts)
+	set, err := cl.settings(c.method, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func (cl *Client) intercepted(c *Call, opts []CallOption) (*callConfig, error) {
 }
 
 func (cl *Client) invokeThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req, res any, opts []CallOption) error {
-	c := newCall(m, ClientSide, nil)
+	c := newCall(m, stats.Client, nil)
 	c.request, c.into = req, res
 	err := runChain(ctx, chain, c, func(ctx context.Context) error {
 		req := c.beginAttempt()
@@ -93,7 +94,7 @@ type interceptedStream struct {
 // streamThrough runs the chain on a goroutine of its own, which ends when the stream has ended and the last
 // interceptor has returned. req is the only request of a call that has one, nil if the program sends it itself.
 func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
-	c := newCall(m, ClientSide, nil)
+	c := newCall(m, stats.Client, nil)
 	s := &interceptedStream{kind: m.Kind, begun: make(chan struct{}), done: make(chan struct{}), call: c}
 	c.request, c.stream = req, s
 	go func() {

@@ -1,6 +1,8 @@
 package naru
 
 import (
+	"maps"
+
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
 )
@@ -25,7 +27,7 @@ type ClientStats struct {
 	//
 	// A connection or stream that broke gives the word that Ended has for it.
 	Reasons map[string]uint64
-	// Failures counts failures to resolve and to connect, and lost connections: see Client.FailureCounts.
+	// Failures counts, by reason, how often resolving and connecting failed and connections were lost.
 	Failures map[connectivity.Reason]uint64
 	// Ended counts, by reason, the connections that have ended and the streams this side ended for what
 	// the peer did. Reasons are short stable words; those of Limits stand there, others are "eof" (the peer
@@ -46,16 +48,14 @@ func (c *Client) Stats() ClientStats {
 	s := ClientStats{
 		FailedCalls: k.ByCode(),
 		Reasons:     k.ByReason(),
-		Failures:    c.FailureCounts(),
+		Failures:    map[connectivity.Reason]uint64{},
 		Ended:       map[string]uint64{},
 		Retries:     k.Retries.Load(), TransparentRetries: k.TransparentRetries.Load(),
 		Hedges: k.Hedges.Load(), Throttled: k.Throttled.Load(),
 	}
-	if s.Failures == nil {
-		s.Failures = map[connectivity.Reason]uint64{}
-	}
 	if c.target != nil {
 		s.Ended = c.target.EndCounts()
+		maps.Copy(s.Failures, c.target.FailureCounts())
 	}
 	return s
 }

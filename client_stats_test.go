@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
@@ -92,7 +93,7 @@ func TestClientStatsOfCalls(t *testing.T) {
 		reasons["response"]++
 		wantStats(t, p.Client, "an answer too large", failed, reasons, 4, 3)
 		statsOfStreams(t, p, failed, reasons)
-	}, clientOnly{naru.WithMaxSendMessageSize(50)}, clientOnly{naru.WithMaxReceiveMessageSize(30)})
+	}, clientOnly{naru.WithLimits(limits.Limits{MaxSendMessageSize: 50})}, clientOnly{naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 30})})
 }
 
 // statsOfStreams goes on where unary calls have left the counts.

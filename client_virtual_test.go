@@ -15,6 +15,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -262,7 +263,7 @@ func TestRollingRestart(t *testing.T) {
 func TestServerMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "a:1")
-		c.bs[0].opts = []naru.ServerOption{naru.WithMaxConnectionAge(2*time.Second, time.Minute)}
+		c.bs[0].opts = []naru.ServerOption{naru.WithKeepalive(naru.Keepalive{MaxConnectionAge: 2 * time.Second, MaxConnectionAgeGrace: time.Minute})}
 		client := c.up().client()
 		load(client, methodUnary, 100, time.Minute).wantNoErrors(t, "the connection's successor takes over")
 		c.end(client)
@@ -428,9 +429,9 @@ func TestHedgingCutsTheTail(t *testing.T) {
 			return o.quantile(0.999), sent, o.n
 		}
 		without, _, _ := run()
-		with, sent, calls := run(naru.WithServiceConfig(&serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
-			Names:   []serviceconfig.MethodName{{}},
-			Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: 15 * time.Millisecond},
+		with, sent, calls := run(naru.WithServiceConfig(&serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{
+			Name:          []serviceconfig.Name{{}},
+			HedgingPolicy: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: 15 * time.Millisecond},
 		}}}))
 		if with > without/5 {
 			t.Errorf("p99.9 with hedging: %v, want at most a fifth of %v", with, without)
@@ -446,7 +447,7 @@ func TestHedgingCutsTheTail(t *testing.T) {
 func TestManyCallersFewStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "a:1")
-		c.bs[0].opts = []naru.ServerOption{naru.WithMaxConcurrentStreams(10)}
+		c.bs[0].opts = []naru.ServerOption{naru.WithLimits(limits.Limits{MaxConcurrentStreams: 10})}
 		var now, most atomic.Int64
 		c.bs[0].does(func(context.Context, string) error {
 			most.Store(max(most.Load(), now.Add(1)))

@@ -27,7 +27,7 @@
 // # Limits
 //
 // Everything a peer can make this side hold or do has a limit, which the error that it causes names together
-// with the option that changes it: [WithMaxReceiveMessageSize], [WithMaxConcurrentStreams], [WithLimits].
+// with the option that changes it: [WithLimits].
 //
 // # Known limitations
 //

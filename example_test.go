@@ -87,7 +87,7 @@ func ExampleInProcess() {
 
 // A client of a server elsewhere. The deadline covers connecting, too.
 func ExampleNewClient() {
-	client, err := naru.NewClient("dns:///greeter.example.com:443", naru.WithDefaultCallOptions(naru.WithTimeout(5*time.Second)))
+	client, err := naru.NewClient("dns:///greeter.example.com:443", naru.WithTimeout(5*time.Second))
 	if err != nil {
 		slog.Error("no client", "error", err)
 		return

@@ -11,24 +11,8 @@ import (
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 )
-
-// Side tells which end of a call an interceptor runs on.
-type Side uint8
-
-// The two ends.
-const (
-	ServerSide Side = iota
-	ClientSide
-)
-
-// String returns "server" or "client".
-func (s Side) String() string {
-	if s == ServerSide {
-		return "server"
-	}
-	return "client"
-}
 
 // MessageInfo is what is known of a message beside its contents.
 type MessageInfo struct {
@@ -40,21 +24,11 @@ type MessageInfo struct {
 	Compressed bool
 }
 
-// MessageCount adds up the messages of one direction.
-type MessageCount struct {
-	// Messages is how many there were.
-	Messages int
-	// Bytes is the sum of their encodings' sizes.
-	Bytes int64
-	// WireBytes is the sum of what was sent or received for them, prefixes included.
-	WireBytes int64
-}
-
 // Call is what an interceptor sees of a call. Its methods are safe for concurrent use.
 type Call struct {
 	// immutable
 	method *MethodInfo
-	side   Side
+	side   stats.Side
 	server *server.Call // nil on a client
 	hooks  wire.Hooks
 	// newRequest makes a message for the only request of a server's call; nil if it has no such.
@@ -66,8 +40,8 @@ type Call struct {
 	mu        sync.Mutex
 	onReceive []func(m any, info MessageInfo) error
 	onSend    []func(m any) (any, error)
-	received  MessageCount
-	sent      MessageCount
+	received  stats.Count
+	sent      stats.Count
 	peer      Peer
 	attempts  int
 	header    metadata.MD
@@ -93,7 +67,7 @@ type Attempt struct {
 	Err error
 }
 
-func newCall(m *MethodInfo, side Side, server *server.Call) *Call {
+func newCall(m *MethodInfo, side stats.Side, server *server.Call) *Call {
 	c := &Call{method: m, side: side, server: server}
 	c.hooks = wire.Hooks{Receive: c.receive, Send: c.send, Sent: c.countSent, Reply: c.noteResponse}
 	return c
@@ -106,7 +80,7 @@ func (c *Call) Method() *MethodInfo { return c.method }
 func (c *Call) Kind() Kind { return c.method.Kind }
 
 // Side returns the end of the call this is.
-func (c *Call) Side() Side { return c.side }
+func (c *Call) Side() stats.Side { return c.side }
 
 // Peer returns the other end of the connection. On a client it is known after next, and while a
 // stream runs; before that it is zero.
@@ -135,7 +109,7 @@ func (c *Call) Deadline(ctx context.Context) (time.Time, bool) { return ctx.Dead
 // ctx holds. A client's interceptor adds to it by giving next a context made with
 // metadata.AppendToOutgoingContext.
 func (c *Call) RequestHeader(ctx context.Context) metadata.MD {
-	if c.side == ServerSide {
+	if c.side == stats.Server {
 		md, _ := metadata.FromIncomingContext(ctx)
 		return md
 	}
@@ -200,20 +174,20 @@ func (c *Call) AddOptions(opts ...CallOption) {
 }
 
 // Received returns what was received so far.
-func (c *Call) Received() MessageCount {
+func (c *Call) Received() stats.Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.received
 }
 
 // Sent returns what was sent so far.
-func (c *Call) Sent() MessageCount {
+func (c *Call) Sent() stats.Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent
 }
 
-func (n *MessageCount) add(info wire.MessageInfo) {
+func count(n *stats.Count, info wire.MessageInfo) {
 	n.Messages++
 	n.Bytes += int64(info.Size)
 	n.WireBytes += int64(info.WireSize)
@@ -221,7 +195,7 @@ func (n *MessageCount) add(info wire.MessageInfo) {
 
 func (c *Call) receive(m any, info wire.MessageInfo) error {
 	c.mu.Lock()
-	c.received.add(info)
+	count(&c.received, info)
 	hooks := c.onReceive
 	c.mu.Unlock()
 	for _, f := range hooks {
@@ -249,9 +223,9 @@ func (c *Call) countSent(info wire.MessageInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server != nil && !c.method.Kind.ServerStreams() {
-		c.sent = MessageCount{} // of several responses only the last is sent
+		c.sent = stats.Count{} // of several responses only the last is sent
 	}
-	c.sent.add(info)
+	count(&c.sent, info)
 }
 
 func (c *Call) attempt(a Attempt) {

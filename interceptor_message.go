@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/internal/call/server"
 	"github.com/naru-rpc/naru/internal/call/wire"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/proto"
 )
@@ -58,7 +59,7 @@ func (c *Call) SetRequest(m any) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.side == ServerSide && c.ran {
+	if c.side == stats.Server && c.ran {
 		return status.Error(codes.Internal, "Call.SetRequest: the handler has already been called")
 	}
 	c.request = m

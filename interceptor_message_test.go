@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/protobuf/proto"
@@ -82,7 +83,7 @@ func TestInterceptorCachesAUnaryMethod(t *testing.T) {
 }
 
 func TestInterceptorReplacesRequestAndResponse(t *testing.T) {
-	var sent, received naru.MessageCount
+	var sent, received stats.Count
 	both := func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
 		req, err := call.Request()
 		if err != nil {

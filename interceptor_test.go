@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -259,7 +260,7 @@ func TestHooksEndTheCall(t *testing.T) {
 func TestWhatInterceptorsSee(t *testing.T) {
 	var j journal
 	see := func(ctx context.Context, c *naru.Call, next func(context.Context) error) error {
-		if c.Side() == naru.ServerSide {
+		if c.Side() == stats.Server {
 			_ = naru.SetHeader(ctx, metadata.Pairs("h", "1"))
 			_ = naru.SetTrailer(ctx, metadata.Pairs("t", "2"))
 		}

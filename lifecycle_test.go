@@ -13,6 +13,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -292,7 +293,7 @@ func TestClientClose(t *testing.T) {
 
 // More calls than the server takes at a time wait, as over a network.
 func TestInProcessQueues(t *testing.T) {
-	p := start(t, "inproc", plain(), serverOnly{naru.WithMaxConcurrentStreams(10)})
+	p := start(t, "inproc", plain(), serverOnly{naru.WithLimits(limits.Limits{MaxConcurrentStreams: 10})})
 	var wg sync.WaitGroup
 	for range 500 {
 		wg.Go(func() {

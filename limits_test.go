@@ -12,6 +12,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -19,7 +20,7 @@ import (
 // TestLimitsOfHTTP1Connections: connections handed over to net/http keep their place among the server's,
 // and their headers have the limits of calls.
 func TestLimitsOfHTTP1Connections(t *testing.T) {
-	srv, addr := limited(t, naru.WithMaxConnections(1), naru.WithHTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv, addr := limited(t, naru.WithLimits(limits.Limits{MaxConnections: 1}), naru.WithHTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "hello")
 	})))
 	dial := func() net.Conn {
@@ -69,7 +70,7 @@ func TestHeaderListBeyondTheBlockLimit(t *testing.T) {
 	p := start(t, "http2", &echo{unary: func(ctx context.Context, _ *text) (*text, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
 		return str(md.First("long")), nil
-	}}, serverOnly{naru.WithMaxHeaderListSize(200 << 10)})
+	}}, serverOnly{naru.WithLimits(limits.Limits{MaxHeaderListSize: 200 << 10})})
 	long := strings.Repeat("\x7e", 150<<10) // longer with Huffman coding than without
 	got, err := p.unary(t.Context(), "", naru.WithMetadata("long", long))
 	if err != nil || got != long {
@@ -79,7 +80,7 @@ func TestHeaderListBeyondTheBlockLimit(t *testing.T) {
 
 // TestMessagesOverTheLimitAreCounted, sent and decompressed.
 func TestMessagesOverTheLimitAreCounted(t *testing.T) {
-	p := start(t, "http2", &echo{}, serverOnly{naru.WithMaxReceiveMessageSize(1000)})
+	p := start(t, "http2", &echo{}, serverOnly{naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1000})})
 	for _, opts := range [][]naru.CallOption{nil, {naru.WithCompression("gzip")}} {
 		if _, err := p.unary(t.Context(), strings.Repeat("x", 5000), opts...); status.Code(err) != codes.ResourceExhausted {
 			t.Errorf("a message over the limit: %v", err)

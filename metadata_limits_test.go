@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/credentials/devcert"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -38,7 +39,7 @@ func TestRequestMetadataLimit(t *testing.T) {
 				cancel()
 			}
 		}
-	}, serverOnly{naru.WithMaxHeaderListSize(4 << 10)}, clientOnly{naru.WithConnectionScaling(1)})
+	}, serverOnly{naru.WithLimits(limits.Limits{MaxHeaderListSize: 4 << 10})}, clientOnly{naru.WithConnectionScaling(1)})
 }
 
 // callOnce makes a call of any kind with one message each way as far as the kind has messages.

@@ -10,35 +10,33 @@ import (
 	"strings"
 
 	"github.com/naru-rpc/naru/encoding"
-	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/transport/http2"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/stats"
 )
 
-// A ServerOption configures a Server, a ClientOption a Client, a CallOption one call. An Option is
-// for servers and clients. Options are applied in order; where one says what another said before,
-// the later one wins, unless its documentation says that they add up. Mistakes are
-// collected: NewServer and NewClient return one error that names them all.
+// Options are applied in order; where one says what another said before, the later one wins, unless
+// its documentation says that they add up. Mistakes are collected: NewServer and NewClient return
+// one error that names them all, and a call ends with one that names its own.
 type (
 	// ServerOption configures a Server.
 	ServerOption interface{ applyServer(*serverConfig) }
 	// ClientOption configures a Client.
 	ClientOption interface{ applyClient(*clientConfig) }
-	// CallOption configures one call.
-	CallOption interface{ applyCall(*callConfig) }
+	// CallOption configures one call, or, given to NewClient or InProcess, all calls of a client that
+	// do not say otherwise.
+	CallOption interface {
+		ClientOption
+		applyCall(*callConfig)
+	}
 	// Option configures a Server or a Client.
 	Option interface {
 		ServerOption
 		ClientOption
 	}
-	// MessageOption configures a Server, a Client or one call.
-	MessageOption interface {
-		Option
-		CallOption
-	}
-	// CallingOption configures a Client, for all of its calls, or one call.
-	CallingOption interface {
-		ClientOption
+	// CommonOption configures a Server, a Client or one call.
+	CommonOption interface {
+		ServerOption
 		CallOption
 	}
 )
@@ -49,21 +47,28 @@ type (
 	callOption   func(*callConfig)
 	option       struct{ shared func(*sharedConfig) }
 
-	messageOption struct {
-		option
-		callOption
+	// commonOption has a function for each of the three.
+	commonOption struct {
+		serverOption
+		client clientOption
+		call   func(*callConfig)
 	}
-	callingOption struct {
+	// callOrClientOption is a call option that means something else to a client.
+	callOrClientOption struct {
 		clientOption
-		callOption
+		call func(*callConfig)
 	}
 )
 
-func (o serverOption) applyServer(c *serverConfig) { o(c) }
-func (o clientOption) applyClient(c *clientConfig) { o(c) }
-func (o callOption) applyCall(c *callConfig)       { o(c) }
-func (o option) applyServer(c *serverConfig)       { o.shared(&c.sharedConfig) }
-func (o option) applyClient(c *clientConfig)       { o.shared(&c.sharedConfig) }
+func (o serverOption) applyServer(c *serverConfig)   { o(c) }
+func (o clientOption) applyClient(c *clientConfig)   { o(c) }
+func (o callOption) applyCall(c *callConfig)         { o(c) }
+func (o callOption) applyClient(c *clientConfig)     { o(&c.call) }
+func (o option) applyServer(c *serverConfig)         { o.shared(&c.sharedConfig) }
+func (o option) applyClient(c *clientConfig)         { o.shared(&c.sharedConfig) }
+func (o commonOption) applyClient(c *clientConfig)   { o.client(c) }
+func (o commonOption) applyCall(c *callConfig)       { o.call(c) }
+func (o callOrClientOption) applyCall(c *callConfig) { o.call(c) }
 
 // JoinOptions returns an option that applies opts in order: for packages that offer several options as one.
 func JoinOptions(opts ...Option) Option { return joinedOptions(opts) }
@@ -90,15 +95,8 @@ func (j joinedOptions) applyClient(c *clientConfig) {
 	}
 }
 
-// Defaults of both ends.
-const (
-	// DefaultMaxReceiveMessageSize is how large a received message may be, in bytes, unless
-	// WithMaxReceiveMessageSize says otherwise. It is what other gRPC implementations use.
-	DefaultMaxReceiveMessageSize = 4 << 20
-
-	// defaultCompressMinBytes: below this a compressed message is hardly ever smaller than a packet less.
-	defaultCompressMinBytes = 512
-)
+// defaultCompressMinBytes: below this a compressed message is hardly ever smaller than a packet less.
+const defaultCompressMinBytes = 512
 
 // sharedConfig is what Options set.
 type sharedConfig struct {
@@ -108,24 +106,20 @@ type sharedConfig struct {
 	interceptors []scopedInterceptor
 	stats        []stats.Handler
 	logger       *slog.Logger
-	notices      *slog.Logger // the logger if one was set, for what is no fault of this side's
-	maxReceive   int          // bytes, < 0: no limit
-	maxSend      int          // bytes, < 0: no limit
+	notices      *slog.Logger  // the logger if one was set, for what is no fault of this side's
+	bounds       limits.Limits // as the options say
+	scoped       []scopedLimits
 	keepalive    Keepalive
 	codecs       []encoding.Codec
 	compressors  []encoding.Compressor
 	compressMin  int
 	codecLookup  func(subtype string) encoding.Codec
 	registry     *encoding.Registry
-	limits       http2.Limits
-	budgets      abuse.Config
-	maxRunning   int // handlers of a server, 0: no limit
+	limits       http2.Limits // compiled from bounds by finishLimits
 }
 
 func defaultShared() sharedConfig {
 	return sharedConfig{
-		maxReceive:  DefaultMaxReceiveMessageSize,
-		maxSend:     -1,
 		compressMin: defaultCompressMinBytes,
 		codecs:      []encoding.Codec{encoding.Proto(), encoding.Raw()},
 		compressors: []encoding.Compressor{encoding.Gzip(), encoding.Zstd()},
@@ -185,37 +179,6 @@ func (c *sharedConfig) joined(what string) error {
 // panics of handlers and services registered too late, and a client logs nothing, as its calls return what went wrong.
 func WithLogger(l *slog.Logger) Option {
 	return option{func(c *sharedConfig) { c.logger = l }}
-}
-
-// WithMaxReceiveMessageSize bounds a received message, in bytes: the one on the wire before
-// anything is allocated for it, and what it decompresses to while that is being done. A larger
-// message ends the call with RESOURCE_EXHAUSTED. 0 means the default; negative means no limit. The default of servers
-// and clients is DefaultMaxReceiveMessageSize, that of a call is its client's limit.
-func WithMaxReceiveMessageSize(bytes int) MessageOption {
-	return messageOption{option{func(c *sharedConfig) {
-		if c.maxReceive = bytes; bytes == 0 {
-			c.maxReceive = DefaultMaxReceiveMessageSize
-		}
-	}}, func(c *callConfig) {
-		if bytes != 0 {
-			c.MaxReceiveBytes = bytes
-		}
-	}}
-}
-
-// WithMaxSendMessageSize bounds a message to be sent, in bytes before compression. A larger message is not
-// sent and ends the call with RESOURCE_EXHAUSTED. 0 means the default; negative means no limit. The default of servers and
-// clients is no limit, that of a call is its client's limit.
-func WithMaxSendMessageSize(bytes int) MessageOption {
-	return messageOption{option{func(c *sharedConfig) {
-		if c.maxSend = bytes; bytes <= 0 {
-			c.maxSend = -1
-		}
-	}}, func(c *callConfig) {
-		if bytes != 0 {
-			c.MaxSendBytes = bytes
-		}
-	}}
 }
 
 // WithCodecs adds codecs to those that are built in, "proto" and "raw"; encoding.JSON() is one to add. One with the name of another

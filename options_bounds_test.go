@@ -11,6 +11,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"github.com/naru-rpc/naru/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -26,7 +27,7 @@ func TestHandlersBelowAtAndAboveTheLimit(t *testing.T) {
 		t.Run(strconv.Itoa(calls), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cl := newCluster(t, "a:1")
-				cl.bs[0].opts = []naru.ServerOption{naru.WithLimits(naru.Limits{Handlers: limit})}
+				cl.bs[0].opts = []naru.ServerOption{naru.WithLimits(limits.Limits{Handlers: limit})}
 				cl.up()
 				var mu sync.Mutex
 				running, most := 0, 0
@@ -67,7 +68,7 @@ func TestHandlersBelowAtAndAboveTheLimit(t *testing.T) {
 	}
 }
 
-// WithMaxRetryDelay: what a server asks for is waited for up to the limit, in all.
+// Limits.MaxRetryDelay: what a server asks for is waited for up to the limit, in all.
 func TestMaxRetryDelayBelowAtAndAbove(t *testing.T) {
 	const limit = 4 * time.Second
 	for _, tt := range []struct {
@@ -98,7 +99,7 @@ func TestMaxRetryDelayBelowAtAndAbove(t *testing.T) {
 				})
 				c := cl.dial("passthrough:///a:1")
 				began := time.Now()
-				_, err := (&pair{Client: c}).unary(t.Context(), "x", naru.WithMaxRetryDelay(limit), naru.WithRetry(serviceconfig.RetryPolicy{
+				_, err := (&pair{Client: c}).unary(t.Context(), "x", naru.WithLimits(limits.Limits{MaxRetryDelay: limit}), naru.WithRetry(serviceconfig.RetryPolicy{
 					MaxAttempts: 5, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
 					RetryableStatusCodes: []codes.Code{codes.Unavailable},
 				}))

@@ -10,6 +10,7 @@ import (
 	"github.com/naru-rpc/naru/internal/brief"
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/internal/transport"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 )
 
@@ -27,45 +28,61 @@ func (c *callConfig) bad(format string, args ...any) {
 // complete fills in what the client's options say.
 func (c *callConfig) complete(shared *sharedConfig) {
 	c.CompressMinBytes = shared.compressMin
-	if c.MaxReceiveBytes == 0 {
-		c.MaxReceiveBytes = shared.maxReceive
+	c.MaxReceiveBytes, c.MaxSendBytes = receiveBytes(shared.bounds), sendBytes(shared.bounds)
+	c.limit(limits.Limits{MaxRetryDelay: shared.bounds.MaxRetryDelay})
+}
+
+// limit sets the limits that are not zero.
+func (c *callConfig) limit(l limits.Limits) {
+	if l.MaxReceiveMessageSize != 0 {
+		c.MaxReceiveBytes = l.MaxReceiveMessageSize
 	}
-	if c.MaxSendBytes == 0 {
-		c.MaxSendBytes = shared.maxSend
+	if l.MaxSendMessageSize != 0 {
+		c.MaxSendBytes = l.MaxSendMessageSize
+	}
+	if d := l.MaxRetryDelay; d != 0 {
+		if c.MaxRetryDelay = d; d < 0 {
+			c.MaxRetryDelay = forever
+		}
 	}
 }
 
-// check collects the mistakes of the client's default options.
+// check collects the mistakes of call options that were given to the client.
 func (c *callConfig) check(shared *sharedConfig) {
 	for _, err := range c.errs {
-		shared.bad("WithDefaultCallOptions: %w", err)
+		shared.bad("%w", err)
 	}
 	if shared.registry == nil {
 		return // a mistake of its own
 	}
 	if n := c.Compression; n != "" && shared.registry.Compressor(n) == nil {
-		shared.bad("WithDefaultCallOptions: WithCompression(%s): no such compressor; want one of %s", brief.Quote(n), shared.compressorNames())
+		shared.bad("WithCompression(%s): no such compressor; want one of %s", brief.Quote(n), shared.compressorNames())
 	}
 	if n := c.Subtype; shared.registry.Codec(n) == nil {
-		shared.bad("WithDefaultCallOptions: WithCodec(%s): no such codec (WithCodecs)", brief.Quote(n))
+		shared.bad("WithCodec(%s): no such codec (WithCodecs)", brief.Quote(n))
 	}
+}
+
+// ofOneCall is an option whose result would be that of many calls if a client had it.
+func ofOneCall(name string, f func(*callConfig)) CallOption {
+	return callOrClientOption{func(c *clientConfig) { c.bad("%s is for single calls, not for a client", name) }, f}
 }
 
 // CaptureHeader stores the response's header in *md when a unary call has ended, however it did. For
 // streams, use the stream's Header.
 func CaptureHeader(md *metadata.MD) CallOption {
-	return callOption(func(c *callConfig) { c.Header = md })
+	return ofOneCall("CaptureHeader", func(c *callConfig) { c.Header = md })
 }
 
 // CaptureTrailer stores the response's trailer in *md when a unary call has ended, however it did. For
 // streams, use the stream's Trailer.
 func CaptureTrailer(md *metadata.MD) CallOption {
-	return callOption(func(c *callConfig) { c.Trailer = md })
+	return ofOneCall("CaptureTrailer", func(c *callConfig) { c.Trailer = md })
 }
 
 // CapturePeer stores in *p to whom the call went, when an attempt of it has been sent.
 func CapturePeer(p *Peer) CallOption {
-	return callOption(func(c *callConfig) {
+	return ofOneCall("CapturePeer", func(c *callConfig) {
 		c.OnPeer = func(info *transport.ConnInfo, _ int) { *p = peerOf(info) }
 	})
 }
@@ -116,14 +133,21 @@ func WithTimeout(d time.Duration) CallOption {
 	})
 }
 
-// WithCompression sends messages compressed: "gzip", "zstd", or another compressor of the client.
-// "" and "identity": as they are. See WithCompressionThreshold.
-func WithCompression(name string) CallOption {
-	return callOption(func(c *callConfig) {
+// WithCompression sends messages compressed: "gzip", "zstd", or another compressor of the client or
+// server. "identity" sends them as they are. "" means the default: for a client and its calls "identity", for a
+// server the compressor of the request, if it had one. A server uses it only for clients that accept it. See
+// WithCompressionThreshold.
+func WithCompression(name string) CommonOption {
+	ofCall := func(c *callConfig) {
 		if c.Compression = name; name == "identity" {
 			c.Compression = ""
 		}
-	})
+	}
+	return commonOption{
+		serverOption: func(c *serverConfig) { c.compression = name },
+		client:       func(c *clientConfig) { ofCall(&c.call) },
+		call:         ofCall,
+	}
 }
 
 // WithCodec sends and receives messages in this codec: "proto" (the default), "raw", or another
@@ -162,9 +186,9 @@ func WithCredentials(creds ...credentials.PerRPC) CallOption {
 // client's, the server's certificate must be valid for the host too, whatever the connection was verified for;
 // otherwise the call ends with UNAVAILABLE before anything is sent. In plaintext and in-process it is
 // sent as it is. RFC 9113 §8.3.1.
-func WithAuthority(authority string) CallingOption {
+func WithAuthority(authority string) CallOption {
 	err := checkAuthority(authority)
-	return callingOption{func(c *clientConfig) {
+	return callOrClientOption{func(c *clientConfig) {
 		if err != nil {
 			c.errs = append(c.errs, err)
 		}

@@ -17,7 +17,6 @@ type channelOptions struct {
 	policies          balancer.Registry
 	maxConnections    int
 	maxConnectionsCap int
-	maxAttempts       int
 	proxy             channel.ProxyFunc
 	proxyID, dialID   *byte // of the options they came with: functions cannot be compared
 	noProxy           bool
@@ -66,18 +65,6 @@ func WithConnectionScaling(n int) ClientOption {
 			return
 		}
 		o.maxConnections, o.maxConnectionsCap = n, max(n, 10)
-	})
-}
-
-// WithMaxAttempts bounds the attempts of a call, retried or hedged, that a service config may ask for. 0: the default, 5
-// (gRFC A6). 1 turns policy retries and hedging off; attempts of which nothing reached a server are not counted.
-func WithMaxAttempts(n int) ClientOption {
-	return clientOption(func(o *clientConfig) {
-		if n < 0 {
-			o.bad("WithMaxAttempts(%d): want 0 or more", n)
-			return
-		}
-		o.maxAttempts = n
 	})
 }
 

@@ -16,7 +16,6 @@ type clientConfig struct {
 	userAgent   string
 	call        callConfig
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	idle        time.Duration
 	connTimeout time.Duration
 	backoff     connectivity.Backoff
 	resolvers   []resolver.Builder
@@ -34,31 +33,12 @@ func WithUserAgent(prefix string) ClientOption {
 	})
 }
 
-// WithDefaultCallOptions sets options for all calls of the client. Those of a call come after them.
-func WithDefaultCallOptions(opts ...CallOption) ClientOption {
-	return clientOption(func(c *clientConfig) {
-		for i, o := range opts {
-			if o == nil {
-				c.bad("WithDefaultCallOptions: option %d is nil", i)
-				continue
-			}
-			o.applyCall(&c.call)
-		}
-	})
-}
-
 // WithDialer opens connections with dial in place of a net.Dialer. It gets a network ("tcp", "unix")
 // and an address without names to resolve, and returns the connection below TLS. It is called by
 // several goroutines at a time.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) ClientOption {
 	id := new(byte) // stands for dial where settings are compared
 	return clientOption(func(c *clientConfig) { c.dial, c.dialID = dial, id })
-}
-
-// WithIdleTimeout gives connections up when there was no call for this time, until the next one. 0: the
-// default, 30 minutes; negative: never.
-func WithIdleTimeout(d time.Duration) ClientOption {
-	return clientOption(func(c *clientConfig) { c.idle = d })
 }
 
 // WithConnectTimeout bounds an attempt to connect, handshakes included. 0: the default, 20 s. Negative is

@@ -2,7 +2,8 @@ package naru
 
 import "time"
 
-// Keepalive says how a connection whose peer has died is found. The zero value means the defaults of the side it is for.
+// Keepalive says how long connections are kept: how one whose peer has died is found, and when one that works is given
+// up. Every field at zero means the default of the side it is for.
 //
 // A PING goes out when nothing was received for Interval, and the connection is given up when nothing is received for
 // Timeout after that. A client pings only while calls are open, unless WithoutCalls is set. Servers end connections on
@@ -36,6 +37,17 @@ type Keepalive struct {
 	// (TCP_USER_TIMEOUT, gRFC A18; Linux only). 0: Timeout, if the client sends pings, else the system's. Negative: the
 	// system's. Servers do not use it.
 	UserTimeout time.Duration
+
+	// MaxConnectionIdle is how long a connection stays open without a call. 0: 30 minutes for clients, which connect again
+	// for the next call, and for ever for servers, which drain the connection (gRFC A9). Negative: for ever.
+	MaxConnectionIdle time.Duration
+	// MaxConnectionAge is how old a server's connection gets before it is drained, 10 % more or less so that clients do not
+	// all come back at once. 0 and negative: as old as it likes. Clients notice nothing if they handle GOAWAY, as gRPC
+	// clients do (gRFC A9), and do not use it.
+	MaxConnectionAge time.Duration
+	// MaxConnectionAgeGrace is how long the calls of a connection that is drained for its age may take; then it is closed,
+	// whatever still runs. 0 and negative: as long as they like. Clients do not use it.
+	MaxConnectionAgeGrace time.Duration
 }
 
 const (
@@ -52,7 +64,8 @@ const (
 	maxKeepalive = 365 * 24 * time.Hour
 )
 
-// WithKeepalive sets how a connection whose peer has died is found. Without this option: Keepalive{}.
+// WithKeepalive sets how long connections are kept. Several such options add up: a field that is not zero replaces what
+// options before said of it. Without this option: Keepalive{}.
 func WithKeepalive(k Keepalive) Option {
 	return option{func(c *sharedConfig) {
 		if k.Timeout < 0 {
@@ -61,7 +74,7 @@ func WithKeepalive(k Keepalive) Option {
 		if k.PermittedInterval < 0 {
 			c.bad("WithKeepalive: PermittedInterval %v is negative; want 0 for 5m, or more", k.PermittedInterval)
 		}
-		c.keepalive = k
+		c.keepalive = c.keepalive.merge(k)
 	}}
 }
 
@@ -81,5 +94,20 @@ func (k Keepalive) withDefaults(def time.Duration) Keepalive {
 		k.UserTimeout = k.Timeout // gRFC A18: "if keepalive is enabled, TCP_USER_TIMEOUT is set to the keepalive timeout"
 	}
 	k.UserTimeout = max(k.UserTimeout, 0)
+	return k
+}
+
+// merge returns k with the fields of over that are not zero.
+func (k Keepalive) merge(over Keepalive) Keepalive {
+	for _, f := range []struct{ to, from *time.Duration }{
+		{&k.Interval, &over.Interval}, {&k.Timeout, &over.Timeout}, {&k.PermittedInterval, &over.PermittedInterval},
+		{&k.UserTimeout, &over.UserTimeout}, {&k.MaxConnectionIdle, &over.MaxConnectionIdle},
+		{&k.MaxConnectionAge, &over.MaxConnectionAge}, {&k.MaxConnectionAgeGrace, &over.MaxConnectionAgeGrace},
+	} {
+		if *f.from != 0 {
+			*f.to = *f.from
+		}
+	}
+	k.WithoutCalls = k.WithoutCalls || over.WithoutCalls
 	return k
 }

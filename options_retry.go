@@ -1,8 +1,6 @@
 package naru
 
 import (
-	"time"
-
 	"github.com/naru-rpc/naru/internal/call/client"
 	"github.com/naru-rpc/naru/serviceconfig"
 )
@@ -62,18 +60,4 @@ func WithHedging(p serviceconfig.HedgingPolicy) CallOption {
 // server has looked at are repeated nevertheless, since they were not the call.
 func WithoutRetry() CallOption {
 	return callOption(func(c *callConfig) { c.Retry = client.RetryChoice{Never: true} })
-}
-
-// WithMaxRetryDelay bounds how long servers may ask a call to wait before further attempts (grpc-retry-pushback-ms,
-// google.rpc.RetryInfo), all pauses of the call together. A server that asks for more gets no other attempt: the call ends
-// with the status at hand. Attempts under a hedging policy are bounded in the same way. 0 means 10 seconds; a negative
-// value is an error.
-func WithMaxRetryDelay(d time.Duration) CallOption {
-	return callOption(func(c *callConfig) {
-		if d < 0 {
-			c.bad("WithMaxRetryDelay(%v): want 0 or more", d)
-			return
-		}
-		c.MaxRetryDelay = d
-	})
 }

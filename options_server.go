@@ -11,11 +11,6 @@ import (
 
 type serverConfig struct {
 	sharedConfig
-	maxConns     int // 0: no limit
-	maxPerPeer   int // 0: no limit
-	maxAge       time.Duration
-	maxAgeGrace  time.Duration
-	maxIdle      time.Duration
 	drain        time.Duration
 	http         http.Handler
 	web          *web.Options // nil: off
@@ -28,59 +23,15 @@ type serverConfig struct {
 	handlePanic  func(ctx context.Context, call *Call, value any, stack []byte)
 }
 
-// Defaults of servers.
-const (
-	// DefaultMaxConcurrentStreams is how many calls a connection may have open at a time.
-	DefaultMaxConcurrentStreams = 256
-	// DefaultDrainTimeout is how long ListenAndServe waits for calls to end when its context has.
-	DefaultDrainTimeout = 30 * time.Second
-)
+// defaultDrainTimeout is how long ListenAndServe waits for calls to end when its context has.
+const defaultDrainTimeout = 30 * time.Second
 
-// WithMaxConcurrentStreams bounds the calls a client may have open on one connection; further ones
-// wait at the client. As many handlers may run for a connection, those of calls that were reset
-// included. 0: the default, DefaultMaxConcurrentStreams. Negative is a mistake.
-func WithMaxConcurrentStreams(n int) ServerOption {
-	return serverOption(func(c *serverConfig) {
-		if n < 0 || uint64(n) > 1<<31-1 {
-			c.bad("WithMaxConcurrentStreams(%d): want 0 to 2147483647", n)
-			return
-		}
-		c.limits.Streams = uint32(n)
-	})
-}
-
-// WithMaxConnectionAge drains each connection after about age (10 % more or less, so that clients
-// do not all come back at once) and closes it grace later whatever still runs. An age of 0 is no
-// limit, the default; a grace of 0 waits for the last call. Negative values are mistakes. Clients
-// notice nothing if they handle GOAWAY, as gRPC clients do (gRFC A9).
-func WithMaxConnectionAge(age, grace time.Duration) ServerOption {
-	return serverOption(func(c *serverConfig) {
-		if age < 0 || grace < 0 {
-			c.bad("WithMaxConnectionAge(%v, %v): want 0 or more", age, grace)
-			return
-		}
-		c.maxAge, c.maxAgeGrace = age, grace
-	})
-}
-
-// WithMaxConnectionIdle drains a connection that had no call for this time (gRFC A9). 0: never, the
-// default. Negative is a mistake.
-func WithMaxConnectionIdle(d time.Duration) ServerOption {
-	return serverOption(func(c *serverConfig) {
-		if d < 0 {
-			c.bad("WithMaxConnectionIdle(%v): want 0 or more", d)
-			return
-		}
-		c.maxIdle = d
-	})
-}
-
-// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended.
-// 0: the default, DefaultDrainTimeout; negative: for ever.
+// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended. 0:
+// the default, 30 s; negative: for ever.
 func WithDrainTimeout(d time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if c.drain = d; d == 0 {
-			c.drain = DefaultDrainTimeout
+			c.drain = defaultDrainTimeout
 		}
 	})
 }
@@ -169,12 +120,6 @@ func WithErrorText(send bool) ServerOption {
 	return serverOption(func(c *serverConfig) { c.errorText = send })
 }
 
-// WithServerCompression sends responses with this compressor to clients that accept it, "" (the
-// default): with the one of the request, if it has one.
-func WithServerCompression(name string) ServerOption {
-	return serverOption(func(c *serverConfig) { c.compression = name })
-}
-
 // WithBaseContext sets the context handlers' contexts take values from. Its end does not end them.
 func WithBaseContext(ctx context.Context) ServerOption {
 	return serverOption(func(c *serverConfig) { c.base = ctx })
@@ -187,7 +132,7 @@ func WithPanicHandler(h func(ctx context.Context, call *Call, value any, stack [
 }
 
 func newServerConfig(opts []ServerOption) (*serverConfig, error) {
-	c := &serverConfig{sharedConfig: defaultShared(), drain: DefaultDrainTimeout}
+	c := &serverConfig{sharedConfig: defaultShared(), drain: defaultDrainTimeout}
 	for i, o := range opts {
 		if o == nil {
 			c.bad("option %d is nil", i)
@@ -200,7 +145,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 	}
 	c.finish(true)
 	if n := c.compression; n != "" && n != "identity" && c.registry != nil && c.registry.Compressor(n) == nil {
-		c.bad("WithServerCompression(%s): no such compressor; want one of %s", brief.Quote(n), c.compressorNames())
+		c.bad("WithCompression(%s): no such compressor; want one of %s", brief.Quote(n), c.compressorNames())
 	}
 	return c, c.joined("server")
 }

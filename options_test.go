@@ -13,6 +13,7 @@ import (
 	"github.com/naru-rpc/naru/credentials"
 	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -21,10 +22,9 @@ import (
 func TestBadOptions(t *testing.T) {
 	_, err := naru.NewServer(
 		nil,
-		naru.WithMaxConcurrentStreams(-1),
-		naru.WithMaxHeaderListSize(-1),
-		naru.WithMaxConnectionAge(-1, 0),
-		naru.WithMaxConnectionIdle(-1),
+		naru.WithLimits(limits.Limits{MaxConcurrentStreams: 1 << 31, MaxHeaderListSize: 1<<28 + 1}),
+		naru.WithLimitsFor("/noslash", limits.Limits{}),
+		naru.WithLimitsFor("a.B", limits.Limits{Handlers: 1}),
 		naru.WithKeepalive(naru.Keepalive{Timeout: -1}),
 		naru.WithTLS(&tls.Config{}),
 		naru.WithInterceptors(nil),
@@ -33,12 +33,12 @@ func TestBadOptions(t *testing.T) {
 		naru.WithCompressors(encoding.Gzip(), encoding.Gzip()),
 		naru.WithCompressionThreshold(-1),
 	)
-	wantAll(t, "NewServer", err, "new server", "option 0 is nil", "WithMaxConcurrentStreams(-1)", "WithMaxHeaderListSize(-1)", "WithMaxConnectionAge",
-		"WithMaxConnectionIdle", "WithKeepalive", "needs a certificate", "interceptor 0 is nil", `"/noslash"`, "WithCodecs: nil", `"gzip" is taken`, "WithCompressionThreshold(-1)")
-	_, err = naru.NewServer(naru.WithServerCompression("br"))
-	wantAll(t, "NewServer", err, `WithServerCompression("br"): no such compressor`)
-	_, err = naru.NewClient("localhost:1", nil, naru.WithConnectTimeout(-1), naru.WithKeepalive(naru.Keepalive{PermittedInterval: -1}), naru.WithResolvers(nil), naru.WithDefaultCallOptions(nil))
-	wantAll(t, "NewClient", err, "new client", "option 0 is nil", "WithConnectTimeout(-1ns)", "WithKeepalive: PermittedInterval -1ns", "WithResolvers", "WithDefaultCallOptions: option 0 is nil")
+	wantAll(t, "NewServer", err, "new server", "option 0 is nil", "WithLimits: MaxConcurrentStreams 2147483648", "WithLimits: MaxHeaderListSize 268435457",
+		`WithLimitsFor("/noslash"): want`, `WithLimitsFor("a.B"): Handlers cannot be set here`, "WithKeepalive", "needs a certificate", "interceptor 0 is nil", `"/noslash"`, "WithCodecs: nil", `"gzip" is taken`, "WithCompressionThreshold(-1)")
+	_, err = naru.NewServer(naru.WithCompression("br"))
+	wantAll(t, "NewServer", err, `WithCompression("br"): no such compressor`)
+	_, err = naru.NewClient("localhost:1", nil, naru.WithConnectTimeout(-1), naru.WithKeepalive(naru.Keepalive{PermittedInterval: -1}), naru.WithResolvers(nil), naru.CaptureHeader(nil), naru.CaptureTrailer(nil), naru.CapturePeer(nil), naru.WithLimits(limits.Limits{MaxAttempts: -1}))
+	wantAll(t, "NewClient", err, "new client", "option 0 is nil", "WithConnectTimeout(-1ns)", "WithKeepalive: PermittedInterval -1ns", "WithResolvers", "CaptureHeader is for single calls", "CaptureTrailer is", "CapturePeer is", "WithLimits: MaxAttempts -1")
 	for _, tt := range []struct {
 		opt  naru.CallOption
 		want string
@@ -49,7 +49,7 @@ func TestBadOptions(t *testing.T) {
 		{naru.WithTimeout(-1), "WithTimeout(-1ns): want 0 or more"},
 		{naru.WithCredentials(nil), "WithCredentials: number 0 is nil"},
 	} {
-		_, err = naru.NewClient("localhost:1", naru.WithDefaultCallOptions(tt.opt))
+		_, err = naru.NewClient("localhost:1", tt.opt)
 		wantAll(t, "NewClient", err, tt.want)
 	}
 	_, err = naru.NewClient("nope://a/b", naru.WithPlaintext())
@@ -198,14 +198,14 @@ func TestHandlerChoosesCompression(t *testing.T) {
 		got, err := p.unary(t.Context(), big)
 		wantText(t, got, err, big)
 		if down != (compressed{1, 0}) {
-			t.Errorf("WithServerCompression: got %v", down)
+			t.Errorf("WithCompression: got %v", down)
 		}
-	}, clientOnly{naru.WithInterceptors(down.watch)}, serverOnly{naru.WithServerCompression("zstd")})
+	}, clientOnly{naru.WithInterceptors(down.watch)}, serverOnly{naru.WithCompression("zstd")})
 	// A client that knows no compression is sent none, and refuses to send any.
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		got, err := p.unary(t.Context(), big)
 		wantText(t, got, err, big)
-	}, clientOnly{naru.WithCompressors()}, serverOnly{naru.WithServerCompression("zstd")})
+	}, clientOnly{naru.WithCompressors()}, serverOnly{naru.WithCompression("zstd")})
 	// A server that does not know the compression says what it knows.
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big, naru.WithCompression("zstd"))

@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
-	"github.com/naru-rpc/naru/status"
 )
 
 // A call's deadline runs from its head, whether or not anybody waits for its context.
@@ -50,7 +51,7 @@ func TestDeadlineOfQueuedCalls(t *testing.T) {
 		c := script(t, &echo{unary: func(_ context.Context, m *text) (*text, error) {
 			<-release
 			return m, nil
-		}}, nil, naru.WithLimits(naru.Limits{Handlers: 1}))
+		}}, nil, naru.WithLimits(limits.Limits{Handlers: 1}))
 		c.call(1, methodUnary.FullMethod, "busy")
 		c.responses()
 		c.call(3, methodUnary.FullMethod, "waits", "grpc-timeout", "50m")
@@ -121,7 +122,7 @@ func TestRequestMetadataOfOtherClients(t *testing.T) {
 		if len(got) != 1 || got[0] != "white" {
 			t.Errorf("the handler got %q", got)
 		}
-		if m := status.DecodeMessage(all[3].field("grpc-message")); !strings.Contains(m, `"some-bin"`) {
+		if m := wire.PercentDecode(all[3].field("grpc-message")); !strings.Contains(m, `"some-bin"`) {
 			t.Errorf("the message does not name the key: %s", m)
 		}
 		if p := all[5].field("grpc-retry-pushback-ms"); p != "-1" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
@@ -136,7 +137,7 @@ func wantLargeOutcome(t *testing.T, r *response, name string, limit uint32, n in
 	if limit == math.MaxUint32 {
 		limit = 64 << 10 // of one field: no larger one is sent to a client that announced no limit
 	}
-	got, message := r.field("grpc-status"), status.DecodeMessage(r.field("grpc-message"))
+	got, message := r.field("grpc-status"), wire.PercentDecode(r.field("grpc-message"))
 	plain := "0"
 	if !strings.HasSuffix(name, "of OK") {
 		plain = "3"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/narutest"
 	"github.com/naru-rpc/naru/web"
 )
@@ -27,7 +28,7 @@ func TestHTTP1ConnectionIsUsedAgain(t *testing.T) {
 			}
 			return nil
 		}}
-		srv, err := naru.NewServer(naru.WithLogger(quiet), naru.WithWeb(web.Options{}), naru.WithLimits(naru.Limits{ZeroWindow: 100 * time.Millisecond}))
+		srv, err := naru.NewServer(naru.WithLogger(quiet), naru.WithWeb(web.Options{}), naru.WithLimits(limits.Limits{ZeroWindow: 100 * time.Millisecond}))
 		if err != nil {
 			t.Fatal(err)
 		}

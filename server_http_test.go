@@ -17,6 +17,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/credentials/devcert"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -168,7 +169,7 @@ func rawMounted(t *testing.T, method, url string, body io.Reader, header ...stri
 
 // What a client sends beside the protocol ends its own call, with a status where there can be one.
 func TestMountedHostileRequests(t *testing.T) {
-	_, _, addr := mount(t, plain(), nil, nil, naru.WithMaxReceiveMessageSize(1000))
+	_, _, addr := mount(t, plain(), nil, nil, naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1000}))
 	const unary = "/test.Echo/Unary"
 	grpc := []string{"Content-Type", "application/grpc", "Te", "trailers"}
 	for _, tt := range []struct {
@@ -183,8 +184,8 @@ func TestMountedHostileRequests(t *testing.T) {
 		{"cut prefix", unary, "\x00\x00", nil, 200, "13", "middle of a message"},
 		{"cut message", unary, "\x00\x00\x00\x00\x09\x0a", nil, 200, "13", "middle of a message"},
 		{"reserved flag", unary, "\x07\x00\x00\x00\x00", nil, 200, "13", "reserved"},
-		{"huge claim", unary, "\x00\xff\xff\xff\xff", nil, 200, "8", "WithMaxReceiveMessageSize"},
-		{"above the limit", unary, "\x00\x00\x00\x07\xd0" + strings.Repeat("x", 2000), nil, 200, "8", "WithMaxReceiveMessageSize"},
+		{"huge claim", unary, "\x00\xff\xff\xff\xff", nil, 200, "8", "Limits.MaxReceiveMessageSize"},
+		{"above the limit", unary, "\x00\x00\x00\x07\xd0" + strings.Repeat("x", 2000), nil, 200, "8", "Limits.MaxReceiveMessageSize"},
 		{"no protobuf", unary, "\x00\x00\x00\x00\x01\xff", nil, 200, "13", "unmarshal"},
 		{"two messages", unary, strings.Repeat("\x00\x00\x00\x00\x00", 2), nil, 200, "12", "more than one"},
 		{"bad timeout", unary, "", []string{"Grpc-Timeout", "soon"}, 400, "13", "grpc-timeout"},
@@ -193,7 +194,7 @@ func TestMountedHostileRequests(t *testing.T) {
 		{"unknown method", "/test.Echo/No", "", nil, 200, "12", "unknown method No"},
 		{"other bytes of a path", "/test.Echo/%55nary", "", nil, 200, "12", "unknown method"},
 		{"query", unary + "?x", "", nil, 200, "12", "unknown method"},
-		{"long header", unary, "", []string{"X", strings.Repeat("x", 20_000)}, 200, "8", "WithMaxHeaderListSize"},
+		{"long header", unary, "", []string{"X", strings.Repeat("x", 20_000)}, 200, "8", "Limits.MaxHeaderListSize"},
 	} {
 		res, code, message := rawMounted(t, "POST", "http://"+addr+tt.path, strings.NewReader(tt.body), append(tt.header, grpc...)...)
 		if res != tt.http || code != tt.code || !strings.Contains(message, tt.text) {
@@ -337,7 +338,7 @@ func TestMountedSlowReader(t *testing.T) {
 // A finished response that nobody takes is dropped after Limits.ZeroWindow, and counted no more.
 func TestMountedZeroWindow(t *testing.T) {
 	e := &echo{unary: func(context.Context, *text) (*text, error) { return str(strings.Repeat("x", 3<<20)), nil }}
-	srv, _, addr := mount(t, e, nil, nil, naru.WithLimits(naru.Limits{ZeroWindow: 100 * time.Millisecond}))
+	srv, _, addr := mount(t, e, nil, nil, naru.WithLimits(limits.Limits{ZeroWindow: 100 * time.Millisecond}))
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	tr := &http.Transport{Protocols: protocols, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}}
@@ -368,7 +369,7 @@ func TestMountedHandlersLimit(t *testing.T) {
 		<-release
 		return m, nil
 	}}
-	_, _, addr := mount(t, e, nil, nil, naru.WithLimits(naru.Limits{Handlers: 1}))
+	_, _, addr := mount(t, e, nil, nil, naru.WithLimits(limits.Limits{Handlers: 1}))
 	p := dialMounted(t, addr)
 	first := make(chan error, 1)
 	go func() { _, err := p.unary(t.Context(), "1"); first <- err }()

@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/internal/serve"
 	"github.com/naru-rpc/naru/internal/transport/http2"
 	"github.com/naru-rpc/naru/internal/webcall"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/web"
@@ -47,8 +48,8 @@ func (s *Server) serveConfig() *serve.Config {
 	cfg := &serve.Config{
 		Env: &server.Env{
 			Registry:         c.registry,
-			MaxReceiveBytes:  c.maxReceive,
-			MaxSendBytes:     c.maxSend,
+			MaxReceiveBytes:  receiveBytes(c.bounds),
+			MaxSendBytes:     sendBytes(c.bounds),
 			Compression:      c.compression,
 			CompressMinBytes: c.compressMin,
 			Base:             c.base,
@@ -63,14 +64,14 @@ func (s *Server) serveConfig() *serve.Config {
 			Limits:      c.limits,
 			Keepalive:   http2.Keepalive{Interval: keep.Interval, Timeout: keep.Timeout, WithoutStreams: true},
 			TLS:         serverTLS(c.tls.config, c.http != nil || c.web != nil),
-			MaxAge:      c.maxAge,
-			MaxAgeGrace: c.maxAgeGrace,
-			MaxIdle:     c.maxIdle,
+			MaxAge:      max(0, keep.MaxConnectionAge),
+			MaxAgeGrace: max(0, keep.MaxConnectionAgeGrace),
+			MaxIdle:     max(0, keep.MaxConnectionIdle),
 		},
 		Logger:      c.logger,
-		MaxHandlers: DefaultMaxConcurrentStreams,
-		MaxRunning:  c.maxRunning,
-		MaxConns:    c.maxConns, MaxConnsPerAddress: c.maxPerPeer,
+		MaxHandlers: limits.DefaultMaxConcurrentStreams,
+		MaxRunning:  bound(c.bounds.Handlers),
+		MaxConns:    bound(c.bounds.MaxConnections), MaxConnsPerAddress: bound(c.bounds.MaxConnectionsPerAddress),
 		Methods:  make(map[string]*server.Method),
 		Services: make(map[string]bool),
 	}
@@ -110,7 +111,7 @@ func (s *Server) authError(sc *server.Call, err error) error {
 
 // callOf makes a Call for those who see one outside of the interceptors.
 func (s *Server) callOf(sc *server.Call) *Call {
-	return newCall(s.infoOf(sc), ServerSide, sc)
+	return newCall(s.infoOf(sc), stats.Server, sc)
 }
 
 // infoOf finds the description of a call's method; one of its own for methods nobody registered.
@@ -134,6 +135,7 @@ func (s *Server) web(o web.Options) *webcall.Handler {
 			methods[m.FullMethod] = webcall.Method{
 				ClientStreams: m.Kind.ClientStreams(), ServerStreams: m.Kind.ServerStreams(),
 				NoSideEffects: m.Idempotency == NoSideEffects,
+				Limit:         s.cfg.limitsFor(m.FullMethod).MaxReceiveMessageSize,
 			}
 		}
 	}
@@ -143,7 +145,7 @@ func (s *Server) web(o web.Options) *webcall.Handler {
 			codecs = append(codecs, c.Name())
 		}
 	}
-	return webcall.New(o, methods, codecs, s.cfg.maxReceive, s.cfg.http != nil)
+	return webcall.New(o, methods, codecs, receiveBytes(s.cfg.bounds), s.cfg.http != nil)
 }
 
 // methods fills the table of methods and collects mistakes of registration.
@@ -190,11 +192,14 @@ var errNextTwice = status.Error(codes.Internal, "an interceptor called next more
 // serverMethod puts the interceptors around a handler. Without any, there is nothing between.
 func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 	info, serve := d.Info, d.Handler.Serve
+	l := s.cfg.limitsFor(info.FullMethod)
 	m := &server.Method{
-		FullMethod:    info.FullMethod,
-		ClientStreams: info.Kind.ClientStreams(),
-		ServerStreams: info.Kind.ServerStreams(),
-		Handle:        func(c *server.Call) error { return serve(c.Context(), c, nil) },
+		FullMethod:      info.FullMethod,
+		ClientStreams:   info.Kind.ClientStreams(),
+		ServerStreams:   info.Kind.ServerStreams(),
+		MaxReceiveBytes: l.MaxReceiveMessageSize,
+		MaxSendBytes:    l.MaxSendMessageSize,
+		Handle:          func(c *server.Call) error { return serve(c.Context(), c, nil) },
 	}
 	chain := chainFor(s.cfg.interceptors, info)
 	if len(chain) == 0 {
@@ -205,7 +210,7 @@ func (s *Server) serverMethod(d *MethodDesc) *server.Method {
 		if method.FullMethod == "" {
 			method = &MethodInfo{FullMethod: sc.FullMethod(), Kind: KindBidi}
 		}
-		c := newCall(method, ServerSide, sc)
+		c := newCall(method, stats.Server, sc)
 		c.newRequest = d.Handler.NewRequest
 		sc.SetHooks(&c.hooks)
 		err := runChain(sc.Context(), chain, c, func(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 )
 
 // A server at its limit of memory ends the call whose bytes move most slowly, says when to come
@@ -25,7 +26,7 @@ func TestServerMemoryShedsWithPushback(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log syncBuffer
 				c := script(t, &echo{unary: func(_ context.Context, m *text) (*text, error) { return m, nil }}, nil,
-					naru.WithLimits(naru.Limits{ServerMemory: 100_000}), naru.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+					naru.WithLimits(limits.Limits{ServerMemory: 100_000}), naru.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 				part := func(id uint32, first bool) {
 					b := []byte(strings.Repeat("x", 16_000))
 					if first {
@@ -94,7 +95,7 @@ func TestServerMemoryShedsWhatWaits(t *testing.T) {
 						}
 					},
 				}
-				limits := naru.Limits{ServerMemory: 100_000}
+				limits := limits.Limits{ServerMemory: 100_000}
 				if tt.method == methodUnary.FullMethod {
 					limits.Handlers = 1
 				}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -48,20 +49,62 @@ func TestSizeLimits(t *testing.T) {
 	big := strings.Repeat("x", 2000)
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big)
-		wantStatus(t, err, codes.ResourceExhausted, "received message of 2003 bytes is larger than the limit of 1000 bytes (the server's WithMaxReceiveMessageSize)")
-		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxSendMessageSize(10))
-		wantStatus(t, err, codes.ResourceExhausted, "message to send of 52 bytes is larger than the limit of 10 bytes (the client's WithMaxSendMessageSize)")
-		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithMaxReceiveMessageSize(10))
-		wantStatus(t, err, codes.ResourceExhausted, "received message of 52 bytes is larger than the limit of 10 bytes (the client's WithMaxReceiveMessageSize)")
+		wantStatus(t, err, codes.ResourceExhausted, "received message of 2003 bytes is larger than the limit of 1000 bytes (the server's Limits.MaxReceiveMessageSize)")
+		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithLimits(limits.Limits{MaxSendMessageSize: 10}))
+		wantStatus(t, err, codes.ResourceExhausted, "message to send of 52 bytes is larger than the limit of 10 bytes (the client's Limits.MaxSendMessageSize)")
+		_, err = p.unary(t.Context(), strings.Repeat("x", 50), naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 10}))
+		wantStatus(t, err, codes.ResourceExhausted, "received message of 52 bytes is larger than the limit of 10 bytes (the client's Limits.MaxReceiveMessageSize)")
 		_, err = p.unary(t.Context(), big, naru.WithCompression("gzip"))
-		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "expands to more than the limit of 1000 bytes (the server's WithMaxReceiveMessageSize)") {
+		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "expands to more than the limit of 1000 bytes (the server's Limits.MaxReceiveMessageSize)") {
 			t.Errorf("compressed: %v", s)
 		}
-	}, serverOnly{naru.WithMaxReceiveMessageSize(1000)})
+	}, serverOnly{naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1000})})
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), big)
-		wantStatus(t, err, codes.ResourceExhausted, "message to send of 2003 bytes is larger than the limit of 1000 bytes (the server's WithMaxSendMessageSize)")
-	}, serverOnly{naru.WithMaxSendMessageSize(1000)})
+		wantStatus(t, err, codes.ResourceExhausted, "message to send of 2003 bytes is larger than the limit of 1000 bytes (the server's Limits.MaxSendMessageSize)")
+	}, serverOnly{naru.WithLimits(limits.Limits{MaxSendMessageSize: 1000})})
+}
+
+// TestLimitsFor: the limits of a method win over those of its service, and these over those of the side.
+func TestLimitsFor(t *testing.T) {
+	size := func(n int) limits.Limits { return limits.Limits{MaxReceiveMessageSize: n} }
+	message := strings.Repeat("x", 50) // 52 bytes encoded
+	for _, tt := range []struct {
+		name                string
+		all, service, unary int
+		want                string // of an error; "" for none
+	}{
+		{"side", 10, 0, 0, "larger than the limit of 10 bytes"},
+		{"service raises", 10, 60, 0, ""},
+		{"service lowers", 60, 20, 0, "larger than the limit of 20 bytes"},
+		{"method raises", 10, 20, 60, ""},
+		{"method lowers", 100, 90, 30, "larger than the limit of 30 bytes"},
+		{"method has none", 10, 20, -1, ""},
+	} {
+		opts := []naru.Option{
+			naru.WithLimitsFor(methodUnary.FullMethod, size(tt.unary)),
+			naru.WithLimitsFor(methodServer.FullMethod, size(1)),
+			naru.WithLimitsFor("test.Echo", size(tt.service)),
+		}
+		for side, p := range map[string]*pair{
+			"server": start(t, "http2", plain(), serverOnly{naru.WithLimits(size(tt.all))}, serverOnly{opts[0]}, serverOnly{opts[1]}, serverOnly{opts[2]}),
+			"client": start(t, "http2", plain(), clientOnly{naru.WithLimits(size(tt.all))}, clientOnly{opts[0]}, clientOnly{opts[1]}, clientOnly{opts[2]}),
+		} {
+			_, err := p.unary(t.Context(), message)
+			switch s := status.Convert(err); {
+			case tt.want == "" && err != nil:
+				t.Errorf("%s, %s: %v", tt.name, side, err)
+			case tt.want != "" && (s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), tt.want+" (the "+side+"'s Limits.MaxReceiveMessageSize)")):
+				t.Errorf("%s, %s: %v, want RESOURCE_EXHAUSTED with %q", tt.name, side, err, tt.want)
+			}
+		}
+	}
+	p := start(t, "inproc", plain(), clientOnly{naru.WithLimitsFor("test.Echo", size(10))})
+	if _, err := p.unary(t.Context(), message, naru.WithLimits(size(-1))); err != nil {
+		t.Errorf("a call's own limit: %v", err)
+	}
+	_, err := p.unary(t.Context(), message, naru.WithLimits(limits.Limits{Handlers: 1}))
+	wantStatus(t, err, codes.Internal, "WithLimits: of a call, Handlers cannot be set here; only MaxReceiveMessageSize, MaxSendMessageSize, MaxRetryDelay can")
 }
 
 func TestLargeMessages(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 )
 
 // limited serves with opts and returns the server and its address.
@@ -56,8 +57,8 @@ func TestLimitsOfConnections(t *testing.T) {
 		opt    naru.ServerOption
 		reason string
 	}{
-		{naru.WithMaxConnections(2), "connections_over_limit"},
-		{naru.WithMaxConnectionsPerAddress(2), "connections_per_address_over_limit"},
+		{naru.WithLimits(limits.Limits{MaxConnections: 2}), "connections_over_limit"},
+		{naru.WithLimits(limits.Limits{MaxConnectionsPerAddress: 2}), "connections_per_address_over_limit"},
 	} {
 		srv, addr := limited(t, tt.opt)
 		first, ok1 := greeted(t, addr)
@@ -88,27 +89,27 @@ func TestLimitsOfConnections(t *testing.T) {
 }
 
 func TestLimitsAreChecked(t *testing.T) {
-	_, err := naru.NewServer(naru.WithLimits(naru.Limits{ReceiveMemory: 1000, StreamWindow: 65534, Pings: naru.Rate{Burst: 1, PerSecond: -1}}),
-		naru.WithMaxConnections(-1), naru.WithMaxConnectionsPerAddress(-1))
+	_, err := naru.NewServer(naru.WithLimits(limits.Limits{ReceiveMemory: -1, StreamWindow: 65534}),
+		naru.WithLimits(limits.Limits{Pings: limits.Rate{Burst: 1, PerSecond: -1}}))
 	if err == nil {
 		t.Fatal("NewServer took limits that are out of range")
 	}
-	for _, want := range []string{"ReceiveMemory 1000", "StreamWindow 65534", "WithLimits: Pings", "WithMaxConnections(-1)", "WithMaxConnectionsPerAddress(-1)"} {
+	for _, want := range []string{"ReceiveMemory -1", "StreamWindow 65534", "WithLimits: Pings"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}
 	}
-	if _, err := naru.NewServer(naru.WithLimits(naru.Limits{ServerMemory: 1000})); err == nil || !strings.Contains(err.Error(), "ServerMemory 1000") {
+	if _, err := naru.NewServer(naru.WithLimits(limits.Limits{ServerMemory: 1000})); err == nil || !strings.Contains(err.Error(), "ServerMemory 1000") {
 		t.Errorf("ServerMemory of 1000: %v", err)
 	}
-	if _, err := naru.NewClient("passthrough:///x", naru.WithPlaintext(), naru.WithLimits(naru.Limits{Pings: naru.Rate{Burst: 1, PerSecond: -1}})); err == nil {
+	if _, err := naru.NewClient("passthrough:///x", naru.WithPlaintext(), naru.WithLimits(limits.Limits{Pings: limits.Rate{Burst: 1, PerSecond: -1}})); err == nil {
 		t.Error("NewClient took limits that are out of range")
 	}
 }
 
 // TestLimitsReachTheWire: a limit set lower fires, and says by which option it can be changed.
 func TestLimitsReachTheWire(t *testing.T) {
-	srv, addr := limited(t, naru.WithLimits(naru.Limits{SettingsEntries: 1}))
+	srv, addr := limited(t, naru.WithLimits(limits.Limits{SettingsEntries: 1}))
 	nc, ok := greeted(t, addr)
 	if !ok {
 		t.Fatal("not greeted")

@@ -9,12 +9,13 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 )
 
 // TestStreamWindowIsAnnounced: the first window of streams is the one that was asked for, 1 MiB if none was.
 func TestStreamWindowIsAnnounced(t *testing.T) {
 	for set, want := range map[int]uint32{0: 1 << 20, 80 << 10: 80 << 10, 65535: 65535} {
-		srv, err := naru.NewServer(naru.WithLimits(naru.Limits{StreamWindow: set}))
+		srv, err := naru.NewServer(naru.WithLimits(limits.Limits{StreamWindow: set}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/health"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -96,7 +97,7 @@ func TestListen(t *testing.T) {
 
 // TestMistakesHavePrefix holds that each line of an error with several mistakes can be understood alone.
 func TestMistakesHavePrefix(t *testing.T) {
-	_, err := naru.NewServer(naru.WithCompressionThreshold(-1), naru.WithMaxHeaderListSize(-1))
+	_, err := naru.NewServer(naru.WithCompressionThreshold(-1), naru.WithLimits(limits.Limits{MaxAttempts: -1}))
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
 )
@@ -25,10 +26,10 @@ func TestUntypedHandler(t *testing.T) {
 	var left context.Context
 	handle := func(s naru.ServerStream) error {
 		left = s.Context()
-		if got := naru.ContentSubtype(s.Context()); got != "odd" {
+		if got := stub.ContentSubtype(s.Context()); got != "odd" {
 			t.Errorf("subtype is %q, want odd", got)
 		}
-		if got := naru.AcceptedCompressors(s.Context()); !slices.Equal(got, []string{"zstd", "gzip"}) {
+		if got := stub.AcceptedCompressors(s.Context()); !slices.Equal(got, []string{"zstd", "gzip"}) {
 			t.Errorf("the client accepts %q, want zstd and gzip", got)
 		}
 		var req []byte
@@ -50,7 +51,7 @@ func TestUntypedHandler(t *testing.T) {
 	}
 	defer srv.Close()
 	srv.RegisterService(&naru.ServiceDesc{Name: "odd.Service", Methods: []naru.MethodDesc{stub.UntypedHandler(unary, handle)}})
-	client, err := naru.InProcess(srv, option, naru.WithDefaultCallOptions(naru.WithCodec("odd")))
+	client, err := naru.InProcess(srv, option, naru.WithCodec("odd"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestUntypedHandler(t *testing.T) {
 	if err := client.Invoke(t.Context(), unary, []byte("hello"), &res); err != nil || string(res) != "re: hello" {
 		t.Errorf("got %q, %v", res, err)
 	}
-	if got := naru.ContentSubtype(left); got != "" {
+	if got := stub.ContentSubtype(left); got != "" {
 		t.Errorf("subtype after the handler's end is %q, want none", got)
 	}
 	if err := client.Invoke(t.Context(), unary, []byte("none"), &res); status.Code(err) != codes.Internal {
@@ -71,7 +72,7 @@ func TestUntypedHandler(t *testing.T) {
 }
 
 func TestJoinOptionsNamesMistakes(t *testing.T) {
-	_, err := naru.NewServer(naru.JoinOptions(naru.WithMaxReceiveMessageSize(1), nil))
+	_, err := naru.NewServer(naru.JoinOptions(naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1}), nil))
 	if err == nil {
 		t.Fatal("nil was let through")
 	}
@@ -79,7 +80,7 @@ func TestJoinOptionsNamesMistakes(t *testing.T) {
 	if err == nil {
 		t.Fatal("nil was let through")
 	}
-	if naru.ContentSubtype(t.Context()) != "" || naru.AcceptedCompressors(t.Context()) != nil {
+	if stub.ContentSubtype(t.Context()) != "" || stub.AcceptedCompressors(t.Context()) != nil {
 		t.Error("a context of no call has a subtype or compressors")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/h2/hpack"
 	"github.com/naru-rpc/naru/internal/memnet"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/stub"
 )
 
@@ -173,7 +174,7 @@ func TestResponsesFromNghttp2(t *testing.T) {
 func fromNghttp2(t *testing.T, size, messages int, later time.Duration) {
 	body := []byte(strings.Repeat(string(wireText(strings.Repeat("d", size))), messages))
 	ended := make(chan struct{}) // capacity 0; closed when the server's connection has ended
-	client, err := naru.NewClient("passthrough:///a:1", naru.WithPlaintext(), naru.WithLogger(quiet), naru.WithMaxReceiveMessageSize(32<<20),
+	client, err := naru.NewClient("passthrough:///a:1", naru.WithPlaintext(), naru.WithLogger(quiet), naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 32 << 20}),
 		naru.WithDialer(func(context.Context, string, string) (net.Conn, error) {
 			near, far := memnet.Pipe(1 << 20)
 			s := &nghttpServer{nc: far, body: body, later: later, enc: hpack.NewEncoder(4096), connWindow: 65535, first: 65535, streams: map[uint32]*nghttpStream{}}

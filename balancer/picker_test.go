@@ -205,7 +205,7 @@ func TestPolicyConfigs(t *testing.T) {
 		if err != nil {
 			got = "error " + strings.ReplaceAll(err.Error(), "service config: loadBalancingConfig[0].", "")
 		} else {
-			got = fmt.Sprintf("%+v", sc.Policy)
+			got = fmt.Sprintf("%+v", sc.LoadBalancingConfig)
 		}
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("%s %s: got %s, want %s", tt.name, tt.in, got, tt.want)

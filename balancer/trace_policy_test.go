@@ -16,7 +16,7 @@ func (tr *tracer) setPolicy(name, config string) {
 		}
 		sc, err := serviceconfig.Parse(fmt.Sprintf(`{"loadBalancingConfig":[{%q:%s}]}`, name, config), Builtin())
 		tr.check("policy "+name+" "+config, err)
-		tr.policy = sc.Policy.(Policy)
+		tr.policy = sc.LoadBalancingConfig.(Policy)
 	}
 	if tr.bal == nil {
 		tr.bal = tr.policy.New(tr.h)

@@ -44,7 +44,7 @@ func applicationOwned(key string) bool {
 // Validate checks that every pair may be sent: see [ValidateKey] and [ValidateValue]. The
 // error names the key and the offending byte. Nothing was changed or sent when it fails, so
 // the pair can be put right and the call made again. ":authority" and "user-agent" pass,
-// so that incoming metadata can be sent on, and [MD.EachWire] leaves them out.
+// so that incoming metadata can be sent on, and are left out when it is sent.
 func (md MD) Validate() error {
 	for _, key := range md.sortedKeys() {
 		key, values := lower(key), md[key]

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -135,7 +136,7 @@ func outcome(ctx context.Context, call *naru.Call, err error) []slog.Attr {
 	if p := call.Peer(); p.Addr != nil {
 		attrs = append(attrs, slog.String("peer", plainText(p.Addr.String(), 128)), slog.Uint64("connection", p.ConnectionID))
 	}
-	if n := call.Attempts(); call.Side() == naru.ClientSide && n != 1 {
+	if n := call.Attempts(); call.Side() == stats.Client && n != 1 {
 		attrs = append(attrs, slog.Int("attempts", n))
 	}
 	if d, ok := ctx.Deadline(); ok {
@@ -152,7 +153,7 @@ func outcome(ctx context.Context, call *naru.Call, err error) []slog.Attr {
 // endedBy says which side chose the status of a call that failed.
 func endedBy(ctx context.Context, call *naru.Call, err error) string {
 	code := status.Code(err)
-	server := call.Side() == naru.ServerSide
+	server := call.Side() == stats.Server
 	switch {
 	case ctx.Err() != nil && late(ctx), code == codes.DeadlineExceeded && errors.Is(err, context.DeadlineExceeded):
 		return "deadline" // a client whose deadline has passed cancels the call, which may come first
@@ -192,7 +193,7 @@ func withStatus(err error) error {
 
 func counts(call *naru.Call) []slog.Attr {
 	var attrs []slog.Attr
-	add := func(name string, n naru.MessageCount) {
+	add := func(name string, n stats.Count) {
 		attrs = append(attrs, slog.Int(name+"_messages", n.Messages), slog.Int64(name+"_bytes", n.Bytes))
 		if n.WireBytes != n.Bytes+5*int64(n.Messages) {
 			attrs = append(attrs, slog.Int64(name+"_wire_bytes", n.WireBytes))

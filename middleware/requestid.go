@@ -7,6 +7,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 )
 
 // RequestIDConfig says how requests are given ids.
@@ -43,7 +44,7 @@ func RequestID(c RequestIDConfig) naru.Interceptor {
 		c.New = newRequestID
 	}
 	return func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
-		if call.Side() == naru.ClientSide {
+		if call.Side() == stats.Client {
 			id := RequestIDFrom(ctx)
 			if id == "" {
 				id = c.New()

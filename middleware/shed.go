@@ -8,6 +8,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -48,7 +49,7 @@ type ShedLoadConfig struct {
 func ShedLoad(c ShedLoadConfig) naru.Interceptor {
 	l := newLimiter(&c)
 	return func(ctx context.Context, call *naru.Call, next func(context.Context) error) (err error) {
-		if call.Side() == naru.ClientSide {
+		if call.Side() == stats.Client {
 			return next(ctx)
 		}
 		unary := call.Kind() == naru.KindUnary

@@ -6,6 +6,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/credentials"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -17,7 +18,7 @@ import (
 // creds must be among the call's credentials (naru.WithCredentials). On a server the interceptor does nothing.
 func RetryUnauthenticated(creds credentials.Refresher) naru.Interceptor {
 	return func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
-		if call.Side() != naru.ClientSide || call.Kind() != naru.KindUnary {
+		if call.Side() != stats.Client || call.Kind() != naru.KindUnary {
 			return next(ctx)
 		}
 		sent, err := creds.GetRequestMetadata(ctx)

@@ -31,7 +31,7 @@ func TestRetryUnauthenticated(t *testing.T) {
 			}
 			return ctx, nil
 		})}, naru.WithInterceptors(middleware.RetryUnauthenticated(tokens)),
-			naru.WithDefaultCallOptions(naru.WithCredentials(credentials.AllowPlaintext(tokens))))
+			naru.WithCredentials(credentials.AllowPlaintext(tokens)))
 		if _, err := invoke(t.Context(), c, put, "x"); err != nil {
 			t.Fatal(err)
 		}

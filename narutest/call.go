@@ -101,7 +101,7 @@ func requestHead(config *CallConfig) (*transport.RequestHead, error) {
 			if err := metadata.ValidateValue(key, v); err != nil {
 				return nil, err
 			}
-			head.Fields = append(head.Fields, transport.Field{Name: key, Value: metadata.EncodeValue(key, v)})
+			head.Fields = append(head.Fields, transport.Field{Name: key, Value: wire.EncodeValue(key, v)})
 		}
 	}
 	return head, nil

@@ -75,17 +75,18 @@ func (s *Server) Client(opts ...naru.ClientOption) *naru.Client {
 }
 
 // Serve starts a server with the services register adds and returns a client of it. Both end
-// with the test. The options are for both. See [NewServer] for more.
-func Serve(t testing.TB, register func(naru.ServiceRegistrar), opts ...naru.Option) *naru.Client {
+// with the test. Options are the server's; those that a client may have too, such as codecs,
+// interceptors and limits, are the client's as well. With NewServer and Server.Client each side has options
+// of its own. See [NewServer] for more.
+func Serve(t testing.TB, register func(naru.ServiceRegistrar), opts ...naru.ServerOption) *naru.Client {
 	t.Helper()
-	var (
-		forServer []naru.ServerOption
-		forClient []naru.ClientOption
-	)
+	var forClient []naru.ClientOption
 	for _, o := range opts {
-		forServer, forClient = append(forServer, o), append(forClient, o)
+		if both, ok := o.(naru.ClientOption); ok {
+			forClient = append(forClient, both)
+		}
 	}
-	return NewServer(t, func(s *naru.Server) { register(s) }, forServer...).Client(forClient...)
+	return NewServer(t, func(s *naru.Server) { register(s) }, opts...).Client(forClient...)
 }
 
 // Logger returns a logger whose lines are part of t's output, shown when t fails or with -v.

@@ -167,7 +167,7 @@ func (c *configs) Update(s State) error {
 	case s.ServiceConfig == nil:
 		c.got = append(c.got, "none")
 	default:
-		c.got = append(c.got, s.ServiceConfig.Methods[0].Timeout.String())
+		c.got = append(c.got, s.ServiceConfig.MethodConfig[0].Timeout.String())
 	}
 	return s.ServiceConfigErr
 }

@@ -6,20 +6,33 @@ import (
 	"github.com/naru-rpc/naru/codes"
 )
 
-// Config is a service config. Immutable once given to a client.
+// Config is a service config. Fields and their types have the names that the keys of the JSON form
+// have. Immutable once given to a client.
 type Config struct {
-	// Policy is the balancing policy (loadBalancingConfig); nil: the client's.
-	Policy Policy
-	// Methods are the settings of methods (methodConfig). A method is named once at most.
-	Methods []MethodConfig
+	// LoadBalancingConfig is the balancing policy, of the JSON's list the first that is known; nil: the
+	// client's.
+	LoadBalancingConfig Policy
+	// MethodConfig holds the settings of methods. A method is named once at most.
+	MethodConfig []MethodConfig
 	// RetryThrottling is the budget of retries and hedges; nil: none.
 	RetryThrottling *RetryThrottling
-	// HealthCheckService is the service that is watched by client-side health checking (healthCheckConfig, gRFC
-	// A17); nil: no health checking. "" is the server as a whole.
-	HealthCheckService *string
-	// MaxConnections is how many connections to one address the peer's limit of concurrent streams may call
-	// for (connectionScaling.maxConnectionsPerSubchannel, gRFC A105). 0: the client's setting.
-	MaxConnections int
+	// HealthCheckConfig turns client-side health checking on (gRFC A17); nil: no health checking.
+	HealthCheckConfig *HealthCheckConfig
+	// ConnectionScaling bounds the connections to one address (gRFC A105); nil: the client's setting.
+	ConnectionScaling *ConnectionScaling
+}
+
+// HealthCheckConfig says which service's health decides whether a connection is used.
+type HealthCheckConfig struct {
+	// ServiceName is the service that is watched. "" is the server as a whole.
+	ServiceName string
+}
+
+// ConnectionScaling says how many connections a client may have to one address.
+type ConnectionScaling struct {
+	// MaxConnectionsPerSubchannel is how many the peer's limit of concurrent streams may call for. 0: the
+	// client's setting (WithConnectionScaling), which also bounds it; negative is an error.
+	MaxConnectionsPerSubchannel int
 }
 
 // Policy is the configuration of a balancing policy. Those a client can use are balancer.Policy
@@ -32,24 +45,24 @@ type Policy interface {
 // MethodConfig holds the settings of one or more methods. What a call's own options say wins over it, except
 // that the earlier deadline and the smaller size hold.
 type MethodConfig struct {
-	// Names are the methods it is for. At least one.
-	Names []MethodName
+	// Name has the methods it is for. At least one.
+	Name []Name
 	// WaitForReady is for calls that do not say themselves; nil: false.
 	WaitForReady *bool
-	// Timeout bounds a call, retries included. 0: none.
+	// Timeout bounds a call, retries included. 0: none; negative is an error.
 	Timeout time.Duration
-	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: the client's settings.
+	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: the client's limits; negative
+	// is an error.
 	MaxRequestMessageBytes, MaxResponseMessageBytes int
-	// Retry repeats failed attempts, Hedging sends further ones before the first has failed. One of them at
-	// most; nil: no.
-	Retry *RetryPolicy
-	// Hedging: see Retry.
-	Hedging *HedgingPolicy
+	// RetryPolicy repeats failed attempts; nil: no. Not together with HedgingPolicy.
+	RetryPolicy *RetryPolicy
+	// HedgingPolicy sends further attempts before the first has failed; nil: no. Not together with RetryPolicy.
+	HedgingPolicy *HedgingPolicy
 }
 
-// MethodName names a method, all methods of a service (Method is ""), or all methods of all services (both
+// Name names a method, all methods of a service (Method is ""), or all methods of all services (both
 // are ""). The most specific name wins.
-type MethodName struct {
+type Name struct {
 	// Service is the full name: "package.Service".
 	Service string
 	// Method is the name on the wire, without the service.
@@ -58,7 +71,7 @@ type MethodName struct {
 
 // RetryPolicy repeats failed attempts one after another (gRFC A6).
 type RetryPolicy struct {
-	// MaxAttempts counts the first one; at least 2. The client bounds it (by 5 unless told otherwise).
+	// MaxAttempts counts the first one; at least 2. The client bounds it (Limits.MaxAttempts, 5).
 	MaxAttempts int
 	// InitialBackoff is the mean wait before the second attempt, MaxBackoff the longest mean wait. Both > 0.
 	InitialBackoff, MaxBackoff time.Duration
@@ -73,7 +86,7 @@ type RetryPolicy struct {
 
 // HedgingPolicy starts further attempts before the first has failed; the first good response wins (gRFC A6).
 type HedgingPolicy struct {
-	// MaxAttempts counts the first one; at least 2. The client bounds it (by 5 unless told otherwise).
+	// MaxAttempts counts the first one; at least 2. The client bounds it (Limits.MaxAttempts, 5).
 	MaxAttempts int
 	// HedgingDelay is the time between the starts of two attempts. 0: all at once.
 	HedgingDelay time.Duration

@@ -5,9 +5,9 @@
 //
 //	&serviceconfig.Config{
 //		Policy: balancer.RoundRobin{},
-//		Methods: []serviceconfig.MethodConfig{{
-//			Names: []serviceconfig.MethodName{{Service: "ecommerce.ProductInfo", Method: "getProduct"}},
-//			Retry: &serviceconfig.RetryPolicy{
+//		MethodConfig: []serviceconfig.MethodConfig{{
+//			Name: []serviceconfig.Name{{Service: "ecommerce.ProductInfo", Method: "getProduct"}},
+//			RetryPolicy: &serviceconfig.RetryPolicy{
 //				MaxAttempts: 4, InitialBackoff: 100 * time.Millisecond, MaxBackoff: time.Second,
 //				BackoffMultiplier: 2, RetryableStatusCodes: []codes.Code{codes.Unavailable},
 //			},

@@ -53,13 +53,13 @@ func parse(text string, p *parser) (*Config, error) {
 }
 
 func (p *parser) config(o *Object, c *Config) {
-	c.Policy = o.Policy("loadBalancingConfig")
+	c.LoadBalancingConfig = o.Policy("loadBalancingConfig")
 	p.oldPolicy(o, c)
 	o.Objects("methodConfig", func(_ int, o *Object) {
 		var m MethodConfig
 		p.method(o, &m)
-		if len(m.Names) > 0 || !p.lenient {
-			c.Methods = append(c.Methods, m)
+		if len(m.Name) > 0 || !p.lenient {
+			c.MethodConfig = append(c.MethodConfig, m)
 		}
 	})
 	o.Object("retryThrottling", func(o *Object) {
@@ -72,18 +72,19 @@ func (p *parser) config(o *Object, c *Config) {
 		var name string
 		// gRFC A17: health checking is on if the field is there, also if it is "".
 		if o.String("serviceName", &name) {
-			c.HealthCheckService = &name
+			c.HealthCheckConfig = &HealthCheckConfig{ServiceName: name}
 		}
 	})
 	o.Object("connectionScaling", func(o *Object) {
-		o.Int("maxConnectionsPerSubchannel", &c.MaxConnections, 0, math.MaxInt32)
+		c.ConnectionScaling = &ConnectionScaling{}
+		o.Int("maxConnectionsPerSubchannel", &c.ConnectionScaling.MaxConnectionsPerSubchannel, 0, math.MaxInt32)
 	})
 }
 
 // oldPolicy reads the field that loadBalancingConfig replaced (gRFC A24), which counts if that one is absent.
 func (p *parser) oldPolicy(o *Object, c *Config) {
 	var name string
-	if !o.String("loadBalancingPolicy", &name) || name == "" || c.Policy != nil {
+	if !o.String("loadBalancingPolicy", &name) || name == "" || c.LoadBalancingConfig != nil {
 		return
 	}
 	empty := &Object{path: o.at("loadBalancingPolicy"), m: &members{}, p: p}
@@ -95,7 +96,7 @@ func (p *parser) oldPolicy(o *Object, c *Config) {
 		o.Errorf("loadBalancingPolicy", "%s", p.unknownPolicy(name))
 		return
 	}
-	c.Policy = policy
+	c.LoadBalancingConfig = policy
 }
 
 func (p *parser) unknownPolicy(name string) string {
@@ -164,10 +165,10 @@ func (o *Object) noPolicy(key string, names []string) {
 
 func (p *parser) method(o *Object, m *MethodConfig) {
 	o.Objects("name", func(_ int, o *Object) {
-		var n MethodName
+		var n Name
 		o.String("service", &n.Service)
 		o.String("method", &n.Method)
-		m.Names = append(m.Names, n)
+		m.Name = append(m.Name, n)
 	})
 	var wait bool
 	if o.Bool("waitForReady", &wait) {
@@ -179,15 +180,15 @@ func (p *parser) method(o *Object, m *MethodConfig) {
 	o.Int("maxRequestMessageBytes", &m.MaxRequestMessageBytes, 1, math.MaxInt32)
 	o.Int("maxResponseMessageBytes", &m.MaxResponseMessageBytes, 1, math.MaxInt32)
 	o.Object("retryPolicy", func(o *Object) {
-		m.Retry = &RetryPolicy{}
-		p.retry(o, m.Retry)
+		m.RetryPolicy = &RetryPolicy{}
+		p.retry(o, m.RetryPolicy)
 	})
 	o.Object("hedgingPolicy", func(o *Object) {
-		m.Hedging = &HedgingPolicy{}
+		m.HedgingPolicy = &HedgingPolicy{}
 		o.Require("maxAttempts")
-		o.Int("maxAttempts", &m.Hedging.MaxAttempts, 2, math.MaxInt32)
-		o.Duration("hedgingDelay", &m.Hedging.HedgingDelay)
-		o.Codes("nonFatalStatusCodes", &m.Hedging.NonFatalStatusCodes)
+		o.Int("maxAttempts", &m.HedgingPolicy.MaxAttempts, 2, math.MaxInt32)
+		o.Duration("hedgingDelay", &m.HedgingPolicy.HedgingDelay)
+		o.Codes("nonFatalStatusCodes", &m.HedgingPolicy.NonFatalStatusCodes)
 	})
 }
 

@@ -44,7 +44,6 @@ func (testPolicies) ParsePolicy(name string, o *Object) (Policy, bool) {
 func yes() *bool { b := true; return &b }
 
 func TestParse(t *testing.T) {
-	empty := ""
 	for _, tt := range []struct {
 		name, in string
 		want     *Config
@@ -69,30 +68,30 @@ func TestParse(t *testing.T) {
 			"healthCheckConfig": {"serviceName": ""},
 			"connectionScaling": {"maxConnectionsPerSubchannel": 3}
 		}`, &Config{
-			Policy: testPolicy{PolicyName: "round_robin"},
-			Methods: []MethodConfig{{
-				Names:        []MethodName{{"pkg.S", "m"}, {"pkg.T", ""}, {}},
+			LoadBalancingConfig: testPolicy{PolicyName: "round_robin"},
+			MethodConfig: []MethodConfig{{
+				Name:         []Name{{"pkg.S", "m"}, {"pkg.T", ""}, {}},
 				WaitForReady: yes(), Timeout: 1500 * time.Millisecond, MaxRequestMessageBytes: 1024, MaxResponseMessageBytes: 2048,
-				Retry: &RetryPolicy{
+				RetryPolicy: &RetryPolicy{
 					MaxAttempts: 4, InitialBackoff: 100 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 2,
 					RetryableStatusCodes:  []codes.Code{codes.Unavailable, codes.Aborted, codes.ResourceExhausted},
 					PerAttemptRecvTimeout: 500 * time.Millisecond,
 				},
 			}, {
-				Names:   []MethodName{{"pkg.S", "n"}},
-				Hedging: &HedgingPolicy{MaxAttempts: 3, HedgingDelay: 1, NonFatalStatusCodes: []codes.Code{codes.Unavailable, codes.Internal}},
+				Name:          []Name{{"pkg.S", "n"}},
+				HedgingPolicy: &HedgingPolicy{MaxAttempts: 3, HedgingDelay: 1, NonFatalStatusCodes: []codes.Code{codes.Unavailable, codes.Internal}},
 			}},
-			RetryThrottling:    &RetryThrottling{MaxTokens: 10, TokenRatio: 0.1},
-			HealthCheckService: &empty,
-			MaxConnections:     3,
+			RetryThrottling:   &RetryThrottling{MaxTokens: 10, TokenRatio: 0.1},
+			HealthCheckConfig: &HealthCheckConfig{},
+			ConnectionScaling: &ConnectionScaling{MaxConnectionsPerSubchannel: 3},
 		}},
 		{"policy within a policy", `{"loadBalancingConfig": [{"outlier_detection_experimental": {
 			"childPolicy": [{"least_request_experimental": {"choiceCount": 2}}]}}]}`,
-			&Config{Policy: testPolicy{PolicyName: "outlier_detection_experimental",
+			&Config{LoadBalancingConfig: testPolicy{PolicyName: "outlier_detection_experimental",
 				Child: testPolicy{PolicyName: "least_request_experimental", Choices: 2}}}},
-		{"the field before loadBalancingConfig", `{"loadBalancingPolicy": "ROUND_ROBIN"}`, &Config{Policy: testPolicy{PolicyName: "round_robin"}}},
+		{"the field before loadBalancingConfig", `{"loadBalancingPolicy": "ROUND_ROBIN"}`, &Config{LoadBalancingConfig: testPolicy{PolicyName: "round_robin"}}},
 		{"loadBalancingConfig wins", `{"loadBalancingPolicy": "round_robin", "loadBalancingConfig": [{"pick_first": {}}]}`,
-			&Config{Policy: testPolicy{PolicyName: "pick_first"}}},
+			&Config{LoadBalancingConfig: testPolicy{PolicyName: "pick_first"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := Parse(tt.in, testPolicies{})
@@ -235,7 +234,7 @@ func TestParseLenient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Config{Methods: []MethodConfig{{Names: []MethodName{{}}, Timeout: time.Second}}}
+	want := &Config{MethodConfig: []MethodConfig{{Name: []Name{{}}, Timeout: time.Second}}}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Errorf("want (-), got (+):\n%s", d)
 	}
@@ -263,13 +262,13 @@ func TestPublishedExamples(t *testing.T) {
 
 func TestValidateTypedValues(t *testing.T) {
 	c := &Config{
-		Methods: []MethodConfig{{
-			Names:   []MethodName{{Service: "s", Method: "m"}},
+		MethodConfig: []MethodConfig{{
+			Name:    []Name{{Service: "s", Method: "m"}},
 			Timeout: -1, MaxRequestMessageBytes: -1,
-			Retry:   &RetryPolicy{MaxAttempts: 1, RetryableStatusCodes: []codes.Code{99}},
-			Hedging: &HedgingPolicy{MaxAttempts: 2, HedgingDelay: -1},
+			RetryPolicy:   &RetryPolicy{MaxAttempts: 1, RetryableStatusCodes: []codes.Code{99}},
+			HedgingPolicy: &HedgingPolicy{MaxAttempts: 2, HedgingDelay: -1},
 		}},
-		MaxConnections: -1,
+		ConnectionScaling: &ConnectionScaling{MaxConnectionsPerSubchannel: -1},
 	}
 	err := c.Validate()
 	for _, want := range []string{

@@ -42,7 +42,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 	var c serviceconfig.Config
 	for range 5000 {
-		c.Methods = append(c.Methods, serviceconfig.MethodConfig{Names: []serviceconfig.MethodName{{Service: "a/b" + long[:1000]}}})
+		c.MethodConfig = append(c.MethodConfig, serviceconfig.MethodConfig{Name: []serviceconfig.Name{{Service: "a/b" + long[:1000]}}})
 	}
 	if err := c.Validate(); err == nil || len(err.Error()) > 20*700 {
 		t.Errorf("Validate: an error of %d bytes", len(fmt.Sprint(err)))

@@ -15,27 +15,27 @@ func (c *Config) Validate() error {
 	if c == nil {
 		return nil
 	}
-	v := &validator{names: map[MethodName]string{}}
-	if p, ok := c.Policy.(interface{ Validate() error }); ok {
+	v := &validator{names: map[Name]string{}}
+	if p, ok := c.LoadBalancingConfig.(interface{ Validate() error }); ok {
 		if err := p.Validate(); err != nil {
 			v.bad("loadBalancingConfig", "%v", err)
 		}
 	}
-	for i := range c.Methods {
-		v.method(fmt.Sprintf("methodConfig[%d]", i), &c.Methods[i])
+	for i := range c.MethodConfig {
+		v.method(fmt.Sprintf("methodConfig[%d]", i), &c.MethodConfig[i])
 	}
 	if t := c.RetryThrottling; t != nil {
 		v.throttling("retryThrottling", t)
 	}
-	if c.MaxConnections < 0 {
-		v.bad("connectionScaling.maxConnectionsPerSubchannel", "%d is negative", c.MaxConnections)
+	if s := c.ConnectionScaling; s != nil && s.MaxConnectionsPerSubchannel < 0 {
+		v.bad("connectionScaling.maxConnectionsPerSubchannel", "%d is negative", s.MaxConnectionsPerSubchannel)
 	}
 	return errors.Join(v.errs...)
 }
 
 type validator struct {
 	errs  []error
-	names map[MethodName]string // where each was named
+	names map[Name]string // where each was named
 }
 
 func (v *validator) bad(path, format string, args ...any) {
@@ -45,28 +45,28 @@ func (v *validator) bad(path, format string, args ...any) {
 }
 
 func (v *validator) method(path string, m *MethodConfig) {
-	if len(m.Names) == 0 {
+	if len(m.Name) == 0 {
 		v.bad(path+".name", "it is missing, so that the entry is for no method; [{}] is for all")
 	}
-	for i, n := range m.Names {
+	for i, n := range m.Name {
 		v.name(fmt.Sprintf("%s.name[%d]", path, i), n)
 	}
 	v.notNegative(path+".timeout", m.Timeout)
 	v.size(path+".maxRequestMessageBytes", m.MaxRequestMessageBytes)
 	v.size(path+".maxResponseMessageBytes", m.MaxResponseMessageBytes)
-	if m.Retry != nil && m.Hedging != nil {
+	if m.RetryPolicy != nil && m.HedgingPolicy != nil {
 		// gRFC A6: "Only one of retryPolicy or hedgingPolicy may be set."
 		v.bad(path, "retryPolicy and hedgingPolicy exclude each other")
 	}
-	if m.Retry != nil {
-		v.retry(path+".retryPolicy", m.Retry)
+	if m.RetryPolicy != nil {
+		v.retry(path+".retryPolicy", m.RetryPolicy)
 	}
-	if m.Hedging != nil {
-		v.hedging(path+".hedgingPolicy", m.Hedging)
+	if m.HedgingPolicy != nil {
+		v.hedging(path+".hedgingPolicy", m.HedgingPolicy)
 	}
 }
 
-func (v *validator) name(path string, n MethodName) {
+func (v *validator) name(path string, n Name) {
 	if n.Service == "" && n.Method != "" {
 		v.bad(path+".service", "it is missing, though a method is named")
 	}
@@ -85,7 +85,7 @@ func (v *validator) name(path string, n MethodName) {
 }
 
 // String returns the name as people write it: "package.Service/method".
-func (n MethodName) String() string {
+func (n Name) String() string {
 	switch {
 	case n.Service == "" && n.Method == "":
 		return "the default of all methods"

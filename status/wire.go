@@ -68,7 +68,7 @@ func (d detail) append(b []byte) []byte {
 
 // ParseWire reads a google.rpc.Status message. Unknown fields are passed over. b is not kept.
 // A code outside int32's non-negative range is read as Unknown; one that is merely not among
-// the 17 is kept. The status is not Canonical: see FromTrailer for what a receiver wants.
+// the 17 is kept: see [codes.Code.Canonical].
 func ParseWire(b []byte) (*Status, error) {
 	s := new(Status)
 	err := eachField(b, func(num protowire.Number, typ protowire.Type, v uint64, p []byte) error {
@@ -137,35 +137,4 @@ func eachField(b []byte, f func(num protowire.Number, typ protowire.Type, v uint
 		}
 	}
 	return nil
-}
-
-// FromTrailer puts a received status together: code is the number in grpc-status, message
-// what [DecodeMessage] made of grpc-message, and details the bytes of grpc-status-details-bin,
-// nil if there were none. It returns nil for OK.
-//
-// Numbers that are not among the 17 codes are Unknown. Details that do not parse are left
-// out: the call did fail with that code, and saying so matters more. A code in the details
-// that is not grpc-status's is Internal, since the peer contradicts itself:
-// "If it contains a status code field, it MUST NOT contradict the Status header. The consumer
-// MUST verify this requirement." (doc/PROTOCOL-HTTP2.md)
-func FromTrailer(code uint32, message string, details []byte) *Status {
-	c := codes.Code(code).Canonical()
-	if c == codes.OK {
-		return nil // Status-Details "is only allowed if Status is not OK"
-	}
-	if len(details) == 0 {
-		return New(c, message)
-	}
-	s, err := ParseWire(details)
-	if err != nil {
-		return New(c, message)
-	}
-	if s.code != codes.OK && s.code.Canonical() != c {
-		return Newf(codes.Internal, "peer contradicts itself: grpc-status is %v (%.200q), grpc-status-details-bin says %.200s", c, message, s)
-	}
-	s.code = c
-	if s.message == "" {
-		s.message = message
-	}
-	return s
 }

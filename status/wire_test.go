@@ -1,9 +1,7 @@
 package status
 
 import (
-	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/naru-rpc/naru/codes"
@@ -120,98 +118,6 @@ func TestParseWire(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", tt.name, s, err, tt.want)
 		}
 	}
-}
-
-func TestFromTrailer(t *testing.T) {
-	detailed := must(New(codes.NotFound, "no product").WithDetails(wrapperspb.String("d")))
-	for _, tt := range []struct {
-		name    string
-		code    uint32
-		message string
-		details []byte
-		want    string
-		n       int
-	}{
-		{"OK", 0, "ignored", detailed.AppendWire(nil), "OK", 0},
-		{"plain", 5, "gone", nil, "NOT_FOUND: gone", 0},
-		{"number nobody knows", 1234, "odd", nil, "UNKNOWN: odd", 0},
-		{"details", 5, "no product", detailed.AppendWire(nil), "NOT_FOUND: no product", 1},
-		{"details without code and text", 5, "from the header", must(New(codes.NotFound, "").WithDetails(wrapperspb.String("d"))).AppendWire(nil)[2:], "NOT_FOUND: from the header", 1},
-		{"the same unknown number twice", 77, "odd", New(77, "odd").AppendWire(nil), "UNKNOWN: odd", 0},
-		{"details that do not parse", 5, "gone", []byte{0xff}, "NOT_FOUND: gone", 0},
-		{"contradiction", 13, "x", detailed.AppendWire(nil), `INTERNAL: peer contradicts itself: grpc-status is INTERNAL ("x"), grpc-status-details-bin says NOT_FOUND: no product`, 0},
-	} {
-		s := FromTrailer(tt.code, tt.message, tt.details)
-		if s.String() != tt.want || len(s.Details()) != tt.n {
-			t.Errorf("%s: %v with %d details, want %s with %d", tt.name, s, len(s.Details()), tt.want, tt.n)
-		}
-	}
-}
-
-func TestMessageCoding(t *testing.T) {
-	for _, tt := range []struct{ message, wire string }{
-		{"", ""},
-		{"plain text ~!", "plain text ~!"},
-		{"100%", "100%25"},
-		{"line\r\nbreak\tand\x00\x7f", "line%0D%0Abreak%09and%00%7F"},
-		{"없는 상품", "%EC%97%86%EB%8A%94 %EC%83%81%ED%92%88"},
-		{"😀", "%F0%9F%98%80"},
-		{"\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n", "%09%0Atest with whitespace%0D%0Aand Unicode BMP %E2%98%BA and non-BMP %F0%9F%98%88%09%0A"},
-	} {
-		if got := EncodeMessage(tt.message); got != tt.wire {
-			t.Errorf("encode %q = %q, want %q", tt.message, got, tt.wire)
-		}
-		if got := DecodeMessage(tt.wire); got != tt.message {
-			t.Errorf("decode %q = %q, want %q", tt.wire, got, tt.message)
-		}
-	}
-	if got := EncodeMessage("a\xff\xfeb"); got != "a%EF%BF%BDb" {
-		t.Errorf("encode of broken UTF-8 = %q, want one replacement character", got)
-	}
-}
-
-func TestMessageDecodingNeverFails(t *testing.T) {
-	for wire, want := range map[string]string{
-		"%":           "%",
-		"%2":          "%2",
-		"100% of %G1": "100% of %G1",
-		"%2G%41%4":    "%2GA%4",
-		"%%41":        "%A",
-		"%e2%98%ba":   "☺",
-		"raw ☺":       "raw ☺",
-		"%FF":         "\uFFFD",
-		"\xff":        "\uFFFD",
-		"%e2%98":      "\uFFFD",
-	} {
-		if got := DecodeMessage(wire); got != want {
-			t.Errorf("decode %q = %q, want %q", wire, got, want)
-		}
-	}
-}
-
-func TestMessageCodingAllocations(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { _ = EncodeMessage("no product 7"); _ = DecodeMessage("no product 7") }); n != 0 {
-		t.Errorf("plain text: %v allocations, want 0", n)
-	}
-}
-
-func FuzzDecodeMessage(f *testing.F) {
-	for _, s := range []string{"", "%", "%4", "%41", "%zz%", "없음", "%EC%97%86", "\xff%ff"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := DecodeMessage(s)
-		if !utf8.ValidString(got) {
-			t.Fatalf("decode %q = %q, not UTF-8", s, got)
-		}
-		wire := EncodeMessage(s)
-		if strings.ContainsFunc(wire, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Fatalf("encode %q = %q, not printable ASCII", s, wire)
-		}
-		if back, want := DecodeMessage(wire), strings.ToValidUTF8(s, "\uFFFD"); back != want {
-			t.Fatalf("round trip of %q = %q, want %q", s, back, want)
-		}
-	})
 }
 
 func FuzzParseWire(f *testing.F) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 	narumd "github.com/naru-rpc/naru/metadata"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -75,9 +76,9 @@ func (s *callSettings) readOne(o grpc.CallOption) error {
 	case grpc.FailFastCallOption:
 		s.add(naru.WaitForReady(!o.FailFast))
 	case grpc.MaxRecvMsgSizeCallOption:
-		s.add(naru.WithMaxReceiveMessageSize(atLeastOne(o.MaxRecvMsgSize)))
+		s.add(naru.WithLimits(limits.Limits{MaxReceiveMessageSize: atLeastOne(o.MaxRecvMsgSize)}))
 	case grpc.MaxSendMsgSizeCallOption:
-		s.add(naru.WithMaxSendMessageSize(atLeastOne(o.MaxSendMsgSize)))
+		s.add(naru.WithLimits(limits.Limits{MaxSendMessageSize: atLeastOne(o.MaxSendMsgSize)}))
 	case grpc.CompressorCallOption:
 		if n := o.CompressorType; n != "" && n != grpcenc.Identity && grpcenc.GetCompressor(n) == nil && !builtinCompressor(n) {
 			return grpcstatus.Errorf(codes.Internal, "grpc: Compressor is not installed for requested grpc-encoding %q", n)

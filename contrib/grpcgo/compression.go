@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/grpc"
 	grpcenc "google.golang.org/grpc/encoding"
 )
@@ -21,7 +22,7 @@ func SetSendCompressor(ctx context.Context, name string) error {
 		if grpcenc.GetCompressor(name) == nil && !builtinCompressor(name) {
 			return fmt.Errorf("unable to set send compressor: compressor not registered %q", name)
 		}
-		if !slices.Contains(naru.AcceptedCompressors(ctx), name) {
+		if !slices.Contains(stub.AcceptedCompressors(ctx), name) {
 			return fmt.Errorf("unable to set send compressor: client does not support compressor %q", name)
 		}
 	}
@@ -33,5 +34,5 @@ func ClientSupportedCompressors(ctx context.Context) ([]string, error) {
 	if naru.FullMethod(ctx) == "" {
 		return grpc.ClientSupportedCompressors(ctx)
 	}
-	return naru.AcceptedCompressors(ctx), nil
+	return stub.AcceptedCompressors(ctx), nil
 }

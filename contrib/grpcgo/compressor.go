@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	grpcenc "google.golang.org/grpc/encoding"
@@ -79,7 +80,7 @@ func (c grpcCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) {
 var registeredCompressors = sync.OnceValue(func() []string {
 	var names []string
 	srv, err := naru.NewServer(naru.WithUnknownServiceHandler(func(_ string, s naru.ServerStream) error {
-		names = naru.AcceptedCompressors(s.Context())
+		names = stub.AcceptedCompressors(s.Context())
 		return nil
 	}))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	narumd "github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/stub"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 )
@@ -26,7 +27,7 @@ type serverCall struct {
 }
 
 func newServerCall(ctx context.Context) *serverCall {
-	return &serverCall{Context: ctx, subtype: naru.ContentSubtype(ctx)}
+	return &serverCall{Context: ctx, subtype: stub.ContentSubtype(ctx)}
 }
 
 // Value implements context.Context.
@@ -61,7 +62,7 @@ func (c *serverCall) incomingMD() metadata.MD {
 		contentType += "+" + c.subtype
 	}
 	md["content-type"] = []string{contentType}
-	if accept := naru.AcceptedCompressors(c.Context); len(accept) > 0 {
+	if accept := stub.AcceptedCompressors(c.Context); len(accept) > 0 {
 		md["grpc-accept-encoding"] = []string{joined(accept)}
 	}
 	c.incoming.CompareAndSwap(nil, &md)

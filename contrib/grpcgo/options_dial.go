@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/serviceconfig"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -115,7 +116,7 @@ func (o *dialOptions) readTransport(f *fields, authority string) {
 	}
 	o.config.stats = field[[]stats.Handler](f, "StatsHandlers")
 	if n := field[*uint32](f, "MaxHeaderListSize"); n != nil {
-		o.add(naru.WithMaxHeaderListSize(int(min(*n, 1<<28))))
+		o.add(naru.WithLimits(limits.Limits{MaxHeaderListSize: int(min(*n, 1<<28))}))
 	}
 	for name, option := range map[string]string{
 		"InitialWindowSize": "WithInitialWindowSize", "InitialConnWindowSize": "WithInitialConnWindowSize",
@@ -151,7 +152,7 @@ func (o *dialOptions) readChannel(f *fields) {
 			f.refuse("WithDefaultServiceConfig", err.Error())
 		default:
 			if noHealth {
-				sc.HealthCheckService = nil
+				sc.HealthCheckConfig = nil
 			}
 			o.add(naru.WithServiceConfig(sc))
 		}
@@ -159,11 +160,11 @@ func (o *dialOptions) readChannel(f *fields) {
 	if field[bool](f, "disableRetry") {
 		o.config.naru = append(o.config.naru, naru.WithoutRetry())
 	}
-	o.add(naru.WithMaxAttempts(field[int](f, "maxCallAttempts")))
+	o.add(naru.WithLimits(limits.Limits{MaxAttempts: field[int](f, "maxCallAttempts")}))
 	if d := field[time.Duration](f, "idleTimeout"); d > 0 {
-		o.add(naru.WithIdleTimeout(d))
+		o.add(naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: d}))
 	} else {
-		o.add(naru.WithIdleTimeout(-1))
+		o.add(naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: -1}))
 	}
 	if !field[bool](f, "useProxy") {
 		o.add(naru.WithProxy(nil))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -70,23 +71,22 @@ func (o *serverOptions) readTransport(f *fields) {
 		}
 	}
 	k := field[keepalive.ServerParameters](f, "keepaliveParams")
-	o.add(naru.WithMaxConnectionAge(k.MaxConnectionAge, k.MaxConnectionAgeGrace))
-	o.add(naru.WithMaxConnectionIdle(k.MaxConnectionIdle))
-	if k.Time != 0 || k.Timeout != 0 {
-		o.add(naru.WithKeepalive(naru.Keepalive{Interval: k.Time, Timeout: k.Timeout}))
-	}
+	o.add(naru.WithKeepalive(naru.Keepalive{
+		Interval: k.Time, Timeout: k.Timeout, MaxConnectionIdle: k.MaxConnectionIdle,
+		MaxConnectionAge: k.MaxConnectionAge, MaxConnectionAgeGrace: k.MaxConnectionAgeGrace,
+	}))
 	p := field[keepalive.EnforcementPolicy](f, "keepalivePolicy")
-	limits := naru.Limits{PingInterval: p.MinTime, PingWithoutStreams: p.PermitWithoutStream}
+	l := limits.Limits{PingInterval: p.MinTime, PingWithoutStreams: p.PermitWithoutStream}
 	if f.changed("connectionTimeout") {
-		limits.PrefaceTimeout = field[time.Duration](f, "connectionTimeout")
+		l.PrefaceTimeout = field[time.Duration](f, "connectionTimeout")
 	}
-	o.add(naru.WithLimits(limits))
 	if n := field[uint32](f, "maxConcurrentStreams"); n != math.MaxUint32 {
-		o.add(naru.WithMaxConcurrentStreams(int(min(n, math.MaxInt32))))
+		l.MaxConcurrentStreams = int(min(n, math.MaxInt32))
 	}
 	if n := field[*uint32](f, "maxHeaderListSize"); n != nil {
-		o.add(naru.WithMaxHeaderListSize(int(min(*n, 1<<28))))
+		l.MaxHeaderListSize = int(min(*n, 1<<28))
 	}
+	o.add(naru.WithLimits(l))
 	for name, option := range map[string]string{
 		"initialWindowSize": "InitialWindowSize", "initialConnWindowSize": "InitialConnWindowSize", "staticWindowSize": "StaticStreamWindowSize",
 		"writeBufferSize": "WriteBufferSize", "readBufferSize": "ReadBufferSize", "sharedWriteBuffer": "SharedWriteBuffer",
@@ -100,8 +100,10 @@ func (o *serverOptions) readTransport(f *fields) {
 
 // readCalls reads what is said of calls.
 func (o *serverOptions) readCalls(f *fields) {
-	o.add(naru.WithMaxReceiveMessageSize(atLeastOne(field[int](f, "maxReceiveMessageSize"))))
-	o.add(naru.WithMaxSendMessageSize(atLeastOne(field[int](f, "maxSendMessageSize"))))
+	o.add(naru.WithLimits(limits.Limits{
+		MaxReceiveMessageSize: atLeastOne(field[int](f, "maxReceiveMessageSize")),
+		MaxSendMessageSize:    atLeastOne(field[int](f, "maxSendMessageSize")),
+	}))
 	var forced grpcenc.CodecV2
 	if c := f.opaque("codec"); c != nil {
 		if named, ok := c.(grpcenc.CodecV2); ok {

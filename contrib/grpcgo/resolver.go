@@ -229,7 +229,7 @@ func (c *resolverConn) ParseServiceConfig(json string) *serviceconfig.ParseResul
 	}
 	if c.r.opts.noHealth {
 		copied := *config
-		copied.HealthCheckService = nil
+		copied.HealthCheckConfig = nil
 		config = &copied
 	}
 	return &serviceconfig.ParseResult{Config: parsedConfig{config: config}}

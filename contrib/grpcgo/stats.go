@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	narustats "github.com/naru-rpc/naru/stats"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
@@ -77,7 +78,7 @@ func (s *statsCall) send(m any, f func() error) error {
 }
 
 // outPayload is the message that was sent between two counts.
-func outPayload(before, after naru.MessageCount, m any, client bool) *stats.OutPayload {
+func outPayload(before, after narustats.Count, m any, client bool) *stats.OutPayload {
 	wire := int(after.WireBytes - before.WireBytes)
 	return &stats.OutPayload{
 		Client: client, Payload: m, SentTime: time.Now(),
@@ -112,7 +113,7 @@ type clientStats struct {
 	// guarded by mu
 	mu              sync.Mutex
 	outTold, inTold bool // headers
-	out, in         naru.MessageCount
+	out, in         narustats.Count
 	ended           bool
 }
 

@@ -36,7 +36,7 @@ func main() {
 	}
 	client, err := naru.NewClient("ipv4:"+strings.Join(addresses, ","), naru.WithPlaintext(),
 		naru.WithBalancer(balancer.RoundRobin{}),
-		naru.WithDefaultCallOptions(naru.WithTimeout(10*time.Second)))
+		naru.WithTimeout(10*time.Second))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,14 +10,18 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/examples/greeter"
 	"github.com/naru-rpc/naru/examples/internal/loopback"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/status"
 )
 
 func main() {
 	srv, err := naru.NewServer(
-		naru.WithMaxReceiveMessageSize(1<<10), // bytes
-		naru.WithMaxHeaderListSize(2<<10),     // bytes
-		naru.WithLimits(naru.Limits{Handlers: 100}),
+		naru.WithLimits(limits.Limits{
+			MaxReceiveMessageSize: 1 << 10, // bytes
+			MaxHeaderListSize:     2 << 10, // bytes
+			Handlers:              100,
+		}),
+		naru.WithLimitsFor("/greeter.Greeter/SayHelloToAll", limits.Limits{MaxReceiveMessageSize: 4 << 10}),
 	)
 	if err != nil {
 		log.Fatal(err)
@@ -38,7 +42,7 @@ func main() {
 	_, text, _ := strings.Cut(status.Convert(err).Message(), ": ") // behind the address
 	fmt.Println(text)
 
-	_, err = naru.NewServer(naru.WithMaxConcurrentStreams(-1), naru.WithLimits(naru.Limits{ServerMemory: 1}))
+	_, err = naru.NewServer(naru.WithLimits(limits.Limits{StreamWindow: -1, ServerMemory: 1}))
 	fmt.Println(err)
 	if err := stop(); err != nil {
 		log.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/naru-rpc/naru/credentials"
 	"github.com/naru-rpc/naru/examples/greeter"
 	"github.com/naru-rpc/naru/health"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -43,10 +44,11 @@ func serve(ctx context.Context, addr string, tls credentials.TLSFiles, token str
 		naru.WithLogger(logger),
 		naru.WithAuthenticator(authenticate),
 		naru.WithInterceptors(logCalls(logger)),
-		naru.WithKeepalive(naru.Keepalive{Interval: 2 * time.Minute}),
-		naru.WithMaxConnectionAge(30*time.Minute, time.Minute),
-		naru.WithMaxConnections(10_000),
-		naru.WithLimits(naru.Limits{Handlers: 2_000}),
+		naru.WithKeepalive(naru.Keepalive{
+			Interval:         2 * time.Minute,
+			MaxConnectionAge: 30 * time.Minute, MaxConnectionAgeGrace: time.Minute,
+		}),
+		naru.WithLimits(limits.Limits{MaxConnections: 10_000, Handlers: 2_000}),
 		naru.WithDrainTimeout(20*time.Second),
 	)
 	if err != nil {

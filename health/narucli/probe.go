@@ -63,7 +63,7 @@ func (o *options) client() (*naru.Client, error) {
 	opts := []naru.ClientOption{
 		naru.WithUserAgent(o.userAgent),
 		naru.WithConnectTimeout(o.connectTimeout),
-		naru.WithDefaultCallOptions(naru.WithMetadata(o.headers...)),
+		naru.WithMetadata(o.headers...),
 	}
 	if !o.tls {
 		return naru.NewClient(o.addr, append(opts, naru.WithPlaintext())...)

@@ -162,7 +162,7 @@ func (c *Config) complete() error {
 	if err := c.ServiceConfig.Validate(); err != nil {
 		errs = append(errs, err)
 	}
-	if p := c.ServiceConfig.Policy; p != nil {
+	if p := c.ServiceConfig.LoadBalancingConfig; p != nil {
 		if _, ok := p.(balancer.Policy); !ok {
 			bad("service config: policy %q (%T) is not a balancer.Policy", p.Name(), p)
 		}

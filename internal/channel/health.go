@@ -25,13 +25,13 @@ func (s *subConn) watchHealth() {
 	if s.opts.OnHealth == nil || s.stopped || s.state != connectivity.Ready {
 		return
 	}
-	service := s.ch.methods.Load().config.HealthCheckService
+	config := s.ch.methods.Load().config.HealthCheckConfig
 	if s.health != nil {
 		s.health.stop()
 		s.health = nil
 	}
 	s.gate.restart()
-	if service == nil {
+	if config == nil {
 		s.tellHealth(connectivity.Ready, nil)
 		return
 	}
@@ -39,8 +39,8 @@ func (s *subConn) watchHealth() {
 		sub:    s,
 		method: healthMethod,
 		// message HealthCheckRequest { string service = 1; }
-		req:   protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), *service),
-		heard: func(msg []byte) { s.healthHeard(*service, msg) },
+		req:   protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), config.ServiceName),
+		heard: func(msg []byte) { s.healthHeard(config.ServiceName, msg) },
 		ended: s.healthEnded,
 	}
 	// "the client will not consider the subchannel READY until" the first answer.

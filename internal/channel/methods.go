@@ -22,14 +22,16 @@ type methodTable struct {
 // goes on if the budget is the same (gRFC A6: token_count outlives an update).
 func newMethodTable(sc *serviceconfig.Config, maxAttempts int, before *methodTable) *methodTable {
 	t := &methodTable{
-		config:         sc,
-		exact:          map[string]*client.MethodConfig{},
-		services:       map[string]*client.MethodConfig{},
-		maxConnections: sc.MaxConnections,
+		config:   sc,
+		exact:    map[string]*client.MethodConfig{},
+		services: map[string]*client.MethodConfig{},
 	}
-	for i := range sc.Methods {
-		m := callConfig(&sc.Methods[i], maxAttempts)
-		for _, n := range sc.Methods[i].Names {
+	if s := sc.ConnectionScaling; s != nil {
+		t.maxConnections = s.MaxConnectionsPerSubchannel
+	}
+	for i := range sc.MethodConfig {
+		m := callConfig(&sc.MethodConfig[i], maxAttempts)
+		for _, n := range sc.MethodConfig[i].Name {
 			switch {
 			case n.Service == "":
 				t.all = m
@@ -71,7 +73,7 @@ func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *client.MethodCo
 		MaxRequestMessageBytes:  m.MaxRequestMessageBytes,
 		MaxResponseMessageBytes: m.MaxResponseMessageBytes,
 	}
-	if r := m.Retry; r != nil {
+	if r := m.RetryPolicy; r != nil {
 		c.Retry = &client.RetryPolicy{
 			// gRFC A6, "Limits on Retries and Hedges": more than the client's maximum is taken for
 			// it.
@@ -83,7 +85,7 @@ func callConfig(m *serviceconfig.MethodConfig, maxAttempts int) *client.MethodCo
 			PerAttemptRecvTimeout: r.PerAttemptRecvTimeout,
 		}
 	}
-	if h := m.Hedging; h != nil {
+	if h := m.HedgingPolicy; h != nil {
 		c.Hedging = &client.HedgingPolicy{
 			MaxAttempts: min(h.MaxAttempts, maxAttempts),
 			Delay:       h.HedgingDelay,

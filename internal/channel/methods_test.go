@@ -13,14 +13,14 @@ import (
 )
 
 func TestMethodTable(t *testing.T) {
-	names := func(service, method string) []serviceconfig.MethodName {
-		return []serviceconfig.MethodName{{Service: service, Method: method}}
+	names := func(service, method string) []serviceconfig.Name {
+		return []serviceconfig.Name{{Service: service, Method: method}}
 	}
-	table := newMethodTable(&serviceconfig.Config{Methods: []serviceconfig.MethodConfig{
-		{Names: names("p.S", "m"), Timeout: 1},
-		{Names: names("p.S", ""), Timeout: 2},
-		{Names: names("", ""), Timeout: 3},
-		{Names: names("p.T", "retry"), Retry: &serviceconfig.RetryPolicy{MaxAttempts: 9, RetryableStatusCodes: []codes.Code{codes.Aborted}}},
+	table := newMethodTable(&serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{
+		{Name: names("p.S", "m"), Timeout: 1},
+		{Name: names("p.S", ""), Timeout: 2},
+		{Name: names("", ""), Timeout: 3},
+		{Name: names("p.T", "retry"), RetryPolicy: &serviceconfig.RetryPolicy{MaxAttempts: 9, RetryableStatusCodes: []codes.Code{codes.Aborted}}},
 	}}, 5, nil)
 	for path, want := range map[string]time.Duration{
 		"/p.S/m": 1, "/p.S/n": 2, "/p.S/": 2, "/p.S2/m": 3, "/p.T/x": 3, "": 3, "nothing": 3,
@@ -66,7 +66,7 @@ func TestMethodConfigWaitsForTheFirstAnswer(t *testing.T) {
 		}()
 		<-m.run
 		synctest.Wait()
-		sc := &serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{Names: []serviceconfig.MethodName{{}}, Timeout: time.Second}}}
+		sc := &serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{Name: []serviceconfig.Name{{}}, Timeout: time.Second}}}
 		if err := m.w.Update(resolver.State{Endpoints: resolver.EndpointsOf("a:1"), ServiceConfig: sc}); err != nil {
 			t.Fatal(err)
 		}

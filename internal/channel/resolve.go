@@ -148,13 +148,13 @@ func (a *activeResolver) failConfig(err error) error {
 }
 
 func (c *Channel) policyOf(sc *serviceconfig.Config) (balancer.Policy, error) {
-	if sc.Policy == nil {
+	if sc.LoadBalancingConfig == nil {
 		return c.cfg.Policy, nil
 	}
-	p, ok := sc.Policy.(balancer.Policy)
+	p, ok := sc.LoadBalancingConfig.(balancer.Policy)
 	if !ok {
 		return nil, fmt.Errorf("service config of %q: policy %q is not one a client can use (%T)",
-			c.name, sc.Policy.Name(), sc.Policy)
+			c.name, sc.LoadBalancingConfig.Name(), sc.LoadBalancingConfig)
 	}
 	return p, nil
 }
@@ -162,14 +162,14 @@ func (c *Channel) policyOf(sc *serviceconfig.Config) (balancer.Policy, error) {
 // followConfig lets connections that are there follow a change of the service config.
 func (c *Channel) followConfig(before, now *serviceconfig.Config) {
 	for s := range c.subs {
-		if !samePointee(before.HealthCheckService, now.HealthCheckService) {
+		if !sameService(before.HealthCheckConfig, now.HealthCheckConfig) {
 			s.watchHealth()
 		}
 		s.grow() // there may be room for more connections
 	}
 }
 
-func samePointee(a, b *string) bool {
+func sameService(a, b *serviceconfig.HealthCheckConfig) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

@@ -25,7 +25,7 @@ const (
 )
 
 func healthConfig(service string) *serviceconfig.Config {
-	return &serviceconfig.Config{Policy: balancer.RoundRobin{}, HealthCheckService: &service}
+	return &serviceconfig.Config{LoadBalancingConfig: balancer.RoundRobin{}, HealthCheckConfig: &serviceconfig.HealthCheckConfig{ServiceName: service}}
 }
 
 func wantState(t *testing.T, c *Channel, want connectivity.State, why string) {
@@ -118,7 +118,7 @@ func TestPickFirstIgnoresHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)
 		sc := healthConfig("shop")
-		sc.Policy = balancer.PickFirst{}
+		sc.LoadBalancingConfig = balancer.PickFirst{}
 		c := newTest(t, n, Config{ServiceConfig: sc}, "a:1")
 		c.Connect()
 		wantState(t, c, connectivity.Ready, "connected")

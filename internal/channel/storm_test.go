@@ -129,9 +129,9 @@ func (s *storm) anyPolicy() balancer.Policy {
 
 // update is a resolver's answer.
 func (s *storm) update(hosts ...string) resolver.State {
-	sc := &serviceconfig.Config{Policy: stormPolicy{s.policy, &s.counts}}
+	sc := &serviceconfig.Config{LoadBalancingConfig: stormPolicy{s.policy, &s.counts}}
 	if s.watched {
-		sc.HealthCheckService = new(string)
+		sc.HealthCheckConfig = new(serviceconfig.HealthCheckConfig)
 	}
 	return resolver.State{Endpoints: resolver.EndpointsOf(hosts...), ServiceConfig: sc}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/naru-rpc/naru/balancer"
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/connectivity"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/resolver"
 	"github.com/naru-rpc/naru/serviceconfig"
@@ -35,10 +36,10 @@ func yes() *bool { b := true; return &b }
 func TestMethodConfigs(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		cfg := &serviceconfig.Config{
-			MaxConnections: 2,
-			Methods: []serviceconfig.MethodConfig{
-				{Names: []serviceconfig.MethodName{{Service: "test.Features", Method: "Get"}}, MaxRequestMessageBytes: 20, MaxResponseMessageBytes: 30, WaitForReady: yes()},
-				{Names: []serviceconfig.MethodName{{Service: "test.Features"}}, Timeout: 3 * time.Second},
+			ConnectionScaling: &serviceconfig.ConnectionScaling{MaxConnectionsPerSubchannel: 2},
+			MethodConfig: []serviceconfig.MethodConfig{
+				{Name: []serviceconfig.Name{{Service: "test.Features", Method: "Get"}}, MaxRequestMessageBytes: 20, MaxResponseMessageBytes: 30, WaitForReady: yes()},
+				{Name: []serviceconfig.Name{{Service: "test.Features"}}, Timeout: 3 * time.Second},
 			},
 		}
 		c := fl.client(naru.WithServiceConfig(cfg), naru.WithBackoff(connectivity.Backoff{MaxDelay: time.Second}))
@@ -77,10 +78,10 @@ func wantCode(t *testing.T, err error, code codes.Code, what string) {
 func TestMaxConnections(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		virtual(t, func(t *testing.T, fl *fleet) {
-			b := fl.start("a", naru.WithMaxConcurrentStreams(1))
+			b := fl.start("a", naru.WithLimits(limits.Limits{MaxConcurrentStreams: 1}))
 			release := make(chan struct{})
 			b.does(func(context.Context, string) (string, error) { <-release; return "a", nil })
-			c := fl.client(naru.WithServiceConfig(&serviceconfig.Config{MaxConnections: n}))
+			c := fl.client(naru.WithServiceConfig(&serviceconfig.Config{ConnectionScaling: &serviceconfig.ConnectionScaling{MaxConnectionsPerSubchannel: n}}))
 			ready(t, c)
 			done := make(chan []error, 1)
 			go func() { done <- many(c, 5) }()
@@ -98,7 +99,7 @@ func TestMaxConnections(t *testing.T) {
 
 // TestRetriesAndTheirBudget: a retry policy repeats, a hedging policy sends further attempts, and throttling stops both.
 func TestRetriesAndTheirBudget(t *testing.T) {
-	all := []serviceconfig.MethodName{{}}
+	all := []serviceconfig.Name{{}}
 	retry := &serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Aborted}}
 	slow := &serviceconfig.RetryPolicy{MaxAttempts: 2, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, PerAttemptRecvTimeout: time.Second, RetryableStatusCodes: []codes.Code{codes.Aborted}}
 	hedge := &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Second, NonFatalStatusCodes: []codes.Code{codes.Aborted}}
@@ -108,10 +109,10 @@ func TestRetriesAndTheirBudget(t *testing.T) {
 		hang  bool
 		calls int64
 	}{
-		"retry":               {serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{Names: all, Retry: retry}}}, false, 3},
-		"retry, throttled":    {serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{Names: all, Retry: retry}}, RetryThrottling: tight}, false, 1},
-		"per attempt timeout": {serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{Names: all, Retry: slow}}}, true, 2},
-		"hedging":             {serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{Names: all, Hedging: hedge}}}, true, 3},
+		"retry":               {serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{Name: all, RetryPolicy: retry}}}, false, 3},
+		"retry, throttled":    {serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{Name: all, RetryPolicy: retry}}, RetryThrottling: tight}, false, 1},
+		"per attempt timeout": {serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{Name: all, RetryPolicy: slow}}}, true, 2},
+		"hedging":             {serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{Name: all, HedgingPolicy: hedge}}}, true, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T, fl *fleet) {

@@ -15,7 +15,7 @@ var optionTypes = map[string][]string{
 	"balancer": {"PickFirst", "RoundRobin", "SlowStart", "LeastRequest", "WeightedRoundRobin", "RingHash", "RandomSubsetting",
 		"OutlierDetection", "SuccessRateEjection", "FailurePercentageEjection", "LatencyEjection"},
 	"resolver":      {"PollOptions", "DNSOptions", "FileOptions"},
-	"serviceconfig": {"Config", "MethodConfig", "MethodName", "RetryPolicy", "HedgingPolicy", "RetryThrottling"},
+	"serviceconfig": {"Config", "MethodConfig", "Name", "RetryPolicy", "HedgingPolicy", "RetryThrottling", "HealthCheckConfig", "ConnectionScaling"},
 	"connectivity":  {"Backoff"},
 	"credentials":   {"TLSFiles"},
 	"":              {"Keepalive"},
@@ -120,7 +120,7 @@ func returnsOption(f *ast.FuncDecl) bool {
 		return false
 	}
 	id, ok := f.Type.Results.List[0].Type.(*ast.Ident)
-	return ok && slices.Contains([]string{"ClientOption", "Option", "Builder"}, id.Name)
+	return ok && slices.Contains([]string{"ClientOption", "Option", "CallOption", "CommonOption", "Builder"}, id.Name)
 }
 
 func optionFields(t *testing.T, dir string, ts *ast.TypeSpec) (names []string) {

@@ -134,7 +134,7 @@ func newRotating(t *testing.T, server, client credentials.TLSFiles) *rotating {
 	network := narutest.NewNetwork()
 	var err error
 	if r.srv, err = naru.NewServer(naru.WithLogger(quiet), naru.WithTLSFiles(server),
-		naru.WithMaxConnectionAge(500*time.Millisecond, 10*time.Second)); err != nil {
+		naru.WithKeepalive(naru.Keepalive{MaxConnectionAge: 500 * time.Millisecond, MaxConnectionAgeGrace: 10 * time.Second})); err != nil {
 		t.Fatal(err)
 	}
 	b := &backend{name: "rotating"}

@@ -28,6 +28,7 @@ var trees = []tree{
 	{"status", 1},
 	{"metadata", 1},
 	{"encoding", 1},
+	{"limits", 1},
 	{"credentials", 1},
 	{"resolver", 1},
 	{"balancer", 1},
@@ -109,6 +110,7 @@ var bans = []ban{
 	{"resolver/...", "internal/...", "a user's own resolver sees only what this package exports; so do ours"},
 	{"balancer/...", "internal/...", "a user's own balancer sees only what this package exports; so do ours"},
 	{"serviceconfig", "internal/...", "as codes"},
+	{"limits", "internal/...", "as codes"},
 
 	{"...", "unsafe", "memory safety is a promise; a trick that needs unsafe needs a row here first"},
 	{"...", "plugin", "no dynamic code"},

@@ -12,7 +12,7 @@ type Code string
 
 // Header lists, in both directions.
 const (
-	// HeaderList is a request or response whose header list is larger than this side accepts (WithMaxHeaderListSize).
+	// HeaderList is a request or response whose header list is larger than this side accepts (Limits.MaxHeaderListSize).
 	HeaderList Code = "header_list"
 	// PeerHeaderList is a request or response whose header list is larger than the peer accepts
 	// (its SETTINGS_MAX_HEADER_LIST_SIZE). It was not sent, or not all of it.
@@ -45,11 +45,11 @@ const (
 	Closed       Code = "closed"
 	Drained      Code = "drained"  // Server.Shutdown, or a channel that has no more use for it
 	Draining     Code = "draining" // a call on a connection that takes no new ones
-	MaxAge       Code = "max_age"  // WithMaxConnectionAge
-	MaxIdle      Code = "max_idle" // WithMaxConnectionIdle
+	MaxAge       Code = "max_age"  // Keepalive.MaxConnectionAge
+	MaxIdle      Code = "max_idle" // Keepalive.MaxConnectionIdle
 
-	ConnectionsOverLimit           Code = "connections_over_limit"             // WithMaxConnections
-	ConnectionsPerAddressOverLimit Code = "connections_per_address_over_limit" // WithMaxConnectionsPerAddress
+	ConnectionsOverLimit           Code = "connections_over_limit"             // Limits.MaxConnections
+	ConnectionsPerAddressOverLimit Code = "connections_per_address_over_limit" // Limits.MaxConnectionsPerAddress
 )
 
 // Streams.

@@ -79,7 +79,7 @@ func (e *HeaderListError) Error() string {
 	if e.Section == SectionRequestHeader {
 		peer = "server"
 	}
-	return fmt.Sprintf("the %s of %d bytes is larger than the %d bytes the %s accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru WithMaxHeaderListSize)",
+	return fmt.Sprintf("the %s of %d bytes is larger than the %d bytes the %s accepts (SETTINGS_MAX_HEADER_LIST_SIZE; in naru Limits.MaxHeaderListSize)",
 		e.Section, e.Size, e.Limit, peer)
 }
 

@@ -16,7 +16,7 @@ func limitError(token reason.Code, text string) *Error {
 // HeaderListOver is the error of a call whose header list of size bytes in fields fields exceeds a limit.
 func HeaderListOver(size, fields uint64, maxSize, maxFields uint32) *Error {
 	return limitError(reason.HeaderList, fmt.Sprintf("header list of %d bytes in %d fields, the limits are %d bytes and %d fields "+
-		"(WithMaxHeaderListSize, Limits.HeaderFields)", size, fields, maxSize, maxFields))
+		"(Limits.MaxHeaderListSize, Limits.HeaderFields)", size, fields, maxSize, maxFields))
 }
 
 // ServerMemoryOver is the error of the calls that end when the server holds its limit of bytes.

@@ -62,7 +62,7 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 	if stream {
 		encoding, accept = field(head, "connect-content-encoding"), field(head, "connect-accept-encoding")
 	}
-	in := &wholeInput{limit: h.limit, length: -1}
+	in := &wholeInput{limit: h.limitOf(m), length: -1}
 	if get {
 		encoding = query.Get("compression")
 		if in.message, err = messageOf(query.Get("message"), query.Get("base64")); fault == nil {
@@ -102,7 +102,7 @@ func (h *Handler) connect(x *exchange, head *transport.RequestHead, o origin, k 
 // refuse ends the request with a status.
 func (x *exchange) refuse(s *status.Status) transport.Sink {
 	out := &transport.Out{End: true, Head: &transport.ResponseHead{Status: 200, Fields: []transport.Field{
-		wire.Field("grpc-status", wire.CodeText(s.Code())), wire.Field("grpc-message", status.EncodeMessage(s.Message())),
+		wire.Field("grpc-status", wire.CodeText(s.Code())), wire.Field("grpc-message", wire.PercentEncode(s.Message())),
 	}}}
 	if x.out.send(x.ServerStream, out) != nil {
 		x.ServerStream.Reset(2, "") // over
@@ -203,7 +203,7 @@ func endingOf(fields []transport.Field) ending {
 		case wire.FieldStatus:
 			code, _ = strconv.ParseUint(f.Value, 10, 32) // this side's own
 		case wire.FieldMessage:
-			message = status.DecodeMessage(f.Value)
+			message = wire.PercentDecode(f.Value)
 		case wire.FieldDetails:
 			details, _ = base64.RawStdEncoding.DecodeString(strings.TrimRight(f.Value, "="))
 		case wire.FieldContentType, wire.FieldEncoding, wire.FieldAcceptEncoding, wire.FieldPushback:
@@ -211,7 +211,7 @@ func endingOf(fields []transport.Field) ending {
 			e.metadata = append(e.metadata, f)
 		}
 	}
-	e.status = status.FromTrailer(uint32(code), message, details)
+	e.status = wire.ReceivedStatus(uint32(code), message, details)
 	return e
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/naru-rpc/naru/internal/call/wire"
 	"github.com/naru-rpc/naru/internal/transport"
 	"github.com/naru-rpc/naru/metadata"
-	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/web"
 )
 
@@ -140,7 +139,7 @@ func FuzzError(f *testing.F) {
 	f.Add(uint32(5), "no such thing", []byte("\n\x01x"))
 	f.Add(uint32(99), "\xff\"\n<script>", []byte(nil))
 	f.Fuzz(func(t *testing.T, code uint32, text string, details []byte) {
-		s := status.FromTrailer(code, text, details)
+		s := wire.ReceivedStatus(code, text, details)
 		var got wireError
 		if err := json.Unmarshal(marshal(errorOf(s)), &got); err != nil {
 			t.Fatal(err)
@@ -166,7 +165,7 @@ func FuzzEnds(f *testing.F) {
 		if n, err := strconv.ParseUint(code, 10, 32); err != nil || strconv.FormatUint(n, 10) != code {
 			return
 		}
-		fields := head("", "", "grpc-status", code, "grpc-message", status.EncodeMessage(text), key, value).Fields
+		fields := head("", "", "grpc-status", code, "grpc-message", wire.PercentEncode(text), key, value).Fields
 		frame := trailerMessage(fields)
 		if frame[0] != trailerFlag || int(binary.BigEndian.Uint32(frame[1:])) != len(frame)-prefixLen {
 			t.Fatalf("%q", frame)

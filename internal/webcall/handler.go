@@ -15,6 +15,7 @@ import (
 // A Method is what has to be known of a method of the server's.
 type Method struct {
 	ClientStreams, ServerStreams, NoSideEffects bool
+	Limit                                       int // most bytes of a message; < 0: no limit, 0: the handler's
 }
 
 // A Handler makes calls of requests. It is immutable.
@@ -32,6 +33,14 @@ type Handler struct {
 // method.
 func New(opts web.Options, methods map[string]Method, codecs []string, limit int, shared bool) *Handler {
 	return &Handler{opts: opts, methods: methods, codecs: codecs, limit: limit, shared: shared}
+}
+
+// limitOf returns the most bytes of a message of m; < 0: no limit.
+func (h *Handler) limitOf(m Method) int {
+	if m.Limit != 0 {
+		return m.Limit
+	}
+	return h.limit
 }
 
 // A kind is what a request is.

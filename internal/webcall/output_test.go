@@ -126,7 +126,7 @@ func TestConnectErrors(t *testing.T) {
 	for code, w := range want {
 		s, call := beginCall(t, "application/json", "/s.S/Unary")
 		st := failure(t, code)
-		h := responseHead("x-head", "h", "grpc-status", wire.CodeText(code), "grpc-message", status.EncodeMessage(st.Message()), "x-tail", "t")
+		h := responseHead("x-head", "h", "grpc-status", wire.CodeText(code), "grpc-message", wire.PercentEncode(st.Message()), "x-tail", "t")
 		h.Fields = append(h.Fields, wire.DetailsField(st))
 		send(t, call, &transport.Out{Head: h, End: true})
 		var got struct {
@@ -150,13 +150,13 @@ func TestConnectErrors(t *testing.T) {
 func TestErrorText(t *testing.T) {
 	const text = "100 % 없음"
 	s, call := beginCall(t, "application/json", "/s.S/Unary")
-	send(t, call, &transport.Out{Head: responseHead("grpc-status", "5", "grpc-message", status.EncodeMessage(text)), End: true})
+	send(t, call, &transport.Out{Head: responseHead("grpc-status", "5", "grpc-message", wire.PercentEncode(text)), End: true})
 	if !strings.Contains(string(s.body), text) {
 		t.Errorf("%s, want %q", s.body, text)
 	}
 	s, call = beginCall(t, "application/connect+json", "/s.S/Down")
 	send(t, call, &transport.Out{Head: responseHead()})
-	send(t, call, &transport.Out{End: true, Trailers: head("", "", "grpc-status", "5", "grpc-message", status.EncodeMessage(text)).Fields})
+	send(t, call, &transport.Out{End: true, Trailers: head("", "", "grpc-status", "5", "grpc-message", wire.PercentEncode(text)).Fields})
 	if !strings.Contains(string(s.body), text) {
 		t.Errorf("%q, want %q", s.body, text)
 	}

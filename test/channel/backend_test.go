@@ -232,7 +232,7 @@ func bothStacks(t *testing.T, naruOpts []naru.ServerOption, grpcOpts []grpc.Serv
 }
 
 func maxAge(d time.Duration) ([]naru.ServerOption, []grpc.ServerOption) {
-	return []naru.ServerOption{naru.WithMaxConnectionAge(d, time.Minute)},
+	return []naru.ServerOption{naru.WithKeepalive(naru.Keepalive{MaxConnectionAge: d, MaxConnectionAgeGrace: time.Minute})},
 		[]grpc.ServerOption{grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: d})}
 }
 

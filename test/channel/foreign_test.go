@@ -91,7 +91,7 @@ func TestHealthChecking(t *testing.T) {
 	bs := []*backend{ailing, start(t, "127.0.0.1", 0, grpcServer(), echo)} // which has no health service: healthy
 	name := service
 	c := dial(t, bs, naru.WithBalancer(balancer.RoundRobin{}),
-		naru.WithServiceConfig(&serviceconfig.Config{HealthCheckService: &name}))
+		naru.WithServiceConfig(&serviceconfig.Config{HealthCheckConfig: &serviceconfig.HealthCheckConfig{ServiceName: name}}))
 	served := func() bool {
 		before := ailing.calls.Load()
 		for range 4 {

@@ -81,7 +81,7 @@ func cancelled(t *testing.T, d time.Duration) (context.Context, context.CancelFu
 }
 
 // tooManyPings counts the connections that ended with GOAWAY.
-func tooManyPings(c *naru.Client) uint64 { return c.FailureCounts()[connectivity.GoAway] }
+func tooManyPings(c *naru.Client) uint64 { return c.Stats().Failures[connectivity.GoAway] }
 
 // keptAlive is a client and a server on a network in memory.
 func keptAlive(t *testing.T, srv *grpc.Server, wire *deafening, opts ...naru.ClientOption) (c *naru.Client, end func()) {
@@ -115,13 +115,13 @@ func TestKeepaliveForDays(t *testing.T) {
 		for _, speaks := range []time.Duration{0, 23 * time.Second, 7 * time.Minute, 5 * time.Hour} {
 			t.Run(fmt.Sprint(interval, "/", speaks), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, end := keptAlive(t, quietServer(speaks), new(deafening), naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second}), naru.WithIdleTimeout(-1))
+					c, end := keptAlive(t, quietServer(speaks), new(deafening), naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second}), naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: -1}))
 					defer end()
 					ctx, cancel := cancelled(t, 48*time.Hour)
 					defer cancel()
 					err := listen(ctx, c)
 					if ctx.Err() == nil || tooManyPings(c) != 0 {
-						t.Errorf("the stream ended before its time: %v; %v", err, c.FailureCounts())
+						t.Errorf("the stream ended before its time: %v; %v", err, c.Stats().Failures)
 					}
 				})
 			})
@@ -134,7 +134,7 @@ func TestKeepalivePermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = 3 * time.Second
 		c, end := keptAlive(t, quietServer(0, keepalive.EnforcementPolicy{MinTime: interval, PermitWithoutStream: true}), new(deafening),
-			naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second, PermittedInterval: interval, WithoutCalls: true}), naru.WithIdleTimeout(-1))
+			naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: 20 * time.Second, PermittedInterval: interval, WithoutCalls: true}), naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: -1}))
 		defer end()
 		for range 3 {
 			ctx, cancel := cancelled(t, time.Hour)
@@ -143,7 +143,7 @@ func TestKeepalivePermission(t *testing.T) {
 			<-time.After(time.Hour)
 		}
 		if n := tooManyPings(c); n != 0 || c.State() != connectivity.Ready {
-			t.Errorf("%v, %v: want the first connection still to be there", c.FailureCounts(), c.State())
+			t.Errorf("%v, %v: want the first connection still to be there", c.Stats().Failures, c.State())
 		}
 	})
 }
@@ -158,12 +158,12 @@ func TestKeepaliveLearns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, end := keptAlive(t, quietServer(0, keepalive.EnforcementPolicy{MinTime: 365 * 24 * time.Hour}), new(deafening),
-					naru.WithKeepalive(k), naru.WithIdleTimeout(-1))
+					naru.WithKeepalive(k), naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: -1}))
 				defer end()
 				began := time.Now()
 				err := listen(t.Context(), c)
 				if n := tooManyPings(c); n != 1 {
-					t.Fatalf("after %v: %v; %v, want GOAWAY", time.Since(began), err, c.FailureCounts())
+					t.Fatalf("after %v: %v; %v, want GOAWAY", time.Since(began), err, c.Stats().Failures)
 				}
 				if text := status.Convert(err).Message(); !strings.Contains(text, "too_many_pings") || !strings.Contains(text, "WithKeepalive") {
 					t.Errorf("the call's status does not tell: %q", text)
@@ -172,7 +172,7 @@ func TestKeepaliveLearns(t *testing.T) {
 				defer cancel()
 				err = listen(ctx, c)
 				if ctx.Err() == nil || tooManyPings(c) != 1 {
-					t.Errorf("the second stream: %v; %v", err, c.FailureCounts())
+					t.Errorf("the second stream: %v; %v", err, c.Stats().Failures)
 				}
 			})
 		})
@@ -224,7 +224,7 @@ func TestKeepaliveFindsTheDead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var wire deafening
-				c, end := keptAlive(t, quietServer(0), &wire, tt.opt, naru.WithIdleTimeout(-1))
+				c, end := keptAlive(t, quietServer(0), &wire, tt.opt, naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: -1}))
 				defer end()
 				ended := make(chan error, 1)
 				go func() { ended <- listen(t.Context(), c) }()
@@ -268,7 +268,7 @@ func TestKeepaliveOnSockets(t *testing.T) {
 			ctx, cancel := cancelled(t, underLoad(time.Minute, 8*time.Second))
 			defer cancel()
 			if err := listen(ctx, c); ctx.Err() == nil || tooManyPings(c) != 0 {
-				t.Errorf("the stream ended before its time: %v; %v", err, c.FailureCounts())
+				t.Errorf("the stream ended before its time: %v; %v", err, c.Stats().Failures)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/balancer"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/resolver"
 	"google.golang.org/grpc"
 )
@@ -74,7 +75,7 @@ func TestStreamLimit(t *testing.T) {
 		<-time.After(5 * time.Millisecond)
 		return req, nil
 	}
-	bothStacks(t, []naru.ServerOption{naru.WithMaxConcurrentStreams(10)}, []grpc.ServerOption{grpc.MaxConcurrentStreams(10)},
+	bothStacks(t, []naru.ServerOption{naru.WithLimits(limits.Limits{MaxConcurrentStreams: 10})}, []grpc.ServerOption{grpc.MaxConcurrentStreams(10)},
 		func(t *testing.T, make func(*backend) runner) {
 			b := start(t, "127.0.0.1", 0, make, slow)
 			c := dial(t, []*backend{b}, naru.WithConnectionScaling(3))

@@ -128,9 +128,9 @@ func TestHedging(t *testing.T) {
 		return l, e, attempts
 	}
 	without, _, _ := run()
-	with, e, attempts := run(naru.WithServiceConfig(&serviceconfig.Config{Methods: []serviceconfig.MethodConfig{{
-		Names:   []serviceconfig.MethodName{{}},
-		Hedging: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: delay},
+	with, e, attempts := run(naru.WithServiceConfig(&serviceconfig.Config{MethodConfig: []serviceconfig.MethodConfig{{
+		Name:          []serviceconfig.Name{{}},
+		HedgingPolicy: &serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: delay},
 	}}}))
 	sent := 0
 	for id, n := range attempts {

@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	for _, s := range pair.Stacks {
 		for _, secure := range []bool{false, true} {
 			cfg := pair.ServerConfig{Handler: w.serve, Options: []any{
-				naru.WithMaxConnectionAge(connectionAge, time.Minute),
+				naru.WithKeepalive(naru.Keepalive{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 				grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 			}}
 			if cfg.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {

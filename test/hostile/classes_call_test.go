@@ -12,20 +12,20 @@ import (
 
 // decoders is what those that expand messages may have beside the messages: as many as there are processors, each of a
 // message and a block more.
-var decoders = int64(runtime.GOMAXPROCS(0)) * (limits.Message + 1<<20)
+var decoders = int64(runtime.GOMAXPROCS(0)) * (terms.Message + 1<<20)
 
 // What gRPC puts on top of HTTP/2: paths, prefixes, compression. The server refuses the call and
 // goes on.
 var callClasses = []class{
 	{
 		name:    "a decompression bomb, gzip",
-		hold:    hold{sent: bombSize / 1000, made: limits.Expanded() + decoders},
+		hold:    hold{sent: bombSize / 1000, made: terms.Expanded() + decoders},
 		prepare: func() { gzipBomb() },
 		attack:  func(p *peer) { bomb(p, "gzip", gzipBomb()) },
 	},
 	{
 		name:    "a decompression bomb, zstd",
-		hold:    hold{sent: bombSize / 10_000, made: limits.Expanded() + decoders},
+		hold:    hold{sent: bombSize / 10_000, made: terms.Expanded() + decoders},
 		prepare: func() { zstdBomb() },
 		attack:  func(p *peer) { bomb(p, "zstd", zstdBomb()) },
 	},

@@ -5,12 +5,13 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/internal/held"
 )
 
 // limits are the victim's: it holds 64 MiB at most, as by default with 256 MB of memory or less.
-var limits = held.Defaults()
+var terms = held.Defaults()
 
 // largeAnswer is what peers ask for that want much to wait for them.
 const largeAnswer = 1 << 20
@@ -22,7 +23,7 @@ const (
 	handlersMake = mostHandlers * 2 * largeAnswer
 )
 
-var fewHandlers = naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory), Handlers: mostHandlers})
+var fewHandlers = naru.WithLimits(limits.Limits{ServerMemory: int(terms.ServerMemory), Handlers: mostHandlers})
 
 // Peers that make the server keep things: what they have sent in part, and what they do not fetch.
 var memoryClasses = []class{

@@ -7,6 +7,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 )
 
 // Peers that begin something and do not go on. Limits are short, so that they are met within the
@@ -84,8 +85,8 @@ var slowClasses = []class{
 		name: "a peer that does not read", deaf: true, hold: hold{sent: largeAnswer, made: handlersMake},
 		// Only the stall is hasty: the attackers' own writes may stand still in the middle of a
 		// frame.
-		opts: []naru.ServerOption{naru.WithLimits(naru.Limits{
-			WriteStall: hurry, ServerMemory: int(limits.ServerMemory), Handlers: mostHandlers,
+		opts: []naru.ServerOption{naru.WithLimits(limits.Limits{
+			WriteStall: hurry, ServerMemory: int(terms.ServerMemory), Handlers: mostHandlers,
 		})},
 		settings: []frame.Setting{{ID: frame.SettingInitialWindowSize, Value: 1<<31 - 1}},
 		attack: func(p *peer) {
@@ -118,8 +119,8 @@ var slowClasses = []class{
 // machine that has other things to do.
 const hurry = 400 * time.Millisecond
 
-var hasty = naru.WithLimits(naru.Limits{PrefaceTimeout: hurry, HeaderTimeout: hurry, WriteStall: hurry, ZeroWindow: hurry,
-	ServerMemory: int(limits.ServerMemory)})
+var hasty = naru.WithLimits(limits.Limits{PrefaceTimeout: hurry, HeaderTimeout: hurry, WriteStall: hurry, ZeroWindow: hurry,
+	ServerMemory: int(terms.ServerMemory)})
 
 // pause waits for d; true: the attack is over.
 func (p *peer) pause(d time.Duration) bool {

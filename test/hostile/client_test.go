@@ -51,7 +51,7 @@ var traps = []trap{
 	{"a long header list", func(p *peer) {
 		p.headers(1, false, respond("x-long", strings.Repeat("v", 20<<10)))
 		p.hold()
-	}, codes.ResourceExhausted, "WithMaxHeaderListSize"},
+	}, codes.ResourceExhausted, "Limits.MaxHeaderListSize"},
 	{"SETTINGS", func(p *peer) { p.repeat(func() { p.out = frame.AppendSettings(p.out, false) }) }, codes.Unavailable, "Limits.Settings"},
 	{"PING", func(p *peer) { p.repeat(func() { p.out = frame.AppendPing(p.out, false, [8]byte{}) }) }, codes.Unavailable, "Limits.Pings|too_many_pings"},
 	{"unknown frames", func(p *peer) { p.repeat(func() { p.raw(0x7f, 0, 0, nil) }) }, codes.Unavailable, "Limits.OddFrames"},
@@ -68,14 +68,14 @@ var traps = []trap{
 		p.headers(1, false, respond())
 		p.data(1, false, prefixed(0, 1<<31, nil))
 		p.hold()
-	}, codes.ResourceExhausted, "WithMaxReceiveMessageSize"},
+	}, codes.ResourceExhausted, "Limits.MaxReceiveMessageSize"},
 	{"a decompression bomb", func(p *peer) {
 		p.headers(1, false, respond("grpc-encoding", "gzip"))
 		b := gzipBomb()
 		p.trickle(1, prefixed(1, len(b), b))
 		p.headers(1, true, block("grpc-status", "0"))
 		p.hold()
-	}, codes.ResourceExhausted, "WithMaxReceiveMessageSize"},
+	}, codes.ResourceExhausted, "Limits.MaxReceiveMessageSize"},
 	{"compressed without grpc-encoding", func(p *peer) {
 		p.headers(1, false, respond())
 		p.data(1, false, prefixed(1, 3, []byte("abc")))
@@ -168,7 +168,7 @@ func catch(t *testing.T, tr *trap) {
 	metrics.Read(live)
 	// A client has no limit of its own for what it asked for: a response's window and the message
 	// limit bound it.
-	most := limits.Memory(held.Peers{Conns: 1, Streams: 1, Sent: limits.Message})
+	most := terms.Memory(held.Peers{Conns: 1, Streams: 1, Sent: terms.Message})
 	if grown := int64(live[0].Value.Uint64()) - int64(before); grown > most {
 		t.Errorf("heap grew by %d MB, want less than %d", grown>>20, most>>20)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 	"github.com/naru-rpc/naru/internal/mem"
 	"github.com/naru-rpc/naru/internal/memnet"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/held"
@@ -88,16 +89,16 @@ func TestFormula(t *testing.T) {
 }
 
 func (w *worst) run(t *testing.T, limited bool) {
-	limits := smallLimits
+	terms := smallLimits
 	if !limited {
-		limits.ServerMemory = 1 << 40
+		terms.ServerMemory = 1 << 40
 	}
 	peers := held.Peers{Conns: max(w.conns, smallConns), Streams: smallLimits.Streams, Sent: w.most, Head: w.list}
 	if w.most == 0 {
 		peers.Sent = int64(len(w.body))
 	}
 	stall := &stallCompressor{free: make(chan struct{})}
-	srv, network, end := w.server(t, limits, stall)
+	srv, network, end := w.server(t, terms, stall)
 	before := liveHeap()
 	var all []*scriptedPeer
 	for range peers.Conns {
@@ -116,8 +117,8 @@ func (w *worst) run(t *testing.T, limited bool) {
 		p.out = nil
 	}
 	bytes, heap := srv.Stats().HeldBytes, liveHeap()-before
-	mostHeld := limits.Most(peers)
-	most := limits.Exhausted().MemoryOf(bytes, peers) + w.made
+	mostHeld := terms.Most(peers)
+	most := terms.Exhausted().MemoryOf(bytes, peers) + w.made
 	t.Logf("counted %d KiB, %d of %d at most, heap %d KiB of %d, ended %v", bytes>>10, peak>>10, mostHeld>>10, heap>>10, most>>10, srv.Stats().Ended)
 	if peak > mostHeld {
 		t.Errorf("the server holds %d bytes, want at most %d", peak, mostHeld)
@@ -126,7 +127,7 @@ func (w *worst) run(t *testing.T, limited bool) {
 		t.Errorf("the heap grew by %d bytes, want at most %d", heap, most)
 	}
 	if w.whole && limited && srv.Stats().Ended["server_memory"] == 0 {
-		t.Errorf("the case does not drive the server to its limit of %d bytes", limits.ServerMemory)
+		t.Errorf("the case does not drive the server to its limit of %d bytes", terms.ServerMemory)
 	}
 	close(stall.free)
 	for _, p := range all {
@@ -142,8 +143,9 @@ func (w *worst) run(t *testing.T, limited bool) {
 // server starts one on a network in memory. end stops it.
 func (w *worst) server(t *testing.T, l held.Limits, stall encoding.Compressor) (srv *naru.Server, network *memnet.Network, end func()) {
 	t.Helper()
-	srv, err := naru.NewServer(honest.Quiet, naru.WithMaxConcurrentStreams(int(l.Streams)), naru.WithMaxReceiveMessageSize(int(l.Message)),
-		naru.WithLimits(naru.Limits{ServerMemory: int(l.ServerMemory), ReceiveMemory: int(l.ReceiveMemory), StreamWindow: int(l.StreamWindow)}),
+	srv, err := naru.NewServer(honest.Quiet, naru.WithLimits(limits.Limits{
+		MaxConcurrentStreams: int(l.Streams), MaxReceiveMessageSize: int(l.Message),
+		ServerMemory: int(l.ServerMemory), ReceiveMemory: int(l.ReceiveMemory), StreamWindow: int(l.StreamWindow)}),
 		naru.WithCompressors(stall))
 	if err != nil {
 		t.Fatal(err)

@@ -40,12 +40,12 @@ type hold struct {
 func (h hold) most() int64 {
 	p := held.Peers{Conns: hostiles, Streams: h.streams, Sent: h.sent, Head: h.head}
 	if p.Streams == 0 {
-		p.Streams = limits.Streams
+		p.Streams = terms.Streams
 	}
 	if p.Sent == 0 {
 		p.Sent = 1 << 10
 	}
-	return limits.Memory(p) + h.made
+	return terms.Memory(p) + h.made
 }
 
 func TestHostileClients(t *testing.T) {
@@ -97,7 +97,7 @@ func report(t *testing.T, v *victim, c *class, s *sampler, q time.Duration, busy
 	if s.live > most || *assertLatency && s.heap > 3*most {
 		t.Errorf("heap grew by %d MB, %d MB with garbage, want less than %d, %d with garbage", s.live>>20, s.heap>>20, most>>20, 3*most>>20)
 	}
-	if most := limits.Server(hostiles); *assertLatency && s.counted > most {
+	if most := terms.Server(hostiles); *assertLatency && s.counted > most {
 		t.Errorf("the server held %d MB of messages, want at most %d", s.counted>>20, most>>20)
 	}
 	if goroutines > goroutineMost && !racing.Enabled {

@@ -19,6 +19,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/internal/leak"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 )
@@ -61,7 +62,7 @@ func newVictim(t *testing.T, secure bool, opts ...naru.ServerOption) *victim {
 	v := &victim{free: make(chan struct{})}
 	var err error
 	quiet := naru.WithLogger(slog.New(slog.DiscardHandler))
-	opts = append([]naru.ServerOption{naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory)}), quiet}, opts...)
+	opts = append([]naru.ServerOption{naru.WithLimits(limits.Limits{ServerMemory: int(terms.ServerMemory)}), quiet}, opts...)
 	if v.srv, err = naru.NewServer(opts...); err != nil {
 		t.Fatal(err)
 	}

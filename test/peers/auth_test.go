@@ -159,7 +159,7 @@ func TestGRPCGoServerSeesCredentials(t *testing.T) {
 	} {
 		want = header
 		c, err := naru.NewClient(lis.Addr().String(), naru.WithTLSFiles(ncredentials.TLSFiles{CA: f.ca}),
-			naru.WithDefaultCallOptions(naru.WithCredentials(creds), naru.WithTimeout(10*time.Second)))
+			naru.WithCredentials(creds), naru.WithTimeout(10*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 	"github.com/naru-rpc/naru/internal/leak"
 	"github.com/naru-rpc/naru/internal/memnet"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/test/bench/benchpb/benchpbnaru"
 	"github.com/naru-rpc/naru/test/internal/faultnet"
 	"github.com/naru-rpc/naru/test/internal/racing"
@@ -153,9 +154,9 @@ func (l *life) check(total map[codes.Code]int) {
 // limits lets half of all ends give no more than the least window to a connection.
 func (l *life) limits() naru.Option {
 	if l.n(2) == 0 {
-		return naru.WithLimits(naru.Limits{})
+		return naru.WithLimits(limits.Limits{})
 	}
-	return naru.WithLimits(naru.Limits{ReceiveMemory: 64 << 10})
+	return naru.WithLimits(limits.Limits{ReceiveMemory: 64 << 10})
 }
 
 func (l *life) startServer() {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/test/internal/held"
 	"github.com/naru-rpc/naru/test/internal/honest"
 )
@@ -28,19 +29,19 @@ var halfSent = flag.Int("halfsent", 800, "connections that each send 100 KB of a
 // honest client is served beside them and after them. grpc-go's server, beside which it is
 // measured, has no limit but its windows.
 func TestHalfSent(t *testing.T) {
-	limits := held.Defaults()
-	srv, err := naru.NewServer(honest.Quiet, naru.WithLimits(naru.Limits{ServerMemory: int(limits.ServerMemory)}))
+	terms := held.Defaults()
+	srv, err := naru.NewServer(honest.Quiet, naru.WithLimits(limits.Limits{ServerMemory: int(terms.ServerMemory)}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &halfSenders{}
 	got := []*honest.Outcome{h.beside(t, honest.Serve(t, srv))}
-	bound := limits.Memory(held.Peers{Conns: int64(*halfSent), Streams: 1, Sent: halfPart})
+	bound := terms.Memory(held.Peers{Conns: int64(*halfSent), Streams: 1, Sent: halfPart})
 	if h.grown > bound {
 		t.Errorf("heap grew by %d bytes, want at most %d", h.grown, bound)
 	}
-	if n := srv.Stats().Ended["server_memory"]; h.sent.Load() > limits.ServerMemory && n == 0 {
-		t.Errorf("%d bytes were sent and no call ended, with a limit of %d", h.sent.Load(), limits.ServerMemory)
+	if n := srv.Stats().Ended["server_memory"]; h.sent.Load() > terms.ServerMemory && n == 0 {
+		t.Errorf("%d bytes were sent and no call ended, with a limit of %d", h.sent.Load(), terms.ServerMemory)
 	}
 	if *beside == 0 {
 		if got[0].Failed > 0 || got[0].Calls() == 0 {

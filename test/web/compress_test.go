@@ -49,7 +49,7 @@ func TestCompressions(t *testing.T) {
 	for _, prefers := range []string{"", "zstd", "gzip"} {
 		var opts []naru.ServerOption
 		if prefers != "" {
-			opts = append(opts, naru.WithServerCompression(prefers))
+			opts = append(opts, naru.WithCompression(prefers))
 		}
 		url := serve(t, nil, nil, opts...)
 		for version, hc := range transports(t, nil) {

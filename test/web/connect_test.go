@@ -17,6 +17,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/credentials/devcert"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
@@ -270,7 +271,7 @@ func TestStreams(t *testing.T) {
 func TestSameRefusals(t *testing.T) {
 	decoded := 0
 	url := serve(t, nil, func(_ context.Context, m *text) (*text, error) { decoded++; return m, nil },
-		naru.WithMaxReceiveMessageSize(1000),
+		naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1000}),
 		naru.WithAuthenticator(func(ctx context.Context, c *naru.Call) (context.Context, error) {
 			if c.RequestHeader(ctx)["deny"] != nil {
 				return nil, status.Error(codes.PermissionDenied, "denied")

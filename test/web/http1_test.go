@@ -16,6 +16,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/limits"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -120,7 +121,7 @@ func heap() uint64 {
 // little, and others notice neither.
 func TestSlowClients(t *testing.T) {
 	const peers = 200
-	url := serve(t, nil, nil, naru.WithLimits(naru.Limits{PrefaceTimeout: time.Second, HeaderTimeout: time.Second}))
+	url := serve(t, nil, nil, naru.WithLimits(limits.Limits{PrefaceTimeout: time.Second, HeaderTimeout: time.Second}))
 	addr := strings.TrimPrefix(url, "http://")
 	honest(t, url)
 	for name, begin := range map[string]string{
@@ -196,7 +197,7 @@ func TestHeaderBombs(t *testing.T) {
 // Bodies in tiny chunks and ones without an end cost what their bytes cost, and are refused at the
 // limit of messages.
 func TestChunkBombs(t *testing.T) {
-	url := serve(t, nil, nil, naru.WithMaxReceiveMessageSize(1<<20))
+	url := serve(t, nil, nil, naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1 << 20}))
 	for _, tt := range []struct {
 		name, contentType, chunk string
 		times                    int
@@ -297,7 +298,7 @@ func TestOneTurnEach(t *testing.T) {
 		begun <- struct{}{}
 		<-release
 		return m, nil
-	}, naru.WithLimits(naru.Limits{Handlers: 2}))
+	}, naru.WithLimits(limits.Limits{Handlers: 2}))
 	hc := transports(t, nil)["HTTP/1.1"]
 	done := make(chan error, 3)
 	for range 3 {

@@ -52,7 +52,7 @@ func Example() {
 	for _, creds := range []credentials.PerRPC{signer, nil} {
 		var opts []naru.ClientOption
 		if creds != nil {
-			opts = append(opts, naru.WithDefaultCallOptions(naru.WithCredentials(creds)))
+			opts = append(opts, naru.WithCredentials(creds))
 		}
 		client, err := naru.InProcess(srv, opts...)
 		if err != nil {

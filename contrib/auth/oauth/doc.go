@@ -4,7 +4,7 @@
 //		ClientID: "shop", ClientSecret: secret, TokenURL: "https://issuer.example/token", Scopes: []string{"orders"},
 //	})
 //	conn, err := naru.NewClient(target,
-//		naru.WithDefaultCallOptions(naru.WithCredentials(tokens)),
+//		naru.WithCredentials(tokens),
 //		naru.WithInterceptors(middleware.RetryUnauthenticated(tokens)),
 //	)
 //

@@ -71,8 +71,8 @@ func (c *call) prepare() error {
 		return c.withDeadline(err)
 	}
 	c.pick = PickInfo{FullMethod: c.method.FullMethod, Streaming: c.method.ClientStreams || c.method.ServerStreams}
-	c.maxReceive = wire.Limit{Bytes: c.set.MaxReceiveBytes, By: "the client's WithMaxReceiveMessageSize"}
-	maxSend := wire.Limit{Bytes: c.set.MaxSendBytes, By: "the client's WithMaxSendMessageSize"}
+	c.maxReceive = wire.Limit{Bytes: c.set.MaxReceiveBytes, By: "the client's Limits.MaxReceiveMessageSize"}
+	maxSend := wire.Limit{Bytes: c.set.MaxSendBytes, By: "the client's Limits.MaxSendMessageSize"}
 	if c.config = config; config != nil {
 		c.limitTime(config.Timeout, "the service config")
 		c.maxReceive = smallerLimit(c.maxReceive, config.MaxResponseMessageBytes, "maxResponseMessageBytes of the client's service config")
@@ -192,7 +192,7 @@ func (c *call) addPair(key, value string) error {
 	if err := metadata.ValidateValue(key, value); err != nil {
 		return err
 	}
-	c.head.Fields = append(c.head.Fields, wire.Field(key, metadata.EncodeValue(key, value)))
+	c.head.Fields = append(c.head.Fields, wire.Field(key, wire.EncodeValue(key, value)))
 	return nil
 }
 
@@ -200,7 +200,7 @@ func (c *call) addPair(key, value string) error {
 func (c *call) attemptHead(conn *transport.ConnInfo) error {
 	f := c.head.Fields[:c.fixed]
 	for i := 0; i+1 < len(c.added); i += 2 {
-		f = append(f, wire.Field(c.added[i], metadata.EncodeValue(c.added[i], c.added[i+1])))
+		f = append(f, wire.Field(c.added[i], wire.EncodeValue(c.added[i], c.added[i+1])))
 	}
 	c.head.Scheme = "http"
 	if conn.TLS != nil {

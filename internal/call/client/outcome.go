@@ -38,7 +38,7 @@ func (a *attempt) headError(subtype string) *status.Status {
 func malformed(fields []transport.Field) (key string) {
 	for i := range fields {
 		if f := &fields[i]; metadata.IsBinary(f.Name) {
-			if _, err := metadata.AppendDecoded(nil, f.Name, f.Value); err != nil {
+			if _, err := wire.AppendDecoded(nil, f.Name, f.Value); err != nil {
 				return brief.Text(f.Name, brief.Most)
 			}
 		}
@@ -138,16 +138,16 @@ func statusOf(fields []transport.Field) *status.Status {
 	case "0":
 		return nil
 	case "":
-		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %s", brief.Quote(status.DecodeMessage(message)))
+		return status.Newf(codes.Unknown, "response has no grpc-status; grpc-message is %s", brief.Quote(wire.PercentDecode(message)))
 	}
 	n, err := strconv.ParseUint(code, 10, 32)
 	if err != nil {
-		return status.Newf(codes.Unknown, "response has a malformed grpc-status %s; grpc-message is %s", brief.Quote(code), brief.Quote(status.DecodeMessage(message)))
+		return status.Newf(codes.Unknown, "response has a malformed grpc-status %s; grpc-message is %s", brief.Quote(code), brief.Quote(wire.PercentDecode(message)))
 	}
 	if n > 16 {
 		n = uint64(codes.Unknown)
 	}
-	return status.FromTrailer(uint32(n), status.DecodeMessage(message), decodeBin(details))
+	return wire.ReceivedStatus(uint32(n), wire.PercentDecode(message), decodeBin(details))
 }
 
 // decodeBin decodes a -bin value with or without padding; nil if it is not base64.

@@ -12,7 +12,7 @@ import (
 // A trailer section above the client's limit loses metadata, so that it is never OK; an error keeps
 // its code.
 func TestTrailersOverTheLimit(t *testing.T) {
-	over := &transport.Error{Reason: "header list of 20000 bytes, the limit is 16384 bytes (WithMaxHeaderListSize)"}
+	over := &transport.Error{Reason: "header list of 20000 bytes, the limit is 16384 bytes (Limits.MaxHeaderListSize)"}
 	for _, tt := range []struct {
 		fields []string
 		code   codes.Code
@@ -37,7 +37,7 @@ func TestTrailersOverTheLimit(t *testing.T) {
 				t.Errorf("%v, trailers only: %t: a stream would end with %v", tt.fields, only, a.problem.Status())
 			}
 			s := a.outcome("")
-			if s.Code() != tt.code || !strings.Contains(s.Message(), "WithMaxHeaderListSize") || !strings.HasPrefix(s.Message(), tt.text) {
+			if s.Code() != tt.code || !strings.Contains(s.Message(), "Limits.MaxHeaderListSize") || !strings.HasPrefix(s.Message(), tt.text) {
 				if only && tt.fields[0] == "a" {
 					continue // a response without a status, of one section: what it is, its head says
 				}

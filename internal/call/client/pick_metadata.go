@@ -3,7 +3,7 @@ package client
 import (
 	"strings"
 
-	"github.com/naru-rpc/naru/metadata"
+	"github.com/naru-rpc/naru/internal/call/wire"
 )
 
 // pickMetadata is the custom metadata of a call as pickers see it. It reads the fields of the
@@ -19,7 +19,7 @@ func (m *pickMetadata) Get(key string) []string {
 			continue
 		}
 		// This side encoded the value, so that it can be decoded.
-		values, _ = metadata.AppendDecoded(values, f.Name, f.Value)
+		values, _ = wire.AppendDecoded(values, f.Name, f.Value)
 	}
 	if len(values) == 0 {
 		return nil

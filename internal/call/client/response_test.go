@@ -40,7 +40,7 @@ func TestResponses(t *testing.T) {
 		{"two messages", answer{200, grpcHead, str("a") + str("b"), ok, false}, codes.Unimplemented, "server sent more than one message to a call that has one response"},
 		{"half a message", answer{200, grpcHead, str("hello")[:8], ok, false}, codes.Internal, "response ended in the middle of a message"},
 		{"bad flag", answer{200, grpcHead, "\x03\x00\x00\x00\x00", ok, false}, codes.Internal, "message with reserved compressed-flag 0x3"},
-		{"too large", answer{200, grpcHead, str(strings.Repeat("x", 101)), ok, false}, codes.ResourceExhausted, "received message of 101 bytes is larger than the limit of 100 bytes (the client's WithMaxReceiveMessageSize)"},
+		{"too large", answer{200, grpcHead, str(strings.Repeat("x", 101)), ok, false}, codes.ResourceExhausted, "received message of 101 bytes is larger than the limit of 100 bytes (the client's Limits.MaxReceiveMessageSize)"},
 		{"flagged, no encoding", answer{200, grpcHead, "\x01\x00\x00\x00\x01x", ok, false}, codes.Internal, `message is flagged as compressed, but grpc-encoding is ""`},
 		{"encoding not offered", answer{200, append(grpcHead[:2:2], "grpc-encoding", "br"), str("x"), ok, false}, codes.Internal, `response has grpc-encoding "br", which was not offered`},
 		{"other codec", answer{200, []string{"content-type", "application/grpc+json"}, str("{}"), ok, false}, codes.Internal, `response has content-type "application/grpc+json" to a request of content-type "application/grpc"`},

@@ -91,7 +91,7 @@ func NewCall(env *Env, m *Method, runner Dispatcher, stream transport.ServerStre
 	c.seen = env.Observe.Arrive()
 	c.ctx = c
 	c.subtype = subtype
-	c.messages.Limit, c.messages.Single = env.receiveLimit(), !m.ClientStreams
+	c.messages.Limit, c.messages.Single = c.receiveLimit(), !m.ClientStreams
 	c.fields = env.fields.keep(head.Fields)
 	for i := range head.Fields {
 		if f := &head.Fields[i]; f.Name == wire.FieldTimeout {

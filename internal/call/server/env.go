@@ -45,18 +45,28 @@ type Env struct {
 	fields fieldLists
 }
 
-func (env *Env) receiveLimit() wire.Limit {
-	return wire.Limit{Bytes: env.MaxReceiveBytes, By: "the server's WithMaxReceiveMessageSize"}
+func (c *Call) receiveLimit() wire.Limit {
+	l := wire.Limit{Bytes: c.env.MaxReceiveBytes, By: "the server's Limits.MaxReceiveMessageSize"}
+	if n := c.method.MaxReceiveBytes; n != 0 {
+		l.Bytes = n
+	}
+	return l
 }
 
-func (env *Env) sendLimit() wire.Limit {
-	return wire.Limit{Bytes: env.MaxSendBytes, By: "the server's WithMaxSendMessageSize"}
+func (c *Call) sendLimit() wire.Limit {
+	l := wire.Limit{Bytes: c.env.MaxSendBytes, By: "the server's Limits.MaxSendMessageSize"}
+	if n := c.method.MaxSendBytes; n != 0 {
+		l.Bytes = n
+	}
+	return l
 }
 
 // A Method is a method with what runs it. Immutable.
 type Method struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
+	// MaxReceiveBytes and MaxSendBytes bound one message of this method; < 0: no limit. 0: the Env's.
+	MaxReceiveBytes, MaxSendBytes int
 	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.
 	Handle func(c *Call) error
 }

@@ -111,8 +111,8 @@ func (c *Call) prepare() error {
 		c.earlyHTTP = 415
 		return status.Errorf(codes.Unimplemented, "unknown content subtype %s", brief.Quote(c.subtype))
 	}
-	c.in = wire.Decoder{Codec: codec, Limit: c.env.receiveLimit(), Remote: true}
-	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.env.sendLimit(), Remote: true}
+	c.in = wire.Decoder{Codec: codec, Limit: c.receiveLimit(), Remote: true}
+	c.out = wire.Encoder{Codec: codec, MinBytes: c.env.CompressMinBytes, Limit: c.sendLimit(), Remote: true}
 	if c.seen != nil {
 		c.in.Meter, c.out.Meter = c.seen, c.seen
 	}
@@ -125,7 +125,7 @@ func (c *Call) prepare() error {
 			accept = f.Value
 		default:
 			if metadata.IsBinary(f.Name) {
-				if _, err := metadata.AppendDecoded(nil, f.Name, f.Value); err != nil {
+				if _, err := wire.AppendDecoded(nil, f.Name, f.Value); err != nil {
 					return status.New(codes.Internal, "malformed binary metadata: "+brief.Text(err.Error(), brief.Most)).WithCause(err).Err()
 				}
 			}

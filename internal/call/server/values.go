@@ -43,7 +43,7 @@ func (c *Call) IncomingMetadata() metadata.MD {
 	}
 	md := wire.MetadataOf(c.fields)
 	if c.authority != "" {
-		_ = md.AddWire(":authority", c.authority)
+		_ = wire.AddMetadata(md, ":authority", c.authority)
 	}
 	c.incoming.CompareAndSwap(nil, &md)
 	return *c.incoming.Load()
@@ -60,7 +60,7 @@ func (c *Call) IncomingValues(key string) []string {
 	var values []string
 	for i := range c.fields {
 		if c.fields[i].Name == key {
-			if more, err := metadata.AppendDecoded(values, key, c.fields[i].Value); err == nil {
+			if more, err := wire.AppendDecoded(values, key, c.fields[i].Value); err == nil {
 				values = more
 			}
 		}

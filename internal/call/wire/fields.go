@@ -62,7 +62,7 @@ func EncodeMessage(message string, limit int) string {
 	if len(message) > limit { // no use to encode what is cut off, which may be megabytes
 		message = message[:max(limit, 0)] + cutMark
 	}
-	encoded := status.EncodeMessage(message)
+	encoded := PercentEncode(message)
 	if len(encoded) <= limit {
 		return encoded
 	}
@@ -95,7 +95,7 @@ func encodedLen(s string) int {
 
 // AppendMetadata appends md, which has been validated.
 func AppendMetadata(fields []transport.Field, md metadata.MD) []transport.Field {
-	md.EachWire(func(name, value string) {
+	EachMetadata(md, func(name, value string) {
 		fields = append(fields, transport.Field{Name: name, Value: value})
 	})
 	return fields
@@ -106,7 +106,7 @@ func AppendMetadata(fields []transport.Field, md metadata.MD) []transport.Field 
 func MetadataOf(fields []transport.Field) metadata.MD {
 	md := make(metadata.MD, len(fields))
 	for i := range fields {
-		_ = md.AddWire(fields[i].Name, fields[i].Value)
+		_ = AddMetadata(md, fields[i].Name, fields[i].Value)
 	}
 	return md
 }

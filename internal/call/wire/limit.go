@@ -5,7 +5,7 @@ import "fmt"
 // A Limit bounds the bytes of a message.
 type Limit struct {
 	Bytes int    // < 0: no limit
-	By    string // whose limit it is and what sets it: "the server's WithMaxReceiveMessageSize"
+	By    string // whose limit it is and what sets it: "the server's Limits.MaxReceiveMessageSize"
 }
 
 // exceededBy reports whether a message of n bytes is too large.

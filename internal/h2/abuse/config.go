@@ -4,53 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/naru-rpc/naru/limits"
 )
 
-// A Rate allows Burst events at once and PerSecond more each second after. In a [Config] the
-// zero Rate stands for the default, a negative Burst for no limit; with PerSecond 0 the
-// burst is all there ever is. Both are at most [MaxRate].
-type Rate struct {
-	Burst, PerSecond int
-}
+// A Rate allows Burst events at once and PerSecond more each second after.
+type Rate = limits.Rate
 
 // MaxRate bounds the numbers of a Rate, so that times stay in range.
-const MaxRate = 1_000_000_000
+const MaxRate = limits.MaxRate
 
 // Unlimited switches off a limit that is a plain number.
 const Unlimited = -1
 
-// A Config holds the limits of a connection. Zero means the default, negative no limit. What each
-// limit counts is described where users set it, in naru.Limits.
-type Config struct {
-	ResetsReceived, ResetsCaused, OddFrames, Refusals Rate
-	Settings, Pings                                   Rate
-
-	SettingsEntries, ControlQueued, BlockBytes int
-	// A block may have LargeContinuations if its CONTINUATION frames, but for the last, hold at least
-	// 8 KiB each, and else Continuations.
-	Continuations, LargeContinuations int
-
-	// PingInterval must not be negative. PingStrikes is Unlimited on clients, as gRFC A8 lets servers
-	// ping as they like.
-	PingInterval       time.Duration
-	PingStrikes        int
-	PingWithoutStreams bool
-}
+// A Config holds the limits of a connection. Those about frames are used here; what each counts is
+// described where users set it, in package limits.
+type Config = limits.Limits
 
 var defaults = Config{
 	// Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): nghttp2's figures since the former.
-	ResetsReceived: Rate{1000, 33},
-	ResetsCaused:   Rate{1000, 33},
+	ResetsReceived: Rate{Burst: 1000, PerSecond: 33},
+	ResetsCaused:   Rate{Burst: 1000, PerSecond: 33},
 	// Ten times the resets, as each frame costs about a tenth.
-	OddFrames: Rate{10_000, 330},
+	OddFrames: Rate{Burst: 10_000, PerSecond: 330},
 	// A client that calls a method the server does not have, by mistake and over and over, is not worth more.
-	Refusals: Rate{5000, 500},
+	Refusals: Rate{Burst: 5000, PerSecond: 500},
 	// CVE-2019-9515. A peer that doubles its window by measured bandwidth, from 64 KiB to 16 MiB, sends eight SETTINGS
 	// within the first round trips of a connection. RFC 9113 has six entries.
-	Settings:        Rate{16, 4},
+	Settings:        Rate{Burst: 16, PerSecond: 4},
 	SettingsEntries: 32,
 	// CVE-2019-9512, and the two numbers of gRFC A8.
-	Pings:        Rate{10, 10},
+	Pings:        Rate{Burst: 10, PerSecond: 10},
 	PingInterval: 5 * time.Minute,
 	PingStrikes:  2,
 	// Acknowledgments and resets that a peer asks for and does not read (CVE-2019-9515, -9517).
@@ -101,7 +85,7 @@ func NewPolicy(cfg Config) (*Policy, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	cfg.completeNumbers()
+	completeNumbers(&cfg)
 	return &Policy{
 		cfg:      cfg,
 		received: newRate(cfg.ResetsReceived),
@@ -113,7 +97,7 @@ func NewPolicy(cfg Config) (*Policy, error) {
 	}, nil
 }
 
-func (c *Config) completeNumbers() {
+func completeNumbers(c *Config) {
 	if c.PingInterval == 0 {
 		c.PingInterval = defaults.PingInterval
 	}

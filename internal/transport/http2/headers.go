@@ -1,6 +1,8 @@
 package http2
 
 import (
+	"math"
+
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/abuse"
 	"github.com/naru-rpc/naru/internal/h2/frame"
@@ -54,17 +56,19 @@ func (c *conn) requestHeaders(ev *h2.Event) *transport.Error {
 // errStreamsOver counts streams beyond the limit that SETTINGS told the peer (RFC 9113 §5.1.2).
 var errStreamsOver = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: reason.StreamsOverLimit,
-	Reason: "peer opened more streams than it may (WithMaxConcurrentStreams)",
+	Reason: "peer opened more streams than it may (Limits.MaxConcurrentStreams)",
 }
 
 // heads is the most bytes of header lists that a connection's open streams may have together: half of
 // what each may have. Header lists are kept as long as their calls.
-func (l *Limits) heads() int { return int(l.Streams) * int(l.HeaderList/2) }
+func (l *Limits) heads() int {
+	return int(min(uint64(l.Streams)*uint64(l.HeaderList/2), math.MaxInt))
+}
 
 // errHeadsOver counts streams refused for the header lists of those that are open.
 var errHeadsOver = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.RefusedStream), Token: reason.HeadMemory,
-	Reason: "header lists of the open streams are too large together (WithMaxHeaderListSize, WithMaxConcurrentStreams)",
+	Reason: "header lists of the open streams are too large together (Limits.MaxHeaderListSize, Limits.MaxConcurrentStreams)",
 }
 
 // request opens a stream with its head.

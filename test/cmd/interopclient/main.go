@@ -91,7 +91,7 @@ func run(c *config) error {
 func (c *config) clientOptions() ([]naru.ClientOption, error) {
 	var opts []naru.ClientOption
 	if pairs := splitMetadata(c.metadata); len(pairs) > 0 {
-		opts = append(opts, naru.WithDefaultCallOptions(naru.WithMetadata(pairs...)))
+		opts = append(opts, naru.WithMetadata(pairs...))
 	}
 	if !c.tls {
 		return append(opts, naru.WithPlaintext()), nil

@@ -120,7 +120,7 @@ func (s *soak) start() error {
 }
 
 func serve(client *tls.Config, opts ...naru.ServerOption) (*server, error) {
-	srv, err := naru.NewServer(append(opts, quiet, naru.WithMaxConnectionAge(5*time.Second, 2*time.Second))...)
+	srv, err := naru.NewServer(append(opts, quiet, naru.WithKeepalive(naru.Keepalive{MaxConnectionAge: 5 * time.Second, MaxConnectionAgeGrace: 2 * time.Second}))...)
 	if err != nil {
 		return nil, err
 	}

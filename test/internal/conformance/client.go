@@ -13,6 +13,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/limits"
 	pb "github.com/naru-rpc/naru/test/internal/conformancepb"
 )
 
@@ -85,7 +86,7 @@ func makeCall(ctx context.Context, req *pb.ClientCompatRequest) (*pb.ClientRespo
 
 func clientOptions(req *pb.ClientCompatRequest) ([]naru.ClientOption, error) {
 	opts := []naru.ClientOption{
-		naru.WithMaxReceiveMessageSize(int(req.MessageReceiveLimit)),
+		naru.WithLimits(limits.Limits{MaxReceiveMessageSize: int(req.MessageReceiveLimit)}),
 		naru.WithCodecs(encoding.JSON()),
 		naru.WithCompressors(Compressors()...),
 	}

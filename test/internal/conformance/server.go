@@ -11,6 +11,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/encoding"
+	"github.com/naru-rpc/naru/limits"
 	pb "github.com/naru-rpc/naru/test/internal/conformancepb"
 	"github.com/naru-rpc/naru/web"
 )
@@ -26,7 +27,7 @@ func RunServer(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("asked for %v: this server speaks HTTP/1.1 and HTTP/2", want.HttpVersion)
 	}
 	opts := []naru.ServerOption{
-		naru.WithMaxReceiveMessageSize(int(want.MessageReceiveLimit)),
+		naru.WithLimits(limits.Limits{MaxReceiveMessageSize: int(want.MessageReceiveLimit)}),
 		naru.WithCodecs(encoding.JSON()),
 		naru.WithCompressors(Compressors()...),
 		naru.WithWeb(web.Options{}), // gRPC is there in any case

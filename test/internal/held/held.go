@@ -9,7 +9,7 @@ import (
 // Limits are those of a server that decide about what it holds, in bytes but for Streams.
 type Limits struct {
 	ServerMemory, ReceiveMemory, StreamWindow, Message int64
-	Streams                                            int64 // WithMaxConcurrentStreams
+	Streams                                            int64 // Limits.MaxConcurrentStreams
 
 	exhausted bool
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 	"github.com/naru-rpc/naru/stub"
@@ -18,7 +19,7 @@ import (
 // Naru is this project.
 var Naru = Stack{
 	Name: "naru", Serve: serveNaru, Dial: dialNaru,
-	HeaderList: 16 << 10, Receive: naru.DefaultMaxReceiveMessageSize, Fields: 128,
+	HeaderList: 16 << 10, Receive: limits.DefaultMaxReceiveMessageSize, Fields: 128,
 }
 
 var naruMethods = [...]*naru.MethodInfo{
@@ -34,7 +35,7 @@ func serveNaru(cfg ServerConfig) (*Running, error) {
 		opts = append(opts, naru.WithTLS(cfg.TLS))
 	}
 	if cfg.Limits.Streams != 0 {
-		opts = append(opts, naru.WithMaxConcurrentStreams(cfg.Limits.Streams))
+		opts = append(opts, naru.WithLimits(limits.Limits{MaxConcurrentStreams: cfg.Limits.Streams}))
 	}
 	for _, o := range naruLimits(cfg.Limits) {
 		opts = append(opts, o)
@@ -58,13 +59,13 @@ func serveNaru(cfg ServerConfig) (*Running, error) {
 
 func naruLimits(l Limits) (opts []naru.Option) {
 	if l.HeaderList != 0 {
-		opts = append(opts, naru.WithMaxHeaderListSize(l.HeaderList))
+		opts = append(opts, naru.WithLimits(limits.Limits{MaxHeaderListSize: l.HeaderList}))
 	}
 	if l.Receive != 0 {
-		opts = append(opts, naru.WithMaxReceiveMessageSize(l.Receive))
+		opts = append(opts, naru.WithLimits(limits.Limits{MaxReceiveMessageSize: l.Receive}))
 	}
 	if l.Send != 0 {
-		opts = append(opts, naru.WithMaxSendMessageSize(l.Send))
+		opts = append(opts, naru.WithLimits(limits.Limits{MaxSendMessageSize: l.Send}))
 	}
 	return opts
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/naru-rpc/naru/codes"
 	"github.com/naru-rpc/naru/dynamic"
 	"github.com/naru-rpc/naru/health"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/status"
 )
@@ -190,7 +191,7 @@ func (e *examination) messageLimit(ctx context.Context, client *naru.Client) {
 		return
 	}
 	try := func(n int) error {
-		_, err := e.probe(ctx, client, strings.Repeat("n", n), naru.WithCompression("identity"), naru.WithMaxSendMessageSize(most+64))
+		_, err := e.probe(ctx, client, strings.Repeat("n", n), naru.WithCompression("identity"), naru.WithLimits(limits.Limits{MaxSendMessageSize: most + 64}))
 		return err
 	}
 	last := try(most)

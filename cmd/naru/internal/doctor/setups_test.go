@@ -28,6 +28,7 @@ import (
 	"github.com/naru-rpc/naru/health"
 	"github.com/naru-rpc/naru/internal/h2"
 	"github.com/naru-rpc/naru/internal/h2/frame"
+	"github.com/naru-rpc/naru/limits"
 	"github.com/naru-rpc/naru/metadata"
 	"github.com/naru-rpc/naru/reflection"
 )
@@ -183,12 +184,12 @@ func nginx(t *testing.T) []string {
 }
 
 func headerLimit(t *testing.T) []string {
-	return []string{serve(t, false, naru.WithMaxHeaderListSize(1024))}
+	return []string{serve(t, false, naru.WithLimits(limits.Limits{MaxHeaderListSize: 1024}))}
 }
 
 // defaultPings is a server that ends connections for pings as grpc-go does by default.
 func defaultPings(t *testing.T) []string {
-	return []string{serve(t, false, naru.WithLimits(naru.Limits{PingStrikes: 1}))}
+	return []string{serve(t, false, naru.WithLimits(limits.Limits{PingStrikes: 1}))}
 }
 
 // strictPings ends connections at the second ping and at the first call.
@@ -272,11 +273,11 @@ func fromTheFuture(t *testing.T) []string {
 }
 
 func oneStream(t *testing.T) []string {
-	return []string{serve(t, false, naru.WithMaxConcurrentStreams(1))}
+	return []string{serve(t, false, naru.WithLimits(limits.Limits{MaxConcurrentStreams: 1}))}
 }
 
 func messageLimit(t *testing.T) []string {
-	return []string{serve(t, false, naru.WithMaxReceiveMessageSize(1024))}
+	return []string{serve(t, false, naru.WithLimits(limits.Limits{MaxReceiveMessageSize: 1024}))}
 }
 
 // mutualTLS wants a client certificate that is not given.
@@ -288,5 +289,5 @@ func mutualTLS(t *testing.T) []string {
 
 // cutIdle closes connections after the server's first frame and 50 ms.
 func cutIdle(t *testing.T) []string {
-	return []string{serve(t, false, naru.WithMaxConnectionIdle(50*time.Millisecond)), "--idle", "5s", "--no-pings"}
+	return []string{serve(t, false, naru.WithKeepalive(naru.Keepalive{MaxConnectionIdle: 50 * time.Millisecond})), "--idle", "5s", "--no-pings"}
 }

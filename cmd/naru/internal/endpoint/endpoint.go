@@ -16,6 +16,7 @@ import (
 	"github.com/naru-rpc/naru"
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 	"github.com/naru-rpc/naru/health/narucli"
+	"github.com/naru-rpc/naru/limits"
 )
 
 // Flags is how to reach a server, as the command line says it.
@@ -152,7 +153,7 @@ func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Cl
 	}
 	opts := []naru.ClientOption{
 		naru.WithConnectTimeout(f.ConnectTimeout),
-		naru.WithMaxReceiveMessageSize(f.MaxMessage),
+		naru.WithLimits(limits.Limits{MaxReceiveMessageSize: f.MaxMessage}),
 		naru.WithUserAgent(f.UserAgent),
 	}
 	if f.Keepalive > 0 {
@@ -170,7 +171,7 @@ func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Cl
 		opts = append(opts, naru.WithAuthority(f.Authority))
 	}
 	if len(kv) > 0 {
-		opts = append(opts, naru.WithDefaultCallOptions(naru.WithMetadata(kv...)))
+		opts = append(opts, naru.WithMetadata(kv...))
 	}
 	client, err := naru.NewClient(target, opts...)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/naru-rpc/naru"
+	"github.com/naru-rpc/naru/stats"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -77,7 +78,7 @@ func outcome(err error) string {
 	return status.Convert(err).Err().Error()
 }
 
-func counted(c naru.MessageCount) string {
+func counted(c stats.Count) string {
 	return fmt.Sprintf("%d messages of %d bytes, %d on the wire", c.Messages, c.Bytes, c.WireBytes)
 }
 

@@ -1,16 +1,18 @@
-package metadata
+package wire
 
 import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+
+	"github.com/naru-rpc/naru/metadata"
 )
 
 // EncodeValue returns a value as it travels under a lower-case key: in base64 if the key is
 // binary, otherwise as it is. "Implementations ... SHOULD emit un-padded values"
 // (doc/PROTOCOL-HTTP2.md).
 func EncodeValue(key, value string) string {
-	if !IsBinary(key) {
+	if !metadata.IsBinary(key) {
 		return value
 	}
 	return base64.RawStdEncoding.EncodeToString([]byte(value))
@@ -27,9 +29,9 @@ func EncodeValue(key, value string) string {
 // invalid ASCII-Value that's a valid field-value in HTTP", and a program must be able to
 // send on what it got.
 func AppendDecoded(values []string, key, wire string) ([]string, error) {
-	if !IsBinary(key) {
+	if !metadata.IsBinary(key) {
 		wire = strings.Trim(wire, " \t")
-		if notASCIIValue(wire) >= 0 {
+		if metadata.ValidateValue(key, wire) != nil {
 			return values, nil
 		}
 		return append(values, wire), nil
@@ -57,10 +59,10 @@ func decodeBase64(s string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(s)
 }
 
-// AddWire adds a received header field to md. Fields of the protocol are passed over, but for
-// the two [IsProtocol] names. name is lower-case. See [AppendDecoded].
-func (md MD) AddWire(name, wire string) error {
-	if IsProtocol(name) && !shown(name) {
+// AddMetadata adds a received header field to md. Fields of the protocol are passed over, but for
+// the two [metadata.IsProtocol] names. name is lower-case. See [AppendDecoded].
+func AddMetadata(md metadata.MD, name, wire string) error {
+	if metadata.IsProtocol(name) && name != ":authority" && name != "user-agent" {
 		return nil
 	}
 	values, err := AppendDecoded(md[name], name, wire)
@@ -73,16 +75,32 @@ func (md MD) AddWire(name, wire string) error {
 	return nil
 }
 
-// EachWire calls f with every pair of md as header fields, coded for the wire, protocol names
-// left out. It does not check: see [MD.Validate].
-func (md MD) EachWire(f func(name, value string)) {
+// EachMetadata calls f with every pair of md as header fields, coded for the wire, protocol names
+// left out. It does not check: see [metadata.MD.Validate].
+func EachMetadata(md metadata.MD, f func(name, value string)) {
 	for key, values := range md {
 		key = lower(key)
-		if IsProtocol(key) {
+		if metadata.IsProtocol(key) {
 			continue
 		}
 		for _, v := range values {
 			f(key, EncodeValue(key, v))
 		}
 	}
+}
+
+// lower lowers as HTTP does: letters of other alphabets stay.
+func lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for j, c := range b {
+				if 'A' <= c && c <= 'Z' {
+					b[j] = c + 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
 }

@@ -1,4 +1,4 @@
-package status
+package wire
 
 import (
 	"strings"
@@ -11,10 +11,10 @@ const upperHex = "0123456789ABCDEF"
 // "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E ) ; space and VCHAR, except %"
 func plain(c byte) bool { return c >= ' ' && c <= '~' && c != '%' }
 
-// EncodeMessage returns a status message as grpc-message carries it: in UTF-8, with bytes
+// PercentEncode returns a status message as grpc-message carries it: in UTF-8, with bytes
 // other than printable ASCII and the percent sign itself percent-coded. Bytes that are not UTF-8
 // become U+FFFD. A message that needs no coding is returned without allocating.
-func EncodeMessage(message string) string {
+func PercentEncode(message string) string {
 	for i := 0; i < len(message); i++ {
 		if !plain(message[i]) {
 			return encodeFrom(message, i)
@@ -39,10 +39,10 @@ func encodeFrom(message string, i int) string {
 	return string(b)
 }
 
-// DecodeMessage undoes EncodeMessage. It never fails: "When decoding invalid values,
+// PercentDecode undoes PercentEncode. It never fails: "When decoding invalid values,
 // implementations MUST NOT error or throw away the message" (doc/PROTOCOL-HTTP2.md); escapes
 // that are none are kept as they are, and bytes that are not UTF-8 become U+FFFD.
-func DecodeMessage(wire string) string {
+func PercentDecode(wire string) string {
 	i := strings.IndexByte(wire, '%')
 	if i < 0 {
 		return strings.ToValidUTF8(wire, "\uFFFD")
