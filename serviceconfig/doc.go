@@ -4,7 +4,7 @@
 // A config is written as Go values:
 //
 //	&serviceconfig.Config{
-//		Policy: balancer.RoundRobin{},
+//		LoadBalancingConfig: balancer.RoundRobin{},
 //		MethodConfig: []serviceconfig.MethodConfig{{
 //			Name: []serviceconfig.Name{{Service: "ecommerce.ProductInfo", Method: "getProduct"}},
 //			RetryPolicy: &serviceconfig.RetryPolicy{
