@@ -23,7 +23,7 @@ func main() {
 		log.Fatal(err)
 	}
 	client := greeter.NewGreeterClient(conn)
-	for _, example := range []func(greeter.GreeterClient) error{serverStream, clientStream, bidi} {
+	for _, example := range []func(greeter.GreeterClient) error{serverStream, clientStream, bidi, waiting} {
 		if err := example(client); err != nil {
 			log.Fatal(err)
 		}

@@ -10,4 +10,6 @@ func Example() {
 	// Hello, Duc!
 	// Hello, Eva!
 	// Goodbye
+	// no reply yet; the call goes on
+	// Hello, Fan!
 }
