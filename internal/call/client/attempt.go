@@ -79,7 +79,7 @@ func (a *attempt) opened(s sending) {
 func (a *attempt) free() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return (a.stage.ended() || a.sending.stream == nil) && a.interest != expired && !a.late
+	return (a.endedLocked() || a.sending.stream == nil) && a.interest != expired && !a.late
 }
 
 // tell lets the runner know that there is news. mu is not held.
@@ -116,7 +116,7 @@ func (a *attempt) release() {
 // callbacks that are still to come change nothing.
 func (a *attempt) cancel(token reason.Code) {
 	a.mu.Lock()
-	stream, ended := a.sending.stream, a.stage.ended()
+	stream, ended := a.sending.stream, a.endedLocked()
 	a.dropLocked()
 	a.ringLocked()
 	a.wakeLocked()

@@ -55,6 +55,7 @@ const (
 type response struct {
 	stage    stage
 	interest interest
+	silent   bool // the stream ended after the response was no longer wanted, when stage does not change
 	foreign  bool // not a gRPC response: its body is kept as text
 	status   int  // HTTP status
 	head     []transport.Field
@@ -73,11 +74,22 @@ type response struct {
 const maxSnippet = 200
 
 func (r *response) reset() {
-	r.stage, r.interest, r.foreign, r.status = stageNothing, wanted, false, 0
+	r.stage, r.interest, r.silent, r.foreign, r.status = stageNothing, wanted, false, false, 0
 	r.head, r.trailers, r.snippet = nil, nil, nil
 	r.problem, r.closed, r.over = nil, nil, nil
 	clear(r.inlineHead[:])
 	clear(r.inlineTrailers[:])
+}
+
+// endedLocked reports whether the stream has ended.
+func (r *response) endedLocked() bool { return r.stage.ended() || r.silent }
+
+func (r *response) endStageLocked() {
+	if r.interest == wanted {
+		r.stage = r.stage.afterEnd()
+	} else {
+		r.silent = true
+	}
 }
 
 // dropLocked says that the response is not wanted.
@@ -96,9 +108,7 @@ func (a *attempt) Head(h *transport.ResponseHead, end bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.interest != wanted {
-		if end {
-			a.stage = a.stage.afterEnd()
-		}
+		a.silent = a.silent || end
 		return
 	}
 	a.stage = stageHeader
@@ -181,7 +191,7 @@ func (a *attempt) Trailers(fields []transport.Field) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.interest != wanted {
-		a.stage = a.stage.afterEnd()
+		a.silent = true
 		return
 	}
 	a.trailers = append(a.inlineTrailers[:0], fields...)
@@ -204,13 +214,13 @@ func (a *attempt) Closed(err *transport.Error) {
 	if a.interest == wanted {
 		a.closed = err
 	}
-	a.stage = a.stage.afterEnd()
+	a.endStageLocked()
 	a.ringLocked()
 	a.wakeLocked()
 }
 
 func (a *attempt) endLocked() {
-	a.stage = a.stage.afterEnd()
+	a.endStageLocked()
 	if a.messages.Partial() && a.problem == nil && a.interest == wanted {
 		a.problem = &wire.Problem{Code: codes.Internal, Text: "response ended in the middle of a message"}
 	}
@@ -220,7 +230,7 @@ func (a *attempt) endLocked() {
 
 // complete reports whether a response of one message can be judged.
 func (a *attempt) complete() bool {
-	return a.stage.ended() || a.problem != nil || a.foreign && len(a.snippet) == maxSnippet
+	return a.endedLocked() || a.problem != nil || a.foreign && len(a.snippet) == maxSnippet
 }
 
 // unprocessed reports whether the peer is known not to have acted on the attempt. One that has

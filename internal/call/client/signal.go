@@ -50,7 +50,7 @@ func (s *signal) bellLocked() <-chan struct{} {
 func (a *attempt) await(end bool) stage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for !a.stage.ended() && a.interest == wanted && (end || !a.stage.headSeen()) {
+	for !a.endedLocked() && a.interest == wanted && (end || !a.stage.headSeen()) {
 		bell := a.bellLocked()
 		a.mu.Unlock()
 		<-bell

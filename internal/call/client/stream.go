@@ -166,7 +166,7 @@ func (s *Stream) Trailer() metadata.MD {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.stage.ended() {
+	if !a.endedLocked() {
 		return metadata.MD{}
 	}
 	return a.trailerMD()

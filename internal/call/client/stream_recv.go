@@ -143,7 +143,7 @@ func (s *Stream) refill(a *attempt) (ended bool, err error) {
 
 // readyLocked: the response of a call that has one counts only with its status.
 func (s *Stream) readyLocked(a *attempt) bool {
-	return a.messages.Ready() && !a.foreign && (s.method.ServerStreams || a.stage.ended())
+	return a.messages.Ready() && !a.foreign && (s.method.ServerStreams || a.endedLocked())
 }
 
 // checkSingle checks that a call with one response, which has ended, got just that, and its status.

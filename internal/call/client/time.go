@@ -45,7 +45,7 @@ func (c *call) await(a *attempt) (ended bool, err error) {
 		}
 		a.mu.Lock()
 	}
-	ended = a.stage.ended()
+	ended = a.endedLocked()
 	a.mu.Unlock()
 	if clock != nil {
 		c.timer.Stop()
