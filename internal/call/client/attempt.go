@@ -93,7 +93,10 @@ func (a *attempt) tell() {
 func (a *attempt) report(err error) {
 	if done := a.done; done != nil {
 		a.done = nil
-		done(DoneInfo{Err: err, Sent: true, Received: a.stage.headSeen(), Trailers: a.trailers})
+		a.mu.Lock()
+		info := DoneInfo{Err: err, Sent: true, Received: a.stage.headSeen(), Trailers: a.trailers}
+		a.mu.Unlock()
+		done(info)
 	}
 }
 
