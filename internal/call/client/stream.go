@@ -147,7 +147,7 @@ func (s *Stream) Header() (metadata.MD, error) {
 	s.checkContext()
 	switch _, over := s.current(); {
 	case seen && !only:
-		return a.headerMD(), nil
+		return s.ResponseHeader(), nil // locks: the response may be ending
 	case seen && !over:
 		return metadata.MD{}, nil
 	case over && s.Err() == nil || only && s.ctx.Err() == nil:
