@@ -28,7 +28,7 @@ var valueTypes = map[string][]string{
 	"resolver":      {"Address", "Endpoint", "State", "Target", "Options"},
 	"serviceconfig": {"Error", "Client"},
 	"connectivity":  {"Failure", "Report", "Waits"},
-	"credentials":   {"Identity"},
+	"credentials":   {"Identity", "Token"},
 }
 
 // elsewhere says where an option is tested that cannot be shown by calls.

@@ -30,7 +30,7 @@ func TestTargetForms(t *testing.T) {
 		addr, "localhost:" + port, ":" + port, "dns:" + addr, "dns:///" + addr, "DNS:///" + addr, "dns:///localhost:" + port,
 		"passthrough:" + addr, "passthrough:///" + addr, "passthrough:///localhost:" + port,
 		"ipv4:" + addr, "ipv4:127.0.0.1:1," + addr,
-		"unix:" + sock, "unix://" + sock, "unix://" + strings.ReplaceAll(sock, " ", "%20"), "passthrough:" + sock,
+		"unix:" + sock, "unix://" + sock, "unix://" + strings.ReplaceAll(sock, " ", "%20"), "passthrough:///" + sock,
 		"file:" + list, "file://" + list, "file://" + list + "?authority=shop",
 	}
 	if runtime.GOOS == "linux" {

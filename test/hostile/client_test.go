@@ -185,6 +185,7 @@ func serveTrap(lis net.Listener, tr *trap, stop chan struct{}, wg *sync.WaitGrou
 		go func() {
 			defer wg.Done()
 			p := &peer{nc: nc, stop: stop, nextID: 1, credit: newCredit()}
+			p.credit.serves = true
 			defer p.close()
 			if _, err := io.ReadFull(nc, make([]byte, len(h2.Preface))); err != nil {
 				return

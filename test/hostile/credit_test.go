@@ -14,6 +14,7 @@ type credit struct {
 	streams map[uint32]int64 // what was given or taken beyond initial
 	ended   map[uint32]bool  // streams that the other side has ended
 	changed chan struct{}    // capacity 1: windows grew
+	serves  bool             // the peer is a server: the end of a request is not that of its stream
 }
 
 func newCredit() *credit {
@@ -37,7 +38,8 @@ func (c *credit) give(id uint32, n int64) {
 // frame takes note of what a received frame says of windows.
 func (c *credit) frame(h frame.Header, b []byte) {
 	switch {
-	case h.Type == frame.TypeRSTStream, (h.Type == frame.TypeHeaders || h.Type == frame.TypeData) && h.Flags.Has(frame.FlagEndStream):
+	case h.Type == frame.TypeRSTStream,
+		!c.serves && (h.Type == frame.TypeHeaders || h.Type == frame.TypeData) && h.Flags.Has(frame.FlagEndStream):
 		c.mu.Lock()
 		c.ended[h.StreamID] = true
 		c.mu.Unlock()
