@@ -31,6 +31,6 @@
 //
 // # Known limitations
 //
-// An interceptor on a client cannot supply the response of a call it does not make. Interim (1xx) responses of an
+// Interim (1xx) responses of an
 // http.Handler are not sent.
 package naru

@@ -160,8 +160,10 @@ func TestTokensRefresh(t *testing.T) {
 			t.Error("a token that was fetched this moment is dropped")
 		}
 		time.Sleep(time.Second)
-		if !tokens.Refresh(first) || !tokens.Refresh(first) {
-			t.Error("a refused token is not dropped")
+		for range 2 { // two calls that it was refused
+			if !tokens.Refresh(first) {
+				t.Error("a refused token is not dropped")
+			}
 		}
 		if second, err := header(t, t.Context(), tokens); second != "Bearer 2" || err != nil || !tokens.Refresh(first) {
 			t.Errorf("%q, %v", second, err)

@@ -27,9 +27,8 @@ type worst struct {
 	conns int64 // 0: some
 	head  []byte
 	body  []byte
-	end   bool // the request is complete with the body
-	deaf  bool // the peers give no window for responses
-	sent  int64
+	end   bool  // the request is complete with the body
+	deaf  bool  // the peers give no window for responses
 	most  int64 // bytes of a stream that are held at a time; 0: all of the body
 	list  int64 // bytes of a stream's header list
 	made  int64 // by the program, or for it
