@@ -31,6 +31,5 @@
 //
 // # Known limitations
 //
-// Interim (1xx) responses of an
-// http.Handler are not sent.
+// Interim (1xx) responses of an http.Handler are not sent.
 package naru
