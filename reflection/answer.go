@@ -13,26 +13,29 @@ import (
 // than there are files.
 type sentFiles map[string]bool
 
-// answer answers one question. What is not found is part of the answer; an error, which ends the stream,
-// is made by a message that asks nothing.
-func (x *index) answer(req *request, sent sentFiles) (*response, error) {
+// answer answers one question. What is not found is part of the answer; an error, which ends the
+// stream, is made by a message that asks nothing.
+func (v *view) answer(req *request, sent sentFiles) (*response, error) {
 	res := &response{ValidHost: req.GetHost(), OriginalRequest: req}
 	switch q := req.GetMessageRequest().(type) {
 	case *reflectionpb.ServerReflectionRequest_FileByFilename:
-		f, err := x.fileByPath(q.FileByFilename)
-		x.setFile(res, f, err, sent)
+		f, err := v.fileByPath(q.FileByFilename)
+		if err == nil && !v.sees(f) {
+			f, err = nil, notFound("file %.200q", q.FileByFilename)
+		}
+		v.setFile(res, f, err, sent)
 	case *reflectionpb.ServerReflectionRequest_FileContainingSymbol:
-		f, err := x.fileOfSymbol(q.FileContainingSymbol)
-		x.setFile(res, f, err, sent)
+		f, err := v.fileOfSymbol(q.FileContainingSymbol)
+		v.setFile(res, f, err, sent)
 	case *reflectionpb.ServerReflectionRequest_FileContainingExtension:
 		e := q.FileContainingExtension
-		f, err := x.fileOfExtension(e.GetContainingType(), e.GetExtensionNumber())
-		x.setFile(res, f, err, sent)
+		f, err := v.fileOfExtension(e.GetContainingType(), e.GetExtensionNumber())
+		v.setFile(res, f, err, sent)
 	case *reflectionpb.ServerReflectionRequest_AllExtensionNumbersOfType:
-		x.setExtensions(res, q.AllExtensionNumbersOfType)
+		v.setExtensions(res, q.AllExtensionNumbersOfType)
 	case *reflectionpb.ServerReflectionRequest_ListServices:
 		list := new(reflectionpb.ListServiceResponse)
-		for _, name := range x.services() {
+		for _, name := range v.names() {
 			list.Service = append(list.Service, &reflectionpb.ServiceResponse{Name: name})
 		}
 		res.MessageResponse = &reflectionpb.ServerReflectionResponse_ListServicesResponse{ListServicesResponse: list}
@@ -43,13 +46,13 @@ func (x *index) answer(req *request, sent sentFiles) (*response, error) {
 }
 
 // setFile answers with a file and what it imports, as far as the client does not have it.
-func (x *index) setFile(res *response, f protoreflect.FileDescriptor, err error, sent sentFiles) {
+func (v *view) setFile(res *response, f protoreflect.FileDescriptor, err error, sent sentFiles) {
 	if err != nil {
 		setError(res, err)
 		return
 	}
 	files := new(reflectionpb.FileDescriptorResponse)
-	if err := x.appendFile(files, f, sent); err != nil {
+	if err := v.appendFile(files, f, sent); err != nil {
 		setError(res, err)
 		return
 	}
@@ -57,19 +60,19 @@ func (x *index) setFile(res *response, f protoreflect.FileDescriptor, err error,
 }
 
 // appendFile adds f even if it was sent before, since it was asked for, and its imports if not.
-func (x *index) appendFile(to *reflectionpb.FileDescriptorResponse, f protoreflect.FileDescriptor, sent sentFiles) error {
+func (v *view) appendFile(to *reflectionpb.FileDescriptorResponse, f protoreflect.FileDescriptor, sent sentFiles) error {
 	sent[f.Path()] = true
 	queue := []protoreflect.FileDescriptor{f}
 	for len(queue) > 0 {
 		f, queue = queue[0], queue[1:]
-		b, err := x.encoded(f)
+		b, err := v.encoded(f)
 		if err != nil {
 			return err
 		}
 		to.FileDescriptorProto = append(to.FileDescriptorProto, b)
 		imports := f.Imports()
 		for i := range imports.Len() {
-			imported := x.resolved(imports.Get(i).FileDescriptor)
+			imported := v.resolved(imports.Get(i).FileDescriptor)
 			if imported != nil && !sent[imported.Path()] {
 				sent[imported.Path()] = true
 				queue = append(queue, imported)
@@ -79,8 +82,8 @@ func (x *index) appendFile(to *reflectionpb.FileDescriptorResponse, f protorefle
 	return nil
 }
 
-func (x *index) setExtensions(res *response, message string) {
-	numbers, err := x.extensionNumbers(message)
+func (v *view) setExtensions(res *response, message string) {
+	numbers, err := v.extensionNumbers(message)
 	if err != nil {
 		setError(res, err)
 		return

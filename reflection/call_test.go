@@ -72,7 +72,7 @@ func TestBothVersions(t *testing.T) {
 
 func TestOneVersionAlone(t *testing.T) {
 	for _, tt := range []struct {
-		register func(Registrar)
+		register func(Registrar, ...Option)
 		has, not version
 	}{{RegisterV1, v1, v1alpha}, {RegisterV1Alpha, v1alpha, v1}} {
 		srv := narutest.NewServer(t, func(s *naru.Server) { tt.register(s) })

@@ -4,10 +4,12 @@
 //
 //	reflection.Register(server)
 //
-// Found are the files of the server's services ([naru.ServiceDesc]'s File) and everything linked into the
-// program (protoregistry.GlobalFiles), with all they import. Whoever can call the server can so
-// read the whole of its interface, also of parts that no service uses; leave it out, or
-// put an interceptor before it, where that is too much.
+// Found are the files of the server's services ([naru.ServiceDesc]'s File) and everything linked
+// into the program (protoregistry.GlobalFiles), with all they import. Whoever can call the server
+// can so read the whole of its interface, also of parts that no service uses. Where that is too
+// much, leave it out, or show each caller what it may call:
+//
+//	reflection.Register(server, reflection.WithFilter(rules.Allowed)) // rules of package auth/policy
 //
 // Known limitation: an answer holds a file and all it imports that the client does not have yet,
 // as the protocol wants it; of very large interfaces that can be more than the client's limit on

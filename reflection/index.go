@@ -1,6 +1,7 @@
 package reflection
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,18 +19,22 @@ import (
 // among those linked into the program. Safe for concurrent use.
 type index struct {
 	// immutable after newIndex
-	list func() []*naru.ServiceDesc
+	list    func() []*naru.ServiceDesc
+	visible func(ctx context.Context, method string) bool // nil: everything is
 
-	// own holds the services' files that are not the linked ones of the same name: dynamic ones, and
-	// the well-known services under their real names. Made with the first question, when
-	// all services are registered, and immutable then.
+	// own holds the services' files that are not the linked ones of the same name: dynamic ones,
+	// and the well-known services under their real names. Made with the first question, when all
+	// services are registered, and immutable then.
 	own func() *protoregistry.Files
 
 	encodings sync.Map // from a file (protoreflect.FileDescriptor) to its encoding ([]byte)
 }
 
-func newIndex(list func() []*naru.ServiceDesc) *index {
+func newIndex(list func() []*naru.ServiceDesc, opts ...Option) *index {
 	x := &index{list: list}
+	for _, opt := range opts {
+		opt(x)
+	}
 	x.own = sync.OnceValue(func() *protoregistry.Files {
 		own := new(protoregistry.Files)
 		for _, s := range x.list() {
@@ -60,11 +65,13 @@ func addFile(own *protoregistry.Files, f protoreflect.FileDescriptor) {
 	}
 }
 
-// services returns the full names of all services, sorted.
-func (x *index) services() []string {
+// names returns the full names of the visible services, sorted.
+func (v *view) names() []string {
 	names := make(map[string]bool)
-	for _, s := range x.list() {
-		names[s.Name] = true
+	for _, s := range v.list() {
+		if v.services == nil || v.services[s.Name] {
+			names[s.Name] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
@@ -95,16 +102,16 @@ func (x *index) find(name string) protoreflect.Descriptor {
 	return nil
 }
 
-func (x *index) fileOfSymbol(name string) (protoreflect.FileDescriptor, error) {
-	if d := x.find(name); d != nil {
+func (v *view) fileOfSymbol(name string) (protoreflect.FileDescriptor, error) {
+	if d := v.find(name); d != nil && v.seesSymbol(d) {
 		return d.ParentFile(), nil
 	}
 	return nil, notFound("symbol %.200q", name)
 }
 
-func (x *index) fileOfExtension(message string, number int32) (protoreflect.FileDescriptor, error) {
-	for field := range x.extensions(message) {
-		if field.Number() == protoreflect.FieldNumber(number) {
+func (v *view) fileOfExtension(message string, number int32) (protoreflect.FileDescriptor, error) {
+	for field := range v.extensions(message) {
+		if field.Number() == protoreflect.FieldNumber(number) && v.sees(field.ParentFile()) {
 			return field.ParentFile(), nil
 		}
 	}
@@ -112,13 +119,15 @@ func (x *index) fileOfExtension(message string, number int32) (protoreflect.File
 }
 
 // extensionNumbers returns the numbers sorted; none for a message without extensions.
-func (x *index) extensionNumbers(message string) ([]int32, error) {
-	if _, ok := x.find(message).(protoreflect.MessageDescriptor); !ok {
+func (v *view) extensionNumbers(message string) ([]int32, error) {
+	if d, ok := v.find(message).(protoreflect.MessageDescriptor); !ok || !v.sees(d.ParentFile()) {
 		return nil, notFound("message %.200q", message)
 	}
 	var numbers []int32
-	for field := range x.extensions(message) {
-		numbers = append(numbers, int32(field.Number()))
+	for field := range v.extensions(message) {
+		if v.sees(field.ParentFile()) {
+			numbers = append(numbers, int32(field.Number()))
+		}
 	}
 	slices.Sort(numbers)
 	return slices.Compact(numbers), nil

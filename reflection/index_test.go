@@ -79,7 +79,7 @@ func testIndex(t *testing.T) *index {
 
 func ask(t *testing.T, x *index, sent sentFiles, req *request) *response {
 	t.Helper()
-	res, err := x.answer(req, sent)
+	res, err := x.viewOf(t.Context()).answer(req, sent)
 	if err != nil {
 		t.Fatalf("%v: %v", req, err)
 	}
@@ -223,7 +223,7 @@ func TestNotFound(t *testing.T) {
 }
 
 func TestEmptyQuestion(t *testing.T) {
-	if res, err := testIndex(t).answer(new(request), sentFiles{}); err == nil {
+	if res, err := testIndex(t).viewOf(t.Context()).answer(new(request), sentFiles{}); err == nil {
 		t.Errorf("%v, want an error that ends the stream", res)
 	}
 }
@@ -244,10 +244,11 @@ func TestOwnFilesDoNotClash(t *testing.T) {
 	x := newIndex(func() []*naru.ServiceDesc {
 		return []*naru.ServiceDesc{{Name: "shop.Shop", File: a}, {Name: "shop.Other", File: b}}
 	})
-	if f, err := x.fileOfSymbol("shop.Shop"); err != nil || f != a {
+	v := x.viewOf(t.Context())
+	if f, err := v.fileOfSymbol("shop.Shop"); err != nil || f != a {
 		t.Errorf("%v, %v; want the first file", f, err)
 	}
-	if got := fmt.Sprint(x.services()); got != "[shop.Other shop.Shop]" {
+	if got := fmt.Sprint(v.names()); got != "[shop.Other shop.Shop]" {
 		t.Errorf("services %s", got)
 	}
 }

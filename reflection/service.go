@@ -25,17 +25,19 @@ type Registrar interface {
 
 // Register adds reflection to a server in both versions, which is what tools of all ages find
 // their way with. The order among other registrations does not matter.
-func Register(s Registrar) {
-	index := newIndex(s.Services)
+func Register(s Registrar, opts ...Option) {
+	index := newIndex(s.Services, opts...)
 	register(s, index, v1)
 	register(s, index, v1alpha)
 }
 
 // RegisterV1 adds grpc.reflection.v1 alone.
-func RegisterV1(s Registrar) { register(s, newIndex(s.Services), v1) }
+func RegisterV1(s Registrar, opts ...Option) { register(s, newIndex(s.Services, opts...), v1) }
 
 // RegisterV1Alpha adds grpc.reflection.v1alpha alone, for tools that know no other version.
-func RegisterV1Alpha(s Registrar) { register(s, newIndex(s.Services), v1alpha) }
+func RegisterV1Alpha(s Registrar, opts ...Option) {
+	register(s, newIndex(s.Services, opts...), v1alpha)
+}
 
 // version is one of the two versions of the service, which differ in the package's name.
 type version struct {
@@ -102,6 +104,7 @@ func (x *index) serve(s stream) error {
 	go receive(s, questions, done)
 	draining := naru.Draining(s.Context())
 	sent := make(sentFiles)
+	view := x.viewOf(s.Context())
 	for {
 		select {
 		case q := <-questions:
@@ -111,7 +114,7 @@ func (x *index) serve(s stream) error {
 			if q.err != nil {
 				return q.err
 			}
-			res, err := x.answer(q.req, sent)
+			res, err := view.answer(q.req, sent)
 			if err != nil {
 				return err
 			}

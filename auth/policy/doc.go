@@ -21,6 +21,8 @@
 //		naru.WithAuthenticatorFor("grpc.health.v1.Health", nil), // neither credentials nor policy
 //	)
 //
+// Reflection shows each caller what it may call with reflection.WithFilter(rules.Allowed).
+//
 // All parts of a rule that are given must match, and of each list one entry:
 //
 //	source.principals  names of the caller: auth.Caller.Names, such as SPIFFE IDs, DNS names, users, a token's subject
