@@ -138,6 +138,33 @@ func TestReconnectAfterGoAway(t *testing.T) {
 	})
 }
 
+// TestDrainedBeforeReady: a server that drains a connection in good order before it is ready has
+// not failed, and calls wait for the next one. One that does nothing else is not connected to in a
+// loop.
+func TestDrainedBeforeReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newFakeNet(t)
+		n.set("a:1", "drain once")
+		c := newTest(t, n, Config{}, "a:1")
+		start := time.Now()
+		_, done := mustPick(t, c, client.PickInfo{}) // does not wait for ready
+		done(client.DoneInfo{})
+		if d := time.Since(start); d != 0 {
+			t.Errorf("the call waited %v, want no backoff", d)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := newFakeNet(t)
+		n.set("a:1", "drain")
+		c := newTest(t, n, Config{IdleTimeout: -1}, "a:1")
+		if _, _, err := c.Pick(context.Background(), &client.PickInfo{}); err == nil {
+			t.Error("a connection to a server that drains each")
+		}
+		after(5 * time.Second)
+		n.wantDials("a second one at once, then 1 s, times 1.6 each", "a:1 at 0s", "a:1 at 0s", "a:1 at 1s", "a:1 at 2.6s")
+	})
+}
+
 func TestShortLivedConnectionsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newFakeNet(t)

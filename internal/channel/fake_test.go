@@ -219,7 +219,7 @@ type fakeNet struct {
 	start time.Time
 
 	mu    sync.Mutex
-	host  map[string]string // address -> "refuse", "hang", "" (up)
+	host  map[string]string // address -> "refuse", "hang", "drain", "drain once", "" (up)
 	limit uint32            // of streams, for new connections; 0: none
 	dials []string          // "address at time"
 	conns []*fakeConn
@@ -252,6 +252,11 @@ func (n *fakeNet) Dial(ctx context.Context, addr Destination) (transport.ClientC
 	case "hang":
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case "drain", "drain once": // GOAWAY NO_ERROR before the connection is ready
+		if how == "drain once" {
+			n.set(addr.Addr, "")
+		}
+		return nil, &connectivity.Failure{Reason: connectivity.GoAway, Address: addr.Addr, Time: time.Now(), Text: "the peer ended the connection at once"}
 	}
 	c := newFakeConn(addr.Addr, num)
 	n.mu.Lock()

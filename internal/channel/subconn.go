@@ -50,6 +50,8 @@ type attempt struct {
 	// backoff is the time from start to the next attempt if this one fails (connection-backoff.md:
 	// the wait is counted from the start of the attempt).
 	backoff time.Duration
+	// again: made at once, after one whose connection the server drained before it was ready.
+	again bool
 }
 
 func newSubConn(h *policyHost, addr resolver.Address, opts balancer.SubConnOptions) *subConn {
@@ -165,6 +167,14 @@ func (s *subConn) dialed(a *attempt, t transport.ClientConn, err error) {
 func (s *subConn) attemptFailed(a *attempt, err error) {
 	f := asFailure(s.addr, err)
 	s.failed(f)
+	// A server that drains a connection in good order, because it restarts or the connection has
+	// its age, has not failed: one that is slow to come is drained before it is ready. One further
+	// attempt is made at once, and calls wait for it as they would for the first.
+	if f.Reason == connectivity.GoAway && f.Code == 0 && s.failures == 0 && !a.again && s.attempt == nil {
+		s.connect()
+		s.attempt.again = true
+		return
+	}
 	s.backOff(a.backoff - time.Since(a.start))
 	s.update()
 }
