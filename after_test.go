@@ -17,7 +17,8 @@ import (
 	"github.com/naru-rpc/naru/stub"
 )
 
-// What a handler leaves running must fail, not harm: its stream and context stay safe to use for ever.
+// What a handler leaves running must fail, not harm: its stream and context stay safe to use for
+// ever.
 func TestUseAfterTheHandlerReturned(t *testing.T) {
 	type left struct {
 		recv, send, header error
@@ -86,8 +87,9 @@ func TestUseAfterTheHandlerReturned(t *testing.T) {
 	})
 }
 
-// Unary calls give back most of what they used when they end. An interceptor that does not wait for the handler, and
-// goroutines that keep the context, find their own call, ended, and never another's.
+// Unary calls give back most of what they used when they end. An interceptor that does not wait for
+// the handler, and goroutines that keep the context, find their own call, ended, and never
+// another's.
 func TestUnaryUseAfterTheCall(t *testing.T) {
 	var left sync.WaitGroup
 	use := func(ctx context.Context, value string) {
@@ -164,8 +166,8 @@ func (c slowCodec) Unmarshal(b []byte, m any) error {
 	return c.Codec.Unmarshal(b, m)
 }
 
-// The end of a call gives back what was received of it: a message that is being decoded then must not be
-// given back a second time.
+// The end of a call gives back what was received of it: a message that is being decoded then must
+// not be given back a second time.
 func TestTheHandlerReturnsWhileAMessageIsDecoded(t *testing.T) {
 	codec := slowCodec{encoding.Proto(), make(chan struct{}), make(chan struct{})}
 	received := make(chan error, 1)

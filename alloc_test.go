@@ -10,8 +10,9 @@ import (
 	"github.com/naru-rpc/naru/stub"
 )
 
-// Allocations of one unary call, client and server in one process together, messages included: the request on the
-// server and the strings in both. What is left are the call and stream objects of both transports' ends.
+// Allocations of one unary call, client and server in one process together, messages included: the
+// request on the server and the strings in both. What is left are the call and stream objects of
+// both transports' ends.
 func TestUnaryAllocations(t *testing.T) {
 	deadline, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()

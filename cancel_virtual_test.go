@@ -15,8 +15,9 @@ import (
 	"github.com/naru-rpc/naru/stub"
 )
 
-// Cancelling is part of gRPC: clients that come as near as honest ones do to the limits that are there for floods. Minutes of
-// it in virtual time, our own defaults on both ends, all over one connection.
+// Cancelling is part of gRPC: clients that come as near as honest ones do to the limits that are
+// there for floods. Minutes of it in virtual time, our own defaults on both ends, all over one
+// connection.
 
 // crowd is callers who share a connection with a stream that has nothing to do with them.
 type crowd struct {
@@ -143,8 +144,9 @@ func TestCrowdOfHedges(t *testing.T) {
 	})
 }
 
-// A dependency that hangs for 5 s, with handlers that do not look at their contexts and callers with deadlines who try
-// again at once. Other methods are served meanwhile, and the slow one as soon as the dependency is back.
+// A dependency that hangs for 5 s, with handlers that do not look at their contexts and callers
+// with deadlines who try again at once. Other methods are served meanwhile, and the slow one as
+// soon as the dependency is back.
 func TestCrowdAtAnOverloadedHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCrowd(t)

@@ -35,13 +35,15 @@ type Client struct {
 	chained atomic.Int64
 }
 
-// maxChains bounds Client.chains: generated code has one MethodInfo a method, but a program may call with one a call.
+// maxChains bounds Client.chains: generated code has one MethodInfo a method, but a program may
+// call with one a call.
 const maxChains = 4096
 
 // InProcess returns a client whose calls go to srv without a network, with everything else as it is
-// over one: messages are encoded, limits hold, deadlines and metadata travel, interceptors run on both
-// sides, and Shutdown drains. Options about connections are accepted and mean nothing here.
-// It fails when an option is wrong, when srv's registrations are, and with [ErrServerClosed] when srv was shut down.
+// over one: messages are encoded, limits hold, deadlines and metadata travel, interceptors run on
+// both sides, and Shutdown drains. Options about connections are accepted and mean nothing here. It
+// fails when an option is wrong, when srv's registrations are, and with [ErrServerClosed] when srv
+// was shut down.
 func InProcess(srv *Server, opts ...ClientOption) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {
@@ -109,8 +111,8 @@ func (c *Client) settings(method *MethodInfo, opts []CallOption) (*callConfig, e
 	return &own, nil
 }
 
-// Invoke implements ClientConnInterface. The error is a status error. req is not kept; res is filled
-// when the error is nil, and its contents are unspecified otherwise.
+// Invoke implements ClientConnInterface. The error is a status error. req is not kept; res is
+// filled when the error is nil, and its contents are unspecified otherwise.
 func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, opts ...CallOption) error {
 	if len(c.interceptors) > 0 {
 		if chain := c.chain(method); len(chain) > 0 {
@@ -124,8 +126,8 @@ func (c *Client) Invoke(ctx context.Context, method *MethodInfo, req, res any, o
 	return client.Invoke(ctx, c.env, method.client(), &set.Settings, req, res)
 }
 
-// NewStream implements ClientConnInterface. The error is a status error; the stream must be used until
-// its end or closed, see ClientStream.
+// NewStream implements ClientConnInterface. The error is a status error; the stream must be used
+// until its end or closed, see ClientStream.
 func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...CallOption) (ClientStream, error) {
 	if len(c.interceptors) > 0 {
 		if chain := c.chain(method); len(chain) > 0 {
@@ -143,9 +145,9 @@ func (c *Client) NewStream(ctx context.Context, method *MethodInfo, opts ...Call
 	return s, nil
 }
 
-// NewStreamWith begins a call of a server-streaming method with its only request, and sends it in one
-// piece. The stream needs no SendMsg and no CloseSend. Otherwise it is as NewStream; interceptors know the
-// request (Call.Request).
+// NewStreamWith begins a call of a server-streaming method with its only request, and sends it in
+// one piece. The stream needs no SendMsg and no CloseSend. Otherwise it is as NewStream;
+// interceptors know the request (Call.Request).
 func (c *Client) NewStreamWith(ctx context.Context, method *MethodInfo, req any, opts ...CallOption) (ClientStream, error) {
 	if len(c.interceptors) > 0 {
 		if chain := c.chain(method); len(chain) > 0 {

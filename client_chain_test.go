@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru"
 )
 
-// A program may make a MethodInfo for each call, as proxies do that know no method beforehand. The client does not keep them:
-// neither what it knows of a method's interceptors, nor the MethodInfo.
+// A program may make a MethodInfo for each call, as proxies do that know no method beforehand. The
+// client does not keep them: neither what it knows of a method's interceptors, nor the MethodInfo.
 func TestMethodInfosOfOneCallAreNotKept(t *testing.T) {
 	pass := func(ctx context.Context, _ *naru.Call, next func(context.Context) error) error { return next(ctx) }
 	p := start(t, "inproc", &echo{}, clientOnly{naru.WithInterceptors(pass)})

@@ -72,8 +72,8 @@ func (c *clientConfig) proxyFunc() channel.ProxyFunc {
 	return channel.EnvironmentProxy
 }
 
-// dialer returns what makes connections, whose ends count is told of, and a function to call when a server had too many
-// pings.
+// dialer returns what makes connections, whose ends count is told of, and a function to call when a
+// server had too many pings.
 func (c *clientConfig) dialer(count func(*transport.Error)) (d *channel.Dialer, slower func()) {
 	pings := &pingPace{c: c}
 	d = &channel.Dialer{
@@ -106,9 +106,10 @@ type pingPace struct {
 	doubled atomic.Int32 // how often the interval was
 }
 
-// slower is for when a server had too many pings. gRFC A8: "If a client receives a GOAWAY with error code
-// ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ... double its keepalive time". Doubling alone
-// would take connection after connection to get where the server wants it.
+// slower is for when a server had too many pings. gRFC A8: "If a client receives a GOAWAY with
+// error code ENHANCE_YOUR_CALM and debug data equal to ASCII "too_many_pings", it should ... double
+// its keepalive time". Doubling alone would take connection after connection to get where the
+// server wants it.
 func (p *pingPace) slower() { p.doubled.Add(1) }
 
 // keepalive is the schedule of a new connection.
@@ -144,9 +145,10 @@ func (c *clientChannel) Close() error {
 	return c.lease.Close()
 }
 
-// watchDropped lets the garbage collector tell of a client that was dropped without Close, once, with the place that
-// made it. Its connections are closed when the last call on them has ended. What is watched is what the client's calls
-// share, so that a call or stream under way keeps a client that is dropped.
+// watchDropped lets the garbage collector tell of a client that was dropped without Close, once,
+// with the place that made it. Its connections are closed when the last call on them has ended.
+// What is watched is what the client's calls share, so that a call or stream under way keeps a
+// client that is dropped.
 func (c *clientChannel) watchDropped(client *Client, cfg *clientConfig, target, place string) {
 	lease, logger := c.lease, cfg.logger
 	c.cleanup = runtime.AddCleanup(client.env, func(struct{}) {
@@ -163,7 +165,8 @@ func callerOf(skip int) string {
 	return "unknown"
 }
 
-// poolKey stands for everything openChannel makes a channel from. Two clients whose keys are equal may share it.
+// poolKey stands for everything openChannel makes a channel from. Two clients whose keys are equal
+// may share it.
 func (c *clientConfig) poolKey(target string) any {
 	parts := []any{
 		target, c.authority, c.userAgent, c.tls, c.connectionLimits(), c.keepalive, c.connTimeout, c.backoff, c.logger,

@@ -278,7 +278,8 @@ func TestDeadlineTellsWhereTheTimeWent(t *testing.T) {
 		if status.Code(err) != codes.DeadlineExceeded || !ok || r.Connecting != 30*time.Millisecond || r.DeadlineBy != "WithTimeout" {
 			t.Errorf("got %v, report %+v, want DEADLINE_EXCEEDED by WithTimeout after 30 ms of connecting", err, r)
 		}
-		// The server ends the call at the same instant. Whether its end comes first makes no difference.
+		// The server ends the call at the same instant. Whether its end comes first makes no
+		// difference.
 		for _, want := range []string{"set by WithTimeout", "no response received", "before that: ", "connecting"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("error %q does not tell %q", err, want)

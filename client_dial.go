@@ -10,10 +10,11 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// NewClient returns a client for a target, as gRPC's naming has it: "host:port", "dns:///host:port",
-// "unix:///path", "passthrough:///address", "ipv4:1.2.3.4:50051", or a scheme of WithResolvers. It does
-// no I/O: the first call connects. Connections use TLS unless WithPlaintext says otherwise. The error names
-// every option that is wrong. Close the client when it is not needed any more.
+// NewClient returns a client for a target, as gRPC's naming has it: "host:port",
+// "dns:///host:port", "unix:///path", "passthrough:///address", "ipv4:1.2.3.4:50051", or a scheme
+// of WithResolvers. It does no I/O: the first call connects. Connections use TLS unless
+// WithPlaintext says otherwise. The error names every option that is wrong. Close the client when
+// it is not needed any more.
 func NewClient(target string, opts ...ClientOption) (*Client, error) {
 	cfg, err := newClientConfig(opts)
 	if err != nil {
@@ -64,8 +65,8 @@ func clientTLS(cfg *tls.Config) *tls.Config {
 	return cfg
 }
 
-// State returns the state of the client's connections: that of the best one. A client made with InProcess
-// is always ready.
+// State returns the state of the client's connections: that of the best one. A client made with
+// InProcess is always ready.
 func (c *Client) State() connectivity.State {
 	if c.target == nil {
 		return connectivity.Ready
@@ -80,8 +81,8 @@ func (c *Client) Connect() {
 	}
 }
 
-// WaitReady connects and waits until a call could be sent. When ctx ends first, the error says what stood in
-// the way: the last failure to resolve or connect.
+// WaitReady connects and waits until a call could be sent. When ctx ends first, the error says what
+// stood in the way: the last failure to resolve or connect.
 func (c *Client) WaitReady(ctx context.Context) error {
 	if c.target == nil {
 		return nil
@@ -89,7 +90,8 @@ func (c *Client) WaitReady(ctx context.Context) error {
 	return c.target.WaitReady(ctx)
 }
 
-// WaitForStateChange waits until the state is another than last, and returns false if ctx ends first.
+// WaitForStateChange waits until the state is another than last, and returns false if ctx ends
+// first.
 func (c *Client) WaitForStateChange(ctx context.Context, last connectivity.State) bool {
 	if c.target == nil {
 		<-ctx.Done()

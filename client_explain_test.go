@@ -108,7 +108,8 @@ func TestFailuresExplained(t *testing.T) {
 	}
 }
 
-// TestDeadlineExplained: a deadline that passes while there is no connection says what was under way.
+// TestDeadlineExplained: a deadline that passes while there is no connection says what was under
+// way.
 func TestDeadlineExplained(t *testing.T) {
 	release := make(chan struct{})
 	addr := answering(t, func(net.Conn) { <-release })

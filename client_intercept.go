@@ -91,8 +91,9 @@ type interceptedStream struct {
 	call         *Call
 }
 
-// streamThrough runs the chain on a goroutine of its own, which ends when the stream has ended and the last
-// interceptor has returned. req is the only request of a call that has one, nil if the program sends it itself.
+// streamThrough runs the chain on a goroutine of its own, which ends when the stream has ended and
+// the last interceptor has returned. req is the only request of a call that has one, nil if the
+// program sends it itself.
 func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *MethodInfo, req any, opts []CallOption) (ClientStream, error) {
 	c := newCall(m, stats.Client, nil)
 	s := &interceptedStream{kind: m.Kind, begun: make(chan struct{}), done: make(chan struct{}), call: c}
@@ -101,7 +102,8 @@ func (cl *Client) streamThrough(ctx context.Context, chain []Interceptor, m *Met
 		defer close(s.done)
 		s.err = runChain(ctx, chain, c, func(ctx context.Context) error { return cl.runStream(ctx, s, m, opts) })
 		if s.err != nil && s.ClientStream != nil {
-			// An interceptor may give up while the stream runs, by returning from a goroutine of next.
+			// An interceptor may give up while the stream runs, by returning from a goroutine of
+			// next.
 			_ = s.ClientStream.Close() // always nil
 		}
 	}()

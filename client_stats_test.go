@@ -126,7 +126,8 @@ func statsOfStreams(t *testing.T, p *pair, failed map[codes.Code]uint64, reasons
 	wantStats(t, p.Client, "a stream that failed, and Close behind", failed, reasons, 4, 3)
 }
 
-// TestClientStatsOfConnections: what stood in the way of a call is its reason, and what ended connections is counted.
+// TestClientStatsOfConnections: what stood in the way of a call is its reason, and what ended
+// connections is counted.
 func TestClientStatsOfConnections(t *testing.T) {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -22,8 +22,9 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// Minutes of load against backends that restart, age, slow down and fail, in virtual time: clients and servers are the
-// real ones, the network is in memory, and nothing hangs on how busy the machine is.
+// Minutes of load against backends that restart, age, slow down and fail, in virtual time: clients
+// and servers are the real ones, the network is in memory, and nothing hangs on how busy the
+// machine is.
 
 var methodIdempotent = &naru.MethodInfo{FullMethod: methodUnary.FullMethod, Idempotency: naru.Idempotent}
 
@@ -35,7 +36,8 @@ type cluster struct {
 	bs  []*member
 }
 
-// member is a backend that can be stopped and started again. It answers after a while, or not at all.
+// member is a backend that can be stopped and started again. It answers after a while, or not at
+// all.
 type member struct {
 	c     *cluster
 	addr  string
@@ -146,8 +148,8 @@ type outcome struct {
 	took []time.Duration
 }
 
-// load sends calls at a steady rate for d, whatever becomes of them. Under the race detector, which makes calls an order of
-// magnitude dearer, a minute is ten seconds.
+// load sends calls at a steady rate for d, whatever becomes of them. Under the race detector, which
+// makes calls an order of magnitude dearer, a minute is ten seconds.
 func load(client *naru.Client, m *naru.MethodInfo, rate int, d time.Duration) *outcome {
 	if raceEnabled && d == time.Minute {
 		d = 10 * time.Second
@@ -209,9 +211,9 @@ func (c *cluster) restartAll(stop <-chan struct{}, down func(*member)) {
 	}
 }
 
-// TestRollingRestart: 3 backends restarted one after another under 500 calls a second for a minute. Of an idempotent
-// method no call fails. Of another every call is executed at most once, and only calls in flight on a killed backend
-// fail.
+// TestRollingRestart: 3 backends restarted one after another under 500 calls a second for a minute.
+// Of an idempotent method no call fails. Of another every call is executed at most once, and only
+// calls in flight on a killed backend fail.
 func TestRollingRestart(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -259,7 +261,8 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// TestServerMaxAge: connections end after 2 s under 100 calls a second for a minute, and nobody notices.
+// TestServerMaxAge: connections end after 2 s under 100 calls a second for a minute, and nobody
+// notices.
 func TestServerMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "a:1")
@@ -294,7 +297,8 @@ func (d *memoryDNS) LookupNetIP(context.Context, string, string) ([]netip.Addr, 
 
 func (d *memoryDNS) LookupPort(context.Context, string, string) (int, error) { return 1, nil }
 
-// TestScaleByDNS: 2 backends become 4, and each serves 15 % within 10 s; they become 2 again, and no call fails.
+// TestScaleByDNS: 2 backends become 4, and each serves 15 % within 10 s; they become 2 again, and
+// no call fails.
 func TestScaleByDNS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1").up()
@@ -328,8 +332,8 @@ func TestScaleByDNS(t *testing.T) {
 	})
 }
 
-// TestSlowBackend: with one of three backends ten times slower least_request alone keeps p99 within twice of what it is
-// with healthy ones.
+// TestSlowBackend: with one of three backends ten times slower least_request alone keeps p99 within
+// twice of what it is with healthy ones.
 func TestSlowBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p99 := func(slow time.Duration) time.Duration {
@@ -351,8 +355,8 @@ func TestSlowBackend(t *testing.T) {
 	})
 }
 
-// TestOutliersGoAndComeBack: a backend that answers ten times slower or fails half of its calls is out within two
-// intervals, and back when it has recovered.
+// TestOutliersGoAndComeBack: a backend that answers ten times slower or fails half of its calls is
+// out within two intervals, and back when it has recovered.
 func TestOutliersGoAndComeBack(t *testing.T) {
 	policy := balancer.OutlierDetection{
 		Interval: 5 * time.Second, BaseEjection: 10 * time.Second, MaxPercent: 50,
@@ -397,7 +401,8 @@ func TestOutliersGoAndComeBack(t *testing.T) {
 	}
 }
 
-// TestHedgingCutsTheTail: with 1 % of calls delayed 100 times p99.9 falls at least 5 times for at most 5 % more calls.
+// TestHedgingCutsTheTail: with 1 % of calls delayed 100 times p99.9 falls at least 5 times for at
+// most 5 % more calls.
 func TestHedgingCutsTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run := func(opts ...naru.ClientOption) (p999 time.Duration, sent, calls int) {
@@ -442,8 +447,8 @@ func TestHedgingCutsTheTail(t *testing.T) {
 	})
 }
 
-// TestManyCallersFewStreams: 1000 callers of a server that allows 10 streams on a connection: all proceed, and the
-// connections stay within the bound.
+// TestManyCallersFewStreams: 1000 callers of a server that allows 10 streams on a connection: all
+// proceed, and the connections stay within the bound.
 func TestManyCallersFewStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "a:1")

@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// holedConn is a connection whose packets are dropped on the way from a moment on, without a word: what a firewall does
-// that has forgotten it, or a machine that has lost its power.
+// holedConn is a connection whose packets are dropped on the way from a moment on, without a word:
+// what a firewall does that has forgotten it, or a machine that has lost its power.
 type holedConn struct {
 	net.Conn
 	holed *atomic.Bool
@@ -28,9 +28,9 @@ func (c holedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A path that dies under a client with default options: calls without a deadline end within a minute, as UNAVAILABLE with
-// the reason, and the next one goes over a new connection. Without keepalive they wait for the system's TCP, for a quarter
-// of an hour and more.
+// A path that dies under a client with default options: calls without a deadline end within a
+// minute, as UNAVAILABLE with the reason, and the next one goes over a new connection. Without
+// keepalive they wait for the system's TCP, for a quarter of an hour and more.
 func TestDeadPathIsFoundByDefault(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -13,7 +13,8 @@ import (
 	"github.com/naru-rpc/naru/encoding"
 )
 
-// What a client reads of errors that were not written for it, and what the server's log says of them.
+// What a client reads of errors that were not written for it, and what the server's log says of
+// them.
 func TestErrorText(t *testing.T) {
 	const secret = "dial tcp 10.0.0.7:5432: password of user shop is wrong"
 	failing := handle(func(context.Context, *text) (*text, error) { return nil, errors.New(secret) })

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// A cache of one unary method. The same interceptor works on a client, where it spares the call, and on a
-// server, where it spares the handler.
+// A cache of one unary method. The same interceptor works on a client, where it spares the call,
+// and on a server, where it spares the handler.
 func ExampleCall_SetResponse() {
 	var kept sync.Map // responses by request
 	cache := func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {

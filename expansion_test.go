@@ -29,8 +29,8 @@ func (c heldCompressor) Decompress(dst, src []byte, _ int) ([]byte, error) {
 	return append(dst, src...), nil
 }
 
-// Clients that send compressed messages and go: what waits to be expanded leaves with them, by a lost connection as by a
-// deadline, and the next client finds nobody before it.
+// Clients that send compressed messages and go: what waits to be expanded leaves with them, by a
+// lost connection as by a deadline, and the next client finds nobody before it.
 func TestCompressedCallsLeaveWithTheirClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})

@@ -57,8 +57,8 @@ func SetCompression(ctx context.Context, name string) error {
 	return c.SetCompression(name)
 }
 
-// Draining returns a channel that is closed when the server, or the connection of the call ctx belongs
-// to, takes no new calls: handlers of long streams can end them in good order. nil for any
+// Draining returns a channel that is closed when the server, or the connection of the call ctx
+// belongs to, takes no new calls: handlers of long streams can end them in good order. nil for any
 // other context.
 func Draining(ctx context.Context) <-chan struct{} {
 	if c := server.FromContext(ctx); c != nil {
@@ -67,8 +67,8 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// FullMethod returns the path of the call ctx belongs to, "/package.Service/method"; "" for any other
-// context.
+// FullMethod returns the path of the call ctx belongs to, "/package.Service/method"; "" for any
+// other context.
 func FullMethod(ctx context.Context) string {
 	if c := server.FromContext(ctx); c != nil {
 		return c.FullMethod()

@@ -13,8 +13,9 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// A hedged stream none of whose attempts finds a connection fails with their status, whichever operation hears of it first:
-// it is neither a success nor a panic, also for those that are under way when the last attempt fails.
+// A hedged stream none of whose attempts finds a connection fails with their status, whichever
+// operation hears of it first: it is neither a success nor a panic, also for those that are under
+// way when the last attempt fails.
 func TestHedgedStreamWithoutAConnection(t *testing.T) {
 	hedge := serviceconfig.HedgingPolicy{MaxAttempts: 3, HedgingDelay: time.Millisecond, NonFatalStatusCodes: []codes.Code{codes.Unavailable}}
 	large := str(strings.Repeat("x", 10_000))

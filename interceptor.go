@@ -10,21 +10,25 @@ import (
 //
 //   - inspect and change headers before next,
 //   - refuse the call by returning an error instead of calling next,
-//   - inspect or replace the request and the response (Call.Request, SetRequest, Response, SetResponse),
-//     and the messages of streams (OnReceive, OnSend),
-//   - supply the response itself instead of calling next, or after next has failed (on a client, for streams, only
-//     if it could not begin one): SetResponse for calls with one response, HandleStream for streams. Caches, fallbacks, mocks and deduplication are built on these two,
-//   - replace the final status: next's error is the status so far, what the interceptor returns takes its place.
+//   - inspect or replace the request and the response (Call.Request, SetRequest, Response,
+//     SetResponse), and the messages of streams (OnReceive, OnSend),
+//   - supply the response itself instead of calling next, or after next has failed (on a client,
+//     for streams, only if it could not begin one): SetResponse for calls with one response,
+//     HandleStream for streams. Caches, fallbacks, mocks and deduplication are built on these two,
+//   - replace the final status: next's error is the status so far, what the interceptor returns
+//     takes its place.
 //
-// On a server, next decodes the request and runs the handler, with the context it is given; it can be
-// called once. Nothing of a message is decoded before the last interceptor calls it, unless one calls Request.
+// On a server, next decodes the request and runs the handler, with the context it is given; it can
+// be called once. Nothing of a message is decoded before the last interceptor calls it, unless one
+// calls Request.
 //
-// On a client, next makes the call and returns when it has ended, for streams as well: an interceptor of
-// a stream runs beside the program that uses the stream, on a goroutine of its own. next may be
-// called again, one call after another, to repeat a unary call, or a stream that could not be begun.
+// On a client, next makes the call and returns when it has ended, for streams as well: an
+// interceptor of a stream runs beside the program that uses the stream, on a goroutine of its own.
+// next may be called again, one call after another, to repeat a unary call, or a stream that could
+// not be begun.
 //
-// Interceptors are called in the order of their options, the first one outermost. They must be safe for
-// concurrent use.
+// Interceptors are called in the order of their options, the first one outermost. They must be safe
+// for concurrent use.
 type Interceptor func(ctx context.Context, call *Call, next func(context.Context) error) error
 
 // scopedInterceptor is an interceptor and the methods it is for.
@@ -57,8 +61,9 @@ func WithInterceptors(interceptors ...Interceptor) Option {
 	return option{func(c *sharedConfig) { c.addInterceptors("WithInterceptors", "", interceptors) }}
 }
 
-// WithInterceptorsFor adds interceptors for the calls of one service ("package.Service") or one method
-// ("/package.Service/method"). They take their place among the others by the order of the options.
+// WithInterceptorsFor adds interceptors for the calls of one service ("package.Service") or one
+// method ("/package.Service/method"). They take their place among the others by the order of the
+// options.
 func WithInterceptorsFor(scope string, interceptors ...Interceptor) Option {
 	return option{func(c *sharedConfig) {
 		if !validScope(scope) {

@@ -60,8 +60,8 @@ type Attempt struct {
 	Number int
 	// Peer is the server it was sent to.
 	Peer Peer
-	// Ended is false when the attempt has been sent, and true when it is over. An attempt that fails is not the
-	// end of the call if another follows.
+	// Ended is false when the attempt has been sent, and true when it is over. An attempt that
+	// fails is not the end of the call if another follows.
 	Ended bool
 	// Err is the attempt's status error when it is over, nil for OK.
 	Err error
@@ -93,16 +93,16 @@ func (c *Call) Peer() Peer {
 	return c.peer
 }
 
-// Attempts returns how often the call was sent so far, on a client; 0 on a server. When a hedged call has its response, attempts
-// that were being sent at that time are counted too.
+// Attempts returns how often the call was sent so far, on a client; 0 on a server. When a hedged
+// call has its response, attempts that were being sent at that time are counted too.
 func (c *Call) Attempts() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.attempts
 }
 
-// Deadline returns when the call ends at the latest, and whether there is such a time. On a client it is
-// the context's; options and the service config may set an earlier one.
+// Deadline returns when the call ends at the latest, and whether there is such a time. On a client
+// it is the context's; options and the service config may set an earlier one.
 func (c *Call) Deadline(ctx context.Context) (time.Time, bool) { return ctx.Deadline() }
 
 // RequestHeader returns a copy of the request's metadata: on a server what came, on a client what
@@ -138,9 +138,9 @@ func (c *Call) ResponseTrailer() metadata.MD {
 	return c.trailer.Copy()
 }
 
-// OnReceive adds a function that is called with each message received, after decoding. It may change
-// the message in place. Its error ends the call with it. To be called before next; functions run
-// in the order they were added, on the goroutine that receives.
+// OnReceive adds a function that is called with each message received, after decoding. It may
+// change the message in place. Its error ends the call with it. To be called before next; functions
+// run in the order they were added, on the goroutine that receives.
 func (c *Call) OnReceive(f func(m any, info MessageInfo) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,17 +156,17 @@ func (c *Call) OnSend(f func(m any) (any, error)) {
 	c.onSend = append(c.onSend, f)
 }
 
-// OnAttempt adds a function that is told when an attempt of the call is sent and when it has ended: on a
-// client; without effect on a server. To be called before next. Under a hedging policy attempts run, and
-// functions are called, at the same time.
+// OnAttempt adds a function that is told when an attempt of the call is sent and when it has ended:
+// on a client; without effect on a server. To be called before next. Under a hedging policy
+// attempts run, and functions are called, at the same time.
 func (c *Call) OnAttempt(f func(Attempt)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onAttempt = append(c.onAttempt, f)
 }
 
-// AddOptions adds call options on a client, after those of the program; without effect on a server. To
-// be called before next.
+// AddOptions adds call options on a client, after those of the program; without effect on a server.
+// To be called before next.
 func (c *Call) AddOptions(opts ...CallOption) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,8 +240,8 @@ func (c *Call) attempt(a Attempt) {
 	}
 }
 
-// setPeer notes whose response is the call's, and how many attempts were begun by then: of one that loses, the note that
-// it was sent may come after the response.
+// setPeer notes whose response is the call's, and how many attempts were begun by then: of one that
+// loses, the note that it was sent may come after the response.
 func (c *Call) setPeer(info *transport.ConnInfo, attempts int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,8 +22,8 @@ import (
 // status of a request that cannot be decoded, which the interceptor returns. Functions that are
 // added with OnReceive afterwards are not called for this message.
 //
-// On a client the request of a stream is known if generated code began it on a *Client. It is an error if
-// it was begun with NewStream, or through a program's own ClientConnInterface.
+// On a client the request of a stream is known if generated code began it on a *Client. It is an
+// error if it was begun with NewStream, or through a program's own ClientConnInterface.
 func (c *Call) Request() (any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,8 +47,8 @@ func (c *Call) Request() (any, error) {
 }
 
 // SetRequest makes m the request that next sends, or that the handler gets, in place of the one
-// that Request returns. m must be of the same type; it is not changed. It is an error after next has been called on a
-// server, and for the kinds of call for which Request is an error.
+// that Request returns. m must be of the same type; it is not changed. It is an error after next
+// has been called on a server, and for the kinds of call for which Request is an error.
 func (c *Call) SetRequest(m any) error {
 	old, err := c.Request()
 	if err != nil {
@@ -67,11 +67,12 @@ func (c *Call) SetRequest(m any) error {
 }
 
 // Response returns the only response of a call, nil if there is none yet: after next has returned
-// without an error, or after SetResponse. It must not be changed, and on a client it is the program's as
-// soon as the interceptor has returned: an interceptor that keeps it keeps a copy (proto.Clone).
+// without an error, or after SetResponse. It must not be changed, and on a client it is the
+// program's as soon as the interceptor has returned: an interceptor that keeps it keeps a copy
+// (proto.Clone).
 //
-// It is known for unary calls, and on a server for client-streaming ones as well. The messages of other
-// streams pass through OnReceive and OnSend.
+// It is known for unary calls, and on a server for client-streaming ones as well. The messages of
+// other streams pass through OnReceive and OnSend.
 func (c *Call) Response() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,15 +82,16 @@ func (c *Call) Response() any {
 // SetResponse makes m the response of a call that has only one, a unary or a client-streaming call:
 //
 //   - instead of next, the interceptor supplies the response (a cache, a mock) and returns nil;
-//   - after next, m takes the place of what next brought, or of its error if the interceptor returns
-//     nil (a fallback).
+//   - after next, m takes the place of what next brought, or of its error if the interceptor
+//     returns nil (a fallback).
 //
 // A response that is set before next is lost when next is called. On a client m is copied into the
 // program's message, which must be of the same type; on a server m is encoded when the outermost
 // interceptor has returned. m is not changed and may be used for other calls at the same time.
 // On a server SetResponse does not check the type: a client would not understand another one.
 //
-// A response that did not arrive from a server is not passed to OnReceive, and not counted by Received.
+// A response that did not arrive from a server is not passed to OnReceive, and not counted by
+// Received.
 func (c *Call) SetResponse(m any) error {
 	if c.method.Kind.ServerStreams() {
 		return status.Errorf(codes.Internal, "Call.SetResponse: a %s call has no single response; use HandleStream", c.method.Kind)
@@ -107,15 +109,16 @@ func (c *Call) SetResponse(m any) error {
 	return nil
 }
 
-// HandleStream handles a call of one of the streaming kinds with f in place of next, on either side, and
-// returns f's error: a cache, a mock or a fallback for streams. f plays the server: what it sends is what the
-// client receives. It receives the messages of a client that sends several; the only request of a
-// server-streaming call is Request's. f must not use the stream after it has returned.
+// HandleStream handles a call of one of the streaming kinds with f in place of next, on either
+// side, and returns f's error: a cache, a mock or a fallback for streams. f plays the server: what
+// it sends is what the client receives. It receives the messages of a client that sends several;
+// the only request of a server-streaming call is Request's. f must not use the stream after it has
+// returned.
 //
-// On a client no server takes part. Messages are copied, f waits with each one it sends until the program has
-// received it, and ctx ends f's sends and receives; it ends at the latest when the program closes the stream.
-// Options of the call, such as timeouts and compression, have no effect. HandleStream is an error once next has begun a
-// stream, since the program already uses that one.
+// On a client no server takes part. Messages are copied, f waits with each one it sends until the
+// program has received it, and ctx ends f's sends and receives; it ends at the latest when the
+// program closes the stream. Options of the call, such as timeouts and compression, have no effect.
+// HandleStream is an error once next has begun a stream, since the program already uses that one.
 //
 // On a server f uses the call's own stream. It may also run after next, to send more messages.
 func (c *Call) HandleStream(ctx context.Context, f func(ServerStream) error) error {
@@ -137,8 +140,8 @@ type oneReply struct{ *server.Call }
 
 func (s oneReply) SendMsg(m any) error { return s.Reply(m) }
 
-// beginHandler returns the only request of a server's call, nil if the client may send several. A response
-// that was supplied before is lost.
+// beginHandler returns the only request of a server's call, nil if the client may send several. A
+// response that was supplied before is lost.
 func (c *Call) beginHandler() (req any, err error) {
 	c.mu.Lock()
 	again := c.ran
@@ -161,7 +164,8 @@ func (c *Call) noteResponse(m any) {
 	c.response = m
 }
 
-// finishResponse keeps the response that interceptors supplied, after the last of them has returned.
+// finishResponse keeps the response that interceptors supplied, after the last of them has
+// returned.
 func (c *Call) finishResponse() error {
 	c.mu.Lock()
 	m := c.supplied

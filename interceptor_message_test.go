@@ -136,8 +136,8 @@ func TestInterceptorFallsBack(t *testing.T) {
 	})
 }
 
-// TestInterceptorOutsideSeesTheSuppliedResponse: what an inner interceptor supplies is the response of
-// those around it.
+// TestInterceptorOutsideSeesTheSuppliedResponse: what an inner interceptor supplies is the response
+// of those around it.
 func TestInterceptorOutsideSeesTheSuppliedResponse(t *testing.T) {
 	outer := func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
 		err := next(ctx)
@@ -318,7 +318,8 @@ func TestHandledStreamFallsBack(t *testing.T) {
 	}, clientOnly{naru.WithInterceptors(in)})
 }
 
-// TestServerSendsMoreAfterNext: on a server the stream is open until the outermost interceptor returns.
+// TestServerSendsMoreAfterNext: on a server the stream is open until the outermost interceptor
+// returns.
 func TestServerSendsMoreAfterNext(t *testing.T) {
 	more := func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
 		if err := next(ctx); err != nil {
@@ -429,7 +430,8 @@ func TestSuppliedResponseMistakes(t *testing.T) {
 	}
 }
 
-// TestSetRequestAfterNext: a handler has its request already; on a client another attempt may send another.
+// TestSetRequestAfterNext: a handler has its request already; on a client another attempt may send
+// another.
 func TestSetRequestAfterNext(t *testing.T) {
 	in := func(ctx context.Context, c *naru.Call, next func(context.Context) error) error {
 		if err := next(ctx); err != nil {

@@ -12,8 +12,9 @@ import (
 	"github.com/naru-rpc/naru"
 )
 
-// TestCallsThatWaitForEachOther: handlers of a method whose answers are not known yet, and of one that
-// gives large ones, are held back only for a moment. All of 200 have to run at a time, or none ends.
+// TestCallsThatWaitForEachOther: handlers of a method whose answers are not known yet, and of one
+// that gives large ones, are held back only for a moment. All of 200 have to run at a time, or none
+// ends.
 func TestCallsThatWaitForEachOther(t *testing.T) {
 	const calls = 200
 	for _, first := range []string{"", "a large answer"} {
@@ -52,9 +53,10 @@ func TestCallsThatWaitForEachOther(t *testing.T) {
 	}
 }
 
-// TestManyUploads: four connections that begin a message on each of 256 streams share memory for a part of
-// them. Peers that go on are neither refused nor cut. Time is virtual: on a busy machine the clients of a real
-// network send less than the 64 KiB/s that a connection full of messages has to, and the slowest calls end.
+// TestManyUploads: four connections that begin a message on each of 256 streams share memory for a
+// part of them. Peers that go on are neither refused nor cut. Time is virtual: on a busy machine
+// the clients of a real network send less than the 64 KiB/s that a connection full of messages has
+// to, and the slowest calls end.
 func TestManyUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const conns, calls = 4, 4 * 256
@@ -89,8 +91,9 @@ func (l slowLink) Write(p []byte) (int, error) {
 	return l.Conn.Write(p)
 }
 
-// TestUploadsOverASlowNetwork: all streams of a connection send at once, and its network, or a busy machine, carries so little that
-// each of them is slow. They share it fairly, and none is ended for the others, which would come no faster.
+// TestUploadsOverASlowNetwork: all streams of a connection send at once, and its network, or a busy
+// machine, carries so little that each of them is slow. They share it fairly, and none is ended for
+// the others, which would come no faster.
 func TestUploadsOverASlowNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const calls, size, rate = 256, 200_000, 4_000_000

@@ -17,8 +17,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// TestLimitsOfHTTP1Connections: connections handed over to net/http keep their place among the server's,
-// and their headers have the limits of calls.
+// TestLimitsOfHTTP1Connections: connections handed over to net/http keep their place among the
+// server's, and their headers have the limits of calls.
 func TestLimitsOfHTTP1Connections(t *testing.T) {
 	srv, addr := limited(t, naru.WithLimits(limits.Limits{MaxConnections: 1}), naru.WithHTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "hello")
@@ -65,7 +65,8 @@ func TestLimitsOfHTTP1Connections(t *testing.T) {
 	}
 }
 
-// TestHeaderListBeyondTheBlockLimit: the limit on bytes of a header block follows that of header lists.
+// TestHeaderListBeyondTheBlockLimit: the limit on bytes of a header block follows that of header
+// lists.
 func TestHeaderListBeyondTheBlockLimit(t *testing.T) {
 	p := start(t, "http2", &echo{unary: func(ctx context.Context, _ *text) (*text, error) {
 		md, _ := metadata.FromIncomingContext(ctx)

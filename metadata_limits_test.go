@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// Metadata that the server does not accept ends the call at once, with the limit and the option in the text, over
-// either transport and for every kind of call.
+// Metadata that the server does not accept ends the call at once, with the limit and the option in
+// the text, over either transport and for every kind of call.
 func TestRequestMetadataLimit(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		if _, err := p.unary(t.Context(), "warm"); err != nil {

@@ -57,8 +57,9 @@ type MethodInfo struct {
 	Kind Kind
 	// Idempotency tells whether the call may be executed more than once.
 	Idempotency Idempotency
-	// Generic marks a method whose name the program did not know when it was built, such as that of a proxy. Metrics count
-	// the calls of all such methods as "other", since there is no bound on their number.
+	// Generic marks a method whose name the program did not know when it was built, such as that of
+	// a proxy. Metrics count the calls of all such methods as "other", since there is no bound on
+	// their number.
 	Generic bool
 }
 

@@ -23,8 +23,8 @@ type (
 	ServerOption interface{ applyServer(*serverConfig) }
 	// ClientOption configures a Client.
 	ClientOption interface{ applyClient(*clientConfig) }
-	// CallOption configures one call, or, given to NewClient or InProcess, all calls of a client that
-	// do not say otherwise.
+	// CallOption configures one call, or, given to NewClient or InProcess, all calls of a client
+	// that do not say otherwise.
 	CallOption interface {
 		ClientOption
 		applyCall(*callConfig)
@@ -70,7 +70,8 @@ func (o commonOption) applyClient(c *clientConfig)   { o.client(c) }
 func (o commonOption) applyCall(c *callConfig)       { o.call(c) }
 func (o callOrClientOption) applyCall(c *callConfig) { o.call(c) }
 
-// JoinOptions returns an option that applies opts in order: for packages that offer several options as one.
+// JoinOptions returns an option that applies opts in order: for packages that offer several options
+// as one.
 func JoinOptions(opts ...Option) Option { return joinedOptions(opts) }
 
 type joinedOptions []Option
@@ -95,7 +96,8 @@ func (j joinedOptions) applyClient(c *clientConfig) {
 	}
 }
 
-// defaultCompressMinBytes: below this a compressed message is hardly ever smaller than a packet less.
+// defaultCompressMinBytes: below this a compressed message is hardly ever smaller than a packet
+// less.
 const defaultCompressMinBytes = 512
 
 // sharedConfig is what Options set.
@@ -173,16 +175,18 @@ func (c *sharedConfig) joined(what string) error {
 	return errors.Join(c.errs...)
 }
 
-// WithLogger sets where a server or client reports what it cannot return to a caller: panics of handlers, failed accepts,
-// lost connections. A client logs failed connections and name resolution at level INFO, at most 10 lines of a reason at
-// once and one more each 10 s, and state changes at DEBUG. nil, and without this option: a server logs to slog.Default() at level ERROR alone, which is
-// panics of handlers and services registered too late, and a client logs nothing, as its calls return what went wrong.
+// WithLogger sets where a server or client reports what it cannot return to a caller: panics of
+// handlers, failed accepts, lost connections. A client logs failed connections and name resolution
+// at level INFO, at most 10 lines of a reason at once and one more each 10 s, and state changes at
+// DEBUG. nil, and without this option: a server logs to slog.Default() at level ERROR alone, which
+// is panics of handlers and services registered too late, and a client logs nothing, as its calls
+// return what went wrong.
 func WithLogger(l *slog.Logger) Option {
 	return option{func(c *sharedConfig) { c.logger = l }}
 }
 
-// WithCodecs adds codecs to those that are built in, "proto" and "raw"; encoding.JSON() is one to add. One with the name of another
-// replaces it.
+// WithCodecs adds codecs to those that are built in, "proto" and "raw"; encoding.JSON() is one to
+// add. One with the name of another replaces it.
 func WithCodecs(codecs ...encoding.Codec) Option {
 	return option{func(c *sharedConfig) {
 		for _, codec := range codecs {
@@ -195,10 +199,10 @@ func WithCodecs(codecs ...encoding.Codec) Option {
 	}}
 }
 
-// WithCodecLookup asks lookup for the codecs of content subtypes that no codec of the server or client is for:
-// where the set of codecs is not known when it is made. lookup returns nil for subtypes it has none for, with which
-// calls end with UNIMPLEMENTED on a server and with INTERNAL on a client. See encoding.Registry.WithLookup. nil:
-// none, the default.
+// WithCodecLookup asks lookup for the codecs of content subtypes that no codec of the server or
+// client is for: where the set of codecs is not known when it is made. lookup returns nil for
+// subtypes it has none for, with which calls end with UNIMPLEMENTED on a server and with INTERNAL
+// on a client. See encoding.Registry.WithLookup. nil: none, the default.
 func WithCodecLookup(lookup func(subtype string) encoding.Codec) Option {
 	return option{func(c *sharedConfig) { c.codecLookup = lookup }}
 }
@@ -231,8 +235,8 @@ func replaceOrAdd[T any](list []T, item T, name func(T) string) []T {
 	return append(list, item)
 }
 
-// errorsOnly is the handler of a server without a logger: a program that did not ask for lines gets those that say that
-// it is broken.
+// errorsOnly is the handler of a server without a logger: a program that did not ask for lines gets
+// those that say that it is broken.
 type errorsOnly struct{ slog.Handler }
 
 // Enabled implements slog.Handler.

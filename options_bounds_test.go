@@ -20,7 +20,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// Limits.Handlers: as many handlers as it says run at a time on all connections together, and further calls wait.
+// Limits.Handlers: as many handlers as it says run at a time on all connections together, and
+// further calls wait.
 func TestHandlersBelowAtAndAboveTheLimit(t *testing.T) {
 	const limit = 3
 	for _, calls := range []int{limit - 1, limit, limit + 1, 4 * limit} {
@@ -115,8 +116,8 @@ func TestMaxRetryDelayBelowAtAndAbove(t *testing.T) {
 	}
 }
 
-// A server's Keepalive finds a client that has vanished, and leaves one that answers alone. Without the option it takes two
-// hours.
+// A server's Keepalive finds a client that has vanished, and leaves one that answers alone. Without
+// the option it takes two hours.
 func TestServerKeepalive(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -68,14 +68,14 @@ func ofOneCall(name string, f func(*callConfig)) CallOption {
 	return callOrClientOption{func(c *clientConfig) { c.bad("%s is for single calls, not for a client", name) }, f}
 }
 
-// CaptureHeader stores the response's header in *md when a unary call has ended, however it did. For
-// streams, use the stream's Header.
+// CaptureHeader stores the response's header in *md when a unary call has ended, however it did.
+// For streams, use the stream's Header.
 func CaptureHeader(md *metadata.MD) CallOption {
 	return ofOneCall("CaptureHeader", func(c *callConfig) { c.Header = md })
 }
 
-// CaptureTrailer stores the response's trailer in *md when a unary call has ended, however it did. For
-// streams, use the stream's Trailer.
+// CaptureTrailer stores the response's trailer in *md when a unary call has ended, however it did.
+// For streams, use the stream's Trailer.
 func CaptureTrailer(md *metadata.MD) CallOption {
 	return ofOneCall("CaptureTrailer", func(c *callConfig) { c.Trailer = md })
 }
@@ -134,9 +134,9 @@ func WithTimeout(d time.Duration) CallOption {
 }
 
 // WithCompression sends messages compressed: "gzip", "zstd", or another compressor of the client or
-// server. "identity" sends them as they are. "" means the default: for a client and its calls "identity", for a
-// server the compressor of the request, if it had one. A server uses it only for clients that accept it. See
-// WithCompressionThreshold.
+// server. "identity" sends them as they are. "" means the default: for a client and its calls
+// "identity", for a server the compressor of the request, if it had one. A server uses it only for
+// clients that accept it. See WithCompressionThreshold.
 func WithCompression(name string) CommonOption {
 	ofCall := func(c *callConfig) {
 		if c.Compression = name; name == "identity" {
@@ -160,8 +160,8 @@ func WithCodec(name string) CallOption {
 	})
 }
 
-// WaitForReady makes the call wait until there is a connection, as long as its deadline allows, where it would
-// otherwise end with UNAVAILABLE when connecting fails.
+// WaitForReady makes the call wait until there is a connection, as long as its deadline allows,
+// where it would otherwise end with UNAVAILABLE when connecting fails.
 func WaitForReady(wait bool) CallOption {
 	return callOption(func(c *callConfig) { c.WaitForReady = &wait })
 }
@@ -179,13 +179,13 @@ func WithCredentials(creds ...credentials.PerRPC) CallOption {
 	})
 }
 
-// WithAuthority sets the :authority of calls, a host name with a port if need be, in place of what follows from
-// the target. "" means the default.
+// WithAuthority sets the :authority of calls, a host name with a port if need be, in place of what
+// follows from the target. "" means the default.
 //
-// For a client it is also the name that the server's certificate must have, with TLS. For a call, whose default is the
-// client's, the server's certificate must be valid for the host too, whatever the connection was verified for;
-// otherwise the call ends with UNAVAILABLE before anything is sent. In plaintext and in-process it is
-// sent as it is. RFC 9113 §8.3.1.
+// For a client it is also the name that the server's certificate must have, with TLS. For a call,
+// whose default is the client's, the server's certificate must be valid for the host too, whatever
+// the connection was verified for; otherwise the call ends with UNAVAILABLE before anything is
+// sent. In plaintext and in-process it is sent as it is. RFC 9113 §8.3.1.
 func WithAuthority(authority string) CallOption {
 	err := checkAuthority(authority)
 	return callOrClientOption{func(c *clientConfig) {

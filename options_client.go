@@ -21,7 +21,8 @@ type clientConfig struct {
 	resolvers   []resolver.Builder
 }
 
-// defaultUserAgent names this implementation. PROTOCOL-HTTP2.md: "grpc-" Language ?("-" Variant) "/" Version.
+// defaultUserAgent names this implementation. PROTOCOL-HTTP2.md: "grpc-" Language ?("-" Variant)
+// "/" Version.
 const defaultUserAgent = "grpc-go-naru/0.1"
 
 // WithUserAgent puts a program's name before naru's in the user-agent header: "shop/1.2".
@@ -33,16 +34,16 @@ func WithUserAgent(prefix string) ClientOption {
 	})
 }
 
-// WithDialer opens connections with dial in place of a net.Dialer. It gets a network ("tcp", "unix")
-// and an address without names to resolve, and returns the connection below TLS. It is called by
-// several goroutines at a time.
+// WithDialer opens connections with dial in place of a net.Dialer. It gets a network ("tcp",
+// "unix") and an address without names to resolve, and returns the connection below TLS. It is
+// called by several goroutines at a time.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) ClientOption {
 	id := new(byte) // stands for dial where settings are compared
 	return clientOption(func(c *clientConfig) { c.dial, c.dialID = dial, id })
 }
 
-// WithConnectTimeout bounds an attempt to connect, handshakes included. 0: the default, 20 s. Negative is
-// a mistake.
+// WithConnectTimeout bounds an attempt to connect, handshakes included. 0: the default, 20 s.
+// Negative is a mistake.
 func WithConnectTimeout(d time.Duration) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		if d < 0 {
@@ -53,12 +54,14 @@ func WithConnectTimeout(d time.Duration) ClientOption {
 	})
 }
 
-// WithBackoff spaces the attempts to connect after one has failed. Zero fields have gRPC's defaults.
+// WithBackoff spaces the attempts to connect after one has failed. Zero fields have gRPC's
+// defaults.
 func WithBackoff(b connectivity.Backoff) ClientOption {
 	return clientOption(func(c *clientConfig) { c.backoff = b })
 }
 
-// WithResolvers adds schemes that targets may have. One of the name of a built-in scheme replaces it.
+// WithResolvers adds schemes that targets may have. One of the name of a built-in scheme replaces
+// it.
 func WithResolvers(builders ...resolver.Builder) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		for i, b := range builders {

@@ -77,7 +77,8 @@ func (c *sharedConfig) limitsFor(path string) limits.Limits {
 	return ofService.Merge(ofMethod)
 }
 
-// connectionLimits are the limits without those of calls, for which clients that share connections may differ.
+// connectionLimits are the limits without those of calls, for which clients that share connections
+// may differ.
 func (c *sharedConfig) connectionLimits() limits.Limits {
 	l := c.bounds
 	l.MaxReceiveMessageSize, l.MaxSendMessageSize, l.MaxRetryDelay = 0, 0, 0
@@ -110,8 +111,8 @@ func sendBytes(l limits.Limits) int {
 // bound returns n as a number for which zero means no limit.
 func bound(n int) int { return max(0, n) }
 
-// finishLimits compiles the limits. One of header blocks that is not set follows the header list's, which
-// would never be reached otherwise.
+// finishLimits compiles the limits. One of header blocks that is not set follows the header list's,
+// which would never be reached otherwise.
 func (c *sharedConfig) finishLimits(server bool) {
 	l := c.bounds
 	if err := l.Validate(); err != nil {

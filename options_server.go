@@ -26,8 +26,8 @@ type serverConfig struct {
 // defaultDrainTimeout is how long ListenAndServe waits for calls to end when its context has.
 const defaultDrainTimeout = 30 * time.Second
 
-// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended. 0:
-// the default, 30 s; negative: for ever.
+// WithDrainTimeout sets how long ListenAndServe waits for calls to end when its context has ended.
+// 0: the default, 30 s; negative: for ever.
 func WithDrainTimeout(d time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) {
 		if c.drain = d; d == 0 {

@@ -107,7 +107,8 @@ func TestCodecs(t *testing.T) {
 	}, serverOnly{naru.WithCodecs(encoding.JSON())}, clientOnly{naru.WithCodecs(encoding.JSON())})
 }
 
-// JSON makes more work of a byte than the binary format does, so that only those have it who ask for it.
+// JSON makes more work of a byte than the binary format does, so that only those have it who ask
+// for it.
 func TestJSONIsOptIn(t *testing.T) {
 	overAll(t, plain, func(t *testing.T, p *pair) {
 		_, err := p.unary(t.Context(), "x", naru.WithCodec("json"))

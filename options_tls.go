@@ -16,10 +16,10 @@ type tlsChoice struct {
 }
 
 // WithTLS makes connections use TLS. A server needs a certificate in cfg (Certificates,
-// GetCertificate or GetConfigForClient). A client checks the server's certificate against cfg.RootCAs, nil:
-// the system's, and the name of its target; a nil cfg means just that, and is the client's default.
-// cfg is copied; NextProtos is completed and a MinVersion below TLS 1.2 raised (RFC 9113 §9.2), in what GetConfigForClient
-// returns too. [WithTLSFiles] does it for files.
+// GetCertificate or GetConfigForClient). A client checks the server's certificate against
+// cfg.RootCAs, nil: the system's, and the name of its target; a nil cfg means just that, and is the
+// client's default. cfg is copied; NextProtos is completed and a MinVersion below TLS 1.2 raised
+// (RFC 9113 §9.2), in what GetConfigForClient returns too. [WithTLSFiles] does it for files.
 func WithTLS(cfg *tls.Config) Option {
 	return option{func(c *sharedConfig) {
 		choice := tlsChoice{set: true}
@@ -30,20 +30,23 @@ func WithTLS(cfg *tls.Config) Option {
 	}}
 }
 
-// WithTLSFiles makes connections use TLS with certificates from PEM files. For a server Cert and Key are required, and with CA
-// clients must have a certificate too. A client checks the server's certificate against CA, "": the system's authorities;
-// Cert and Key are its own certificate, for servers that ask for one. The error of NewServer or NewClient says what is wrong
-// with which file. Files that change are read again for new connections, within two seconds; files that cannot be used
-// are logged ([WithLogger]), and the ones in use stay: see [credentials.TLSFiles.ServerConfig].
+// WithTLSFiles makes connections use TLS with certificates from PEM files. For a server Cert and
+// Key are required, and with CA clients must have a certificate too. A client checks the server's
+// certificate against CA, "": the system's authorities; Cert and Key are its own certificate, for
+// servers that ask for one. The error of NewServer or NewClient says what is wrong with which file.
+// Files that change are read again for new connections, within two seconds; files that cannot be
+// used are logged ([WithLogger]), and the ones in use stay: see
+// [credentials.TLSFiles.ServerConfig].
 func WithTLSFiles(files credentials.TLSFiles) Option {
 	shared := &files // so that clients made with this option may share connections
 	return option{func(c *sharedConfig) { c.chooseTLS(tlsChoice{set: true, files: shared}, nil) }}
 }
 
-// WithTLSFunc makes a client use TLS with a configuration that config is asked for with each new connection, for roots and
-// certificates that change while it runs. config must be safe for concurrent use and not block; what it returns is used as
-// by [WithTLS], nil as an empty one. Clients made with it do not share connections. A server has tls.Config's
-// GetConfigForClient for this.
+// WithTLSFunc makes a client use TLS with a configuration that config is asked for with each new
+// connection, for roots and certificates that change while it runs. config must be safe for
+// concurrent use and not block; what it returns is used as by [WithTLS], nil as an empty one.
+// Clients made with it do not share connections. A server has tls.Config's GetConfigForClient for
+// this.
 func WithTLSFunc(config func() *tls.Config) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		if config == nil {
@@ -103,8 +106,9 @@ func serverTLS(cfg *tls.Config, http1 bool) *tls.Config {
 		cfg.NextProtos = append(cfg.NextProtos, "http/1.1")
 	}
 	if choose := cfg.GetConfigForClient; choose != nil {
-		// What it returns takes cfg's place as a whole, so that it needs the same completion. Session ticket keys
-		// survive the copy: crypto/tls takes those of cfg for one that has none of its own.
+		// What it returns takes cfg's place as a whole, so that it needs the same completion.
+		// Session ticket keys survive the copy: crypto/tls takes those of cfg for one that has none
+		// of its own.
 		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			chosen, err := choose(hello)
 			return serverTLS(chosen, http1), err // nil: cfg stays

@@ -18,8 +18,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// A response whose header section is larger than the client accepts (RFC 9113 §6.5.2) ends at once, whatever that
-// limit is: with as much of the status as fits, and with RST_STREAM if nothing does.
+// A response whose header section is larger than the client accepts (RFC 9113 §6.5.2) ends at once,
+// whatever that limit is: with as much of the status as fits, and with RST_STREAM if nothing does.
 
 // large are handlers by the name of what they make large; n is its size.
 var large = map[string]func(n int) *echo{

@@ -133,8 +133,8 @@ func TestAttemptHooks(t *testing.T) {
 	}, clientOnly{naru.WithInterceptors(see)})
 }
 
-// A client that is dropped without Close while a call pauses before a retry is kept by the call, which ends as it would
-// have otherwise.
+// A client that is dropped without Close while a call pauses before a retry is kept by the call,
+// which ends as it would have otherwise.
 func TestDroppedClientIsKeptByItsCalls(t *testing.T) {
 	var n atomic.Int32
 	p := start(t, "http2", &echo{unary: func(context.Context, *text) (*text, error) {

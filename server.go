@@ -13,7 +13,8 @@ import (
 
 // Server serves gRPC. Its methods are safe for concurrent use.
 //
-// Register services first, then call ListenAndServe or ServeContext, or Serve, once for each listener.
+// Register services first, then call ListenAndServe or ServeContext, or Serve, once for each
+// listener.
 type Server struct {
 	// immutable after NewServer
 	cfg *serverConfig
@@ -73,9 +74,10 @@ func (s *Server) String() string {
 }
 
 // Serve accepts connections on lis until Shutdown or Close, and closes lis. It may run for several
-// listeners at a time. It returns nil when Shutdown or Close ends it, [ErrServerClosed] if one of them was called before
-// it, an error that names every mistake of RegisterService before anything is served, or why lis cannot accept any
-// more; for want of file descriptors and the like it waits and goes on.
+// listeners at a time. It returns nil when Shutdown or Close ends it, [ErrServerClosed] if one of
+// them was called before it, an error that names every mistake of RegisterService before anything
+// is served, or why lis cannot accept any more; for want of file descriptors and the like it waits
+// and goes on.
 func (s *Server) Serve(lis net.Listener) error {
 	core, err := s.start()
 	if err != nil {
@@ -88,8 +90,9 @@ func (s *Server) Serve(lis net.Listener) error {
 	return err
 }
 
-// ErrServerClosed is returned by Serve, ServeContext, ListenAndServe, Run and InProcess if Shutdown or Close was called before: the
-// server serves nothing any more, and another one is needed. A Serve that runs when they are called returns nil.
+// ErrServerClosed is returned by Serve, ServeContext, ListenAndServe, Run and InProcess if Shutdown
+// or Close was called before: the server serves nothing any more, and another one is needed. A
+// Serve that runs when they are called returns nil.
 var ErrServerClosed = serve.ErrClosed
 
 // ListenAndServe listens on addr, which is as for [Listen], and serves as ServeContext does.
@@ -104,9 +107,10 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	return s.ServeContext(ctx, lis)
 }
 
-// ServeContext serves on lis, and closes it, until ctx ends, then drains as Shutdown does for at most the time of
-// WithDrainTimeout. It returns nil after a complete drain, also one that Shutdown began, [ErrServerClosed] if Shutdown
-// or Close was called before, and otherwise why it could not serve or that calls were cut off.
+// ServeContext serves on lis, and closes it, until ctx ends, then drains as Shutdown does for at
+// most the time of WithDrainTimeout. It returns nil after a complete drain, also one that Shutdown
+// began, [ErrServerClosed] if Shutdown or Close was called before, and otherwise why it could not
+// serve or that calls were cut off.
 func (s *Server) ServeContext(ctx context.Context, lis net.Listener) error {
 	return s.serveUntil(ctx, lis, func() {})
 }
@@ -131,10 +135,10 @@ func (s *Server) serveUntil(ctx context.Context, lis net.Listener, draining func
 	return err
 }
 
-// Shutdown ends the server without losing a call: it closes the listeners, tells every connection to
-// take no new ones (GOAWAY), closes the channels of Draining, and waits until the last call has ended.
-// When ctx ends first, it closes what is left, which ends the contexts of handlers that still run,
-// and returns an error. It may be called more than once and beside Close.
+// Shutdown ends the server without losing a call: it closes the listeners, tells every connection
+// to take no new ones (GOAWAY), closes the channels of Draining, and waits until the last call has
+// ended. When ctx ends first, it closes what is left, which ends the contexts of handlers that
+// still run, and returns an error. It may be called more than once and beside Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	core := s.running()
 	if core == nil {
@@ -146,8 +150,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the server now: listeners, connections and the contexts of running handlers. It does not
-// wait for the handlers, and always returns nil.
+// Close ends the server now: listeners, connections and the contexts of running handlers. It does
+// not wait for the handlers, and always returns nil.
 func (s *Server) Close() error {
 	if core := s.running(); core != nil {
 		return core.Close()

@@ -16,7 +16,8 @@ import (
 	"github.com/naru-rpc/naru/web"
 )
 
-// The time a response has to be taken ends with it: a stream on the same HTTP/1.1 connection may last longer.
+// The time a response has to be taken ends with it: a stream on the same HTTP/1.1 connection may
+// last longer.
 func TestHTTP1ConnectionIsUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &echo{server: func(m *text, s naru.ServerStreamingServer[text]) error {

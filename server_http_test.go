@@ -30,7 +30,8 @@ func h2c() *http.Protocols {
 	return p
 }
 
-// serveMounted serves srv on a net/http server, which the caller closes. served, of capacity 1, is told the end.
+// serveMounted serves srv on a net/http server, which the caller closes. served, of capacity 1, is
+// told the end.
 func serveMounted(srv *naru.Server, lis net.Listener, served chan<- error) *http.Server {
 	hs := &http.Server{Handler: srv, Protocols: h2c(), ErrorLog: log.New(io.Discard, "", 0)}
 	go func() {
@@ -74,7 +75,8 @@ func mount(t *testing.T, e *echo, security *tls.Config, wrap func(http.Handler) 
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("net/http: %v", err)
 		}
-		// A response is with its client before net/http's goroutine has left ServeHTTP, and Close waits for none.
+		// A response is with its client before net/http's goroutine has left ServeHTTP, and Close
+		// waits for none.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
@@ -133,7 +135,8 @@ func TestMountedPeerTLSAndAuthenticator(t *testing.T) {
 	}
 }
 
-// rawMounted sends a request with a body over HTTP/2 and returns the response's status, gRPC status and text.
+// rawMounted sends a request with a body over HTTP/2 and returns the response's status, gRPC status
+// and text.
 func rawMounted(t *testing.T, method, url string, body io.Reader, header ...string) (int, string, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -307,7 +310,8 @@ func TestMountedCloseCutsCalls(t *testing.T) {
 	}
 }
 
-// A client that takes nothing of a stream holds its handler, not memory; one that is cancelled lets it go.
+// A client that takes nothing of a stream holds its handler, not memory; one that is cancelled lets
+// it go.
 func TestMountedSlowReader(t *testing.T) {
 	sent := make(chan int, 1)
 	e := &echo{server: func(_ *text, s naru.ServerStreamingServer[text]) error {

@@ -7,8 +7,8 @@ import (
 
 // ServiceRegistrar is what generated RegisterXServer functions take. *Server is one.
 type ServiceRegistrar interface {
-	// RegisterService adds a service. Mistakes (a name registered twice, a method twice, registering
-	// after Serve) are reported by Serve and ListenAndServe.
+	// RegisterService adds a service. Mistakes (a name registered twice, a method twice,
+	// registering after Serve) are reported by Serve and ListenAndServe.
 	RegisterService(desc *ServiceDesc)
 }
 

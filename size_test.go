@@ -65,7 +65,8 @@ func TestSizeLimits(t *testing.T) {
 	}, serverOnly{naru.WithLimits(limits.Limits{MaxSendMessageSize: 1000})})
 }
 
-// TestLimitsFor: the limits of a method win over those of its service, and these over those of the side.
+// TestLimitsFor: the limits of a method win over those of its service, and these over those of the
+// side.
 func TestLimitsFor(t *testing.T) {
 	size := func(n int) limits.Limits { return limits.Limits{MaxReceiveMessageSize: n} }
 	message := strings.Repeat("x", 50) // 52 bytes encoded

@@ -18,8 +18,8 @@ type ServerStream interface {
 	SetHeader(metadata.MD) error
 	// SendHeader adds to the header and sends it now.
 	SendHeader(metadata.MD) error
-	// SetTrailer adds to the trailer, which is sent with the status. It fails for metadata that may not be sent, which
-	// is then left out, and when the call has ended.
+	// SetTrailer adds to the trailer, which is sent with the status. It fails for metadata that may
+	// not be sent, which is then left out, and when the call has ended.
 	SetTrailer(metadata.MD) error
 	// SendMsg sends a message, waiting while the client is slow. m can be changed afterwards.
 	SendMsg(m any) error
@@ -69,7 +69,8 @@ type ClientStream interface {
 	// SendMsg sends a message, waiting while the server is slow. m can be changed afterwards.
 	// io.EOF: the call has ended, RecvMsg tells how.
 	SendMsg(m any) error
-	// RecvMsg receives a message into m. io.EOF: the call ended with OK; another error is its status.
+	// RecvMsg receives a message into m. io.EOF: the call ended with OK; another error is its
+	// status.
 	RecvMsg(m any) error
 	// CloseSend says that no more messages follow.
 	CloseSend() error
@@ -81,7 +82,8 @@ type ClientStream interface {
 type ServerStreamingClient[Res any] interface {
 	// Recv returns the next message, which is the caller's to keep; io.EOF at the end.
 	Recv() (*Res, error)
-	// All yields every message, then the error if the call failed. Leaving the loop early closes the stream.
+	// All yields every message, then the error if the call failed. Leaving the loop early closes
+	// the stream.
 	All() iter.Seq2[*Res, error]
 	ClientStream
 }
@@ -101,7 +103,8 @@ type BidiStreamingClient[Req, Res any] interface {
 	Send(*Req) error
 	// Recv returns the next message, which is the caller's to keep; io.EOF at the end.
 	Recv() (*Res, error)
-	// All yields every message, then the error if the call failed. Leaving the loop early closes the stream.
+	// All yields every message, then the error if the call failed. Leaving the loop early closes
+	// the stream.
 	All() iter.Seq2[*Res, error]
 	ClientStream
 }

@@ -13,8 +13,8 @@ import (
 // A localStream joins a program that uses a client's stream with an interceptor that handles it
 // (Call.HandleStream). It is the program's end; localHandler is the interceptor's.
 //
-// A message is handed over when the other end takes it, so that nothing is queued. Messages are copied by
-// the sender's goroutine.
+// A message is handed over when the other end takes it, so that nothing is queued. Messages are
+// copied by the sender's goroutine.
 type localStream struct {
 	// immutable
 	ctx    context.Context // ends both ends

@@ -12,7 +12,8 @@ import (
 	"github.com/naru-rpc/naru/limits"
 )
 
-// TestStreamWindowIsAnnounced: the first window of streams is the one that was asked for, 1 MiB if none was.
+// TestStreamWindowIsAnnounced: the first window of streams is the one that was asked for, 1 MiB if
+// none was.
 func TestStreamWindowIsAnnounced(t *testing.T) {
 	for set, want := range map[int]uint32{0: 1 << 20, 80 << 10: 80 << 10, 65535: 65535} {
 		srv, err := naru.NewServer(naru.WithLimits(limits.Limits{StreamWindow: set}))

@@ -16,7 +16,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// TestAuthenticatorFor holds that the most specific authenticator decides, and that nil lets calls pass.
+// TestAuthenticatorFor holds that the most specific authenticator decides, and that nil lets calls
+// pass.
 func TestAuthenticatorFor(t *testing.T) {
 	refuse := func(text string) func(context.Context, *naru.Call) (context.Context, error) {
 		return func(context.Context, *naru.Call) (context.Context, error) {
@@ -95,7 +96,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestMistakesHavePrefix holds that each line of an error with several mistakes can be understood alone.
+// TestMistakesHavePrefix holds that each line of an error with several mistakes can be understood
+// alone.
 func TestMistakesHavePrefix(t *testing.T) {
 	_, err := naru.NewServer(naru.WithCompressionThreshold(-1), naru.WithLimits(limits.Limits{MaxAttempts: -1}))
 	if err == nil {
@@ -123,7 +125,8 @@ func (l logLines) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestRunLogsNothingUnasked holds that a server without a logger writes no line while nothing is wrong.
+// TestRunLogsNothingUnasked holds that a server without a logger writes no line while nothing is
+// wrong.
 func TestRunLogsNothingUnasked(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)

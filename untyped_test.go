@@ -14,7 +14,8 @@ import (
 	"github.com/naru-rpc/naru/stub"
 )
 
-// TestUntypedHandler serves a unary method with a handler that knows no types, in a codec that is looked up.
+// TestUntypedHandler serves a unary method with a handler that knows no types, in a codec that is
+// looked up.
 func TestUntypedHandler(t *testing.T) {
 	lookup := naru.WithCodecLookup(func(subtype string) encoding.Codec {
 		if subtype == "odd" {

@@ -20,8 +20,9 @@ import (
 	"github.com/naru-rpc/naru/stub"
 )
 
-// nghttpServer answers every call as servers on nghttp2 do (Node, and so grpc-js): messages within its windows, and the end of the
-// stream only while the stream's window is above 0, although RFC 9113 §6.9.1 does not require that.
+// nghttpServer answers every call as servers on nghttp2 do (Node, and so grpc-js): messages within
+// its windows, and the end of the stream only while the stream's window is above 0, although RFC
+// 9113 §6.9.1 does not require that.
 type nghttpServer struct {
 	nc    net.Conn
 	body  []byte        // of every response
@@ -154,7 +155,8 @@ func (s *nghttpServer) send(id uint32, st *nghttpStream) {
 	}
 }
 
-// TestResponsesFromNghttp2: whatever the size of a response, its end comes from a server that sends it only while the stream has window.
+// TestResponsesFromNghttp2: whatever the size of a response, its end comes from a server that sends
+// it only while the stream has window.
 func TestResponsesFromNghttp2(t *testing.T) {
 	sizes := []int{1, 16_000, 1<<16 - 5, 1 << 16, 66_547, 70_000, 80<<10 - 5, 80 << 10, 80<<10 + 1, 100_000, 1 << 20, 20 << 20}
 	for d := -30; d <= 30; d += 3 {

@@ -12,16 +12,18 @@ import (
 
 // CacheConfig configures Cached. Zero values mean the defaults.
 type CacheConfig struct {
-	// MaxAge is how long a caller is known after it was verified, and so the time for which a revocation has no effect;
-	// default 1 minute. A caller whose Expiry is earlier is verified again then.
+	// MaxAge is how long a caller is known after it was verified, and so the time for which a
+	// revocation has no effect; default 1 minute. A caller whose Expiry is earlier is verified
+	// again then.
 	MaxAge time.Duration
-	// MaxCallers bounds the callers that are known; default 10,000. When there are more, those verified longest ago go first.
+	// MaxCallers bounds the callers that are known; default 10,000. When there are more, those
+	// verified longest ago go first.
 	MaxCallers int
 }
 
-// Cached returns a verifier that remembers whom v accepted, so that costly checks - a signature, a password hash, a question to
-// another server - are made once per MaxAge and not with each call. Refusals are not remembered. Requests without an
-// authorization header are passed to v.
+// Cached returns a verifier that remembers whom v accepted, so that costly checks - a signature, a
+// password hash, a question to another server - are made once per MaxAge and not with each call.
+// Refusals are not remembered. Requests without an authorization header are passed to v.
 //
 // Credentials are not kept: callers are found by a keyed hash of them, whose key is random.
 func Cached(v Verifier, config CacheConfig) Verifier {

@@ -8,12 +8,14 @@ import (
 	"github.com/naru-rpc/naru/credentials"
 )
 
-// A Caller is who makes a call, as a Verifier found. It is shared by all calls with the same credentials and must not be
-// changed after the verifier has returned it.
+// A Caller is who makes a call, as a Verifier found. It is shared by all calls with the same
+// credentials and must not be changed after the verifier has returned it.
 type Caller struct {
-	// Scheme says how the caller was verified: "basic", "bearer", "certificate", "jwt", "introspection", or a verifier's own.
+	// Scheme says how the caller was verified: "basic", "bearer", "certificate", "jwt",
+	// "introspection", or a verifier's own.
 	Scheme string
-	// Subject is the caller's name: a user's, a token's "sub", a certificate's SPIFFE ID or first name.
+	// Subject is the caller's name: a user's, a token's "sub", a certificate's SPIFFE ID or first
+	// name.
 	Subject string
 	// Issuer is who vouches for it: a token's "iss", a certificate's issuer; "" for passwords.
 	Issuer string
@@ -23,11 +25,13 @@ type Caller struct {
 	Scopes []string
 	// Groups holds the groups the verifier says the caller is in.
 	Groups []string
-	// Claims holds a token's claims as encoding/json decodes them, with json.Number for numbers; nil for callers without a token.
+	// Claims holds a token's claims as encoding/json decodes them, with json.Number for numbers;
+	// nil for callers without a token.
 	Claims map[string]any
 	// Identity is a client certificate's; nil for others.
 	Identity *credentials.Identity
-	// Expiry is when the credentials end; the zero time if that is not known. Calls that run then go on.
+	// Expiry is when the credentials end; the zero time if that is not known. Calls that run then
+	// go on.
 	Expiry time.Time
 }
 
@@ -47,7 +51,8 @@ func (c *Caller) String() string {
 
 type callerKey struct{}
 
-// NewContext returns a context that holds caller: for verification of a program's own, and for tests of handlers.
+// NewContext returns a context that holds caller: for verification of a program's own, and for
+// tests of handlers.
 func NewContext(ctx context.Context, caller *Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller)
 }

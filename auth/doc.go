@@ -1,5 +1,6 @@
-// Package auth says who makes a call. Verifiers check what calls show - a client certificate, a password, a token - and
-// Require makes them a server's authenticator, which runs before a byte of a call's messages is decoded:
+// Package auth says who makes a call. Verifiers check what calls show - a client certificate, a
+// password, a token - and Require makes them a server's authenticator, which runs before a byte of
+// a call's messages is decoded:
 //
 //	passwords := auth.Basic(check)
 //	srv, err := naru.NewServer(
@@ -13,8 +14,9 @@
 //		...
 //	}
 //
-// Verifiers that need other modules are in modules of their own: contrib/jwt for JSON Web Tokens, contrib/oauth for token
-// introspection, contrib/password for files of password hashes. Package auth/policy decides which caller may call what.
+// Verifiers that need other modules are in modules of their own: contrib/jwt for JSON Web Tokens,
+// contrib/oauth for token introspection, contrib/password for files of password hashes. Package
+// auth/policy decides which caller may call what.
 //
 // The package starts no goroutines.
 package auth

@@ -13,9 +13,11 @@ import (
 
 // A Request is what a call shows of its caller.
 type Request struct {
-	// Scheme is the authorization header's, in lower case, such as "bearer"; "" if the call has no such header.
+	// Scheme is the authorization header's, in lower case, such as "bearer"; "" if the call has no
+	// such header.
 	Scheme string
-	// Credentials is what follows the scheme: a token, or a user name and password in base64. It is a secret.
+	// Credentials is what follows the scheme: a token, or a user name and password in base64. It is
+	// a secret.
 	Credentials string
 	// Peer is the other end of the connection.
 	Peer naru.Peer
@@ -31,39 +33,41 @@ func (r Request) GoString() string { return r.String() }
 
 // A Verifier verifies credentials of one kind. Implementations are safe for concurrent use.
 type Verifier interface {
-	// Verify returns the caller of a request. ErrNotMine means that the request has no credentials for this verifier, such
-	// as a token of another issuer; another one may have a look. Any other error refuses the call: with the status it
-	// carries (Refuse, or UNAVAILABLE if it cannot be settled now), otherwise with UNAUTHENTICATED and its text in the
-	// server's log alone. ctx ends with the call.
+	// Verify returns the caller of a request. ErrNotMine means that the request has no credentials
+	// for this verifier, such as a token of another issuer; another one may have a look. Any other
+	// error refuses the call: with the status it carries (Refuse, or UNAVAILABLE if it cannot be
+	// settled now), otherwise with UNAUTHENTICATED and its text in the server's log alone. ctx ends
+	// with the call.
 	Verify(ctx context.Context, r Request) (*Caller, error)
 
-	// Challenge is what a refused client is told to send, as WWW-Authenticate has it (RFC 9110 §11.6.1):
-	// `Basic realm="shop"`; "" for credentials that are no header.
+	// Challenge is what a refused client is told to send, as WWW-Authenticate has it (RFC 9110
+	// §11.6.1): `Basic realm="shop"`; "" for credentials that are no header.
 	Challenge() string
 }
 
 // ErrNotMine is what a Verifier returns for requests without credentials of its kind.
 var ErrNotMine = errors.New("auth: no credentials of this kind")
 
-// Refuse returns an error for a Verifier whose text is sent to the client, with code UNAUTHENTICATED: it must not help
-// somebody who guesses.
+// Refuse returns an error for a Verifier whose text is sent to the client, with code
+// UNAUTHENTICATED: it must not help somebody who guesses.
 func Refuse(format string, args ...any) error {
 	return status.Errorf(codes.Unauthenticated, format, args...)
 }
 
-// Require returns an authenticator that accepts the calls that one of the verifiers accepts, for naru.WithAuthenticator. They
-// are asked in order until one does not return ErrNotMine: a verifier's refusal is final. Handlers and interceptors find the
-// caller with CallerFrom.
+// Require returns an authenticator that accepts the calls that one of the verifiers accepts, for
+// naru.WithAuthenticator. They are asked in order until one does not return ErrNotMine: a
+// verifier's refusal is final. Handlers and interceptors find the caller with CallerFrom.
 //
-// A refused call ends with UNAUTHENTICATED, and its trailer www-authenticate has the challenges of all verifiers. A call with
-// several authorization headers is refused in any case. Without verifiers every call is.
+// A refused call ends with UNAUTHENTICATED, and its trailer www-authenticate has the challenges of
+// all verifiers. A call with several authorization headers is refused in any case. Without
+// verifiers every call is.
 func Require(verifiers ...Verifier) func(ctx context.Context, call *naru.Call) (context.Context, error) {
 	return authenticator(verifiers, false)
 }
 
-// Optional is Require, except that calls for which all verifiers return ErrNotMine, and which have no authorization header,
-// pass without a caller: for servers where some methods are for everybody, and a policy or the handlers decide. Credentials that
-// are shown must be right.
+// Optional is Require, except that calls for which all verifiers return ErrNotMine, and which have
+// no authorization header, pass without a caller: for servers where some methods are for everybody,
+// and a policy or the handlers decide. Credentials that are shown must be right.
 func Optional(verifiers ...Verifier) func(ctx context.Context, call *naru.Call) (context.Context, error) {
 	return authenticator(verifiers, true)
 }
@@ -85,7 +89,8 @@ func authenticator(verifiers []Verifier, optional bool) func(context.Context, *n
 			err = refusal(r, challenge)
 		}
 		if s, has := status.FromError(err); challenge != nil && (!has || s.Code() == codes.Unauthenticated) {
-			// Without effect where a verifier has set too much already; the status says what is wanted anyway.
+			// Without effect where a verifier has set too much already; the status says what is
+			// wanted anyway.
 			_ = naru.SetTrailer(ctx, metadata.MD{"www-authenticate": challenge})
 		}
 		return nil, err
@@ -125,7 +130,8 @@ func requestOf(ctx context.Context, call *naru.Call) (Request, error) {
 	return r, nil
 }
 
-// lowerScheme returns the scheme in lower case (RFC 9110 §11.1: it is case-insensitive), without allocating for common ones.
+// lowerScheme returns the scheme in lower case (RFC 9110 §11.1: it is case-insensitive), without
+// allocating for common ones.
 func lowerScheme(s string) string {
 	switch s {
 	case "Bearer":

@@ -11,9 +11,10 @@ import (
 	"github.com/naru-rpc/naru/credentials"
 )
 
-// Basic returns a verifier of user names and passwords (RFC 7617). check decides: it must take as long for unknown users as for
-// wrong passwords, and its refusals should not differ (ErrWrongPassword); contrib/password checks a file that way. It must be safe
-// for concurrent use. Passwords are in UTF-8. They travel with each call, so use TLS.
+// Basic returns a verifier of user names and passwords (RFC 7617). check decides: it must take as
+// long for unknown users as for wrong passwords, and its refusals should not differ
+// (ErrWrongPassword); contrib/password checks a file that way. It must be safe for concurrent use.
+// Passwords are in UTF-8. They travel with each call, so use TLS.
 func Basic(check func(ctx context.Context, user, password string) (*Caller, error)) Verifier {
 	return basic{check}
 }
@@ -47,8 +48,9 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
-// Bearer returns a verifier of opaque bearer tokens (RFC 6750). check decides; ErrNotMine passes a token on to the next
-// verifier. It must be safe for concurrent use, and compare secrets in constant time, as StaticTokens does.
+// Bearer returns a verifier of opaque bearer tokens (RFC 6750). check decides; ErrNotMine passes a
+// token on to the next verifier. It must be safe for concurrent use, and compare secrets in
+// constant time, as StaticTokens does.
 func Bearer(check func(ctx context.Context, token string) (*Caller, error)) Verifier {
 	return bearer{check}
 }
@@ -69,8 +71,9 @@ func (b bearer) Verify(ctx context.Context, r Request) (*Caller, error) {
 	return b.check(ctx, r.Credentials)
 }
 
-// StaticTokens returns a verifier of bearer tokens that are known beforehand: callers by token. How long it takes depends on their
-// number, not on what a token that is shown has in common with one of them. Tokens should have at least 128 random bits.
+// StaticTokens returns a verifier of bearer tokens that are known beforehand: callers by token. How
+// long it takes depends on their number, not on what a token that is shown has in common with one
+// of them. Tokens should have at least 128 random bits.
 func StaticTokens(callers map[string]*Caller) Verifier {
 	type known struct {
 		sum    [sha256.Size]byte
@@ -95,12 +98,13 @@ func StaticTokens(callers map[string]*Caller) Verifier {
 	})
 }
 
-// ClientCertificate returns a verifier of the certificate that the client's connection has shown and the server's TLS
-// configuration verified (credentials.TLSFiles.CA). The caller's Subject is its SPIFFE ID, or else its first DNS name, e-mail
-// address, URI or IP address; common names are no names. The caller of a connection is made anew for each call.
+// ClientCertificate returns a verifier of the certificate that the client's connection has shown
+// and the server's TLS configuration verified (credentials.TLSFiles.CA). The caller's Subject is
+// its SPIFFE ID, or else its first DNS name, e-mail address, URI or IP address; common names are no
+// names. The caller of a connection is made anew for each call.
 //
-// A call with an authorization header is left to other verifiers, whatever its connection has shown: a wrong token must not be
-// overlooked because it came over a good connection.
+// A call with an authorization header is left to other verifiers, whatever its connection has
+// shown: a wrong token must not be overlooked because it came over a good connection.
 func ClientCertificate() Verifier { return certificate{} }
 
 type certificate struct{}

@@ -9,7 +9,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// Numbers of a load report are the backend's to choose: whatever they are, weights stay numbers and a pick stays short.
+// Numbers of a load report are the backend's to choose: whatever they are, weights stay numbers and
+// a pick stays short.
 
 // wildNumbers are where float64 arithmetic stops being arithmetic.
 var wildNumbers = []float64{
@@ -41,14 +42,16 @@ func TestLoadReportsOfWildNumbers(t *testing.T) {
 			}
 		}
 	}
-	// More errors than requests are as bad as it gets, but do not make the backend one of unknown weight.
+	// More errors than requests are as bad as it gets, but do not make the backend one of unknown
+	// weight.
 	if w := weightAfter(t, &LoadReport{QPS: 1e-300, CPU: 1, EPS: 1e300}, math.MaxFloat64); w != minWeight {
 		t.Errorf("weight of a backend that only fails: %v, want %v", w, minWeight)
 	}
 }
 
-// A backend cannot have more errors than requests. One that counts something else as its errors is not taken for one that
-// is a million times as slow: it would be given nothing for as long as it reports.
+// A backend cannot have more errors than requests. One that counts something else as its errors is
+// not taken for one that is a million times as slow: it would be given nothing for as long as it
+// reports.
 func TestErrorShareIsBounded(t *testing.T) {
 	for eps, want := range map[float64]float64{0: 1000, 1000: 500, 100_000: 1000.0 / 101, 1e12: 1000.0 / 101, math.MaxFloat64: 1000.0 / 101} {
 		if w := weightAfter(t, &LoadReport{QPS: 1000, CPU: 1, EPS: eps}, 1); math.Abs(w-want) > 1e-9*want {

@@ -2,8 +2,8 @@ package balancer
 
 import "time"
 
-// child is the one child of a policy around another. The balancer is replaced when the name of the child's policy
-// changes.
+// child is the one child of a policy around another. The balancer is replaced when the name of the
+// child's policy changes.
 type child struct {
 	// immutable
 	host func(*childHost) Host // makes the Host the balancer gets around the plain one

@@ -9,9 +9,9 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// endpointSet is what round_robin and its kin have in common: a pick_first child per endpoint (gRFC A61, "Use
-// pick_first as the Universal Leaf Policy"), kept over updates by the set of its addresses. T is what the policy
-// remembers of an endpoint.
+// endpointSet is what round_robin and its kin have in common: a pick_first child per endpoint (gRFC
+// A61, "Use pick_first as the Universal Leaf Policy"), kept over updates by the set of its
+// addresses. T is what the policy remembers of an endpoint.
 type endpointSet[T any] struct {
 	// immutable
 	host Host
@@ -188,8 +188,8 @@ func (s *endpointSet[T]) count() (n counts) {
 	return n
 }
 
-// publish publishes what all of these policies publish when no endpoint is ready, and tells whether it did: gRFC
-// A48, "Aggregated Connectivity State".
+// publish publishes what all of these policies publish when no endpoint is ready, and tells whether
+// it did: gRFC A48, "Aggregated Connectivity State".
 func (s *endpointSet[T]) publishNotReady() bool {
 	n := s.count()
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// fakeHost is a channel that does nothing by itself: it writes down what a balancer asks for, and time passes
-// when a test says so.
+// fakeHost is a channel that does nothing by itself: it writes down what a balancer asks for, and
+// time passes when a test says so.
 type fakeHost struct {
 	log    []string
 	now    time.Time

@@ -8,13 +8,13 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// LeastRequest is the policy "least_request_experimental" (gRFC A48): of some endpoints drawn at random the one with
-// the fewest calls under way is chosen.
+// LeastRequest is the policy "least_request_experimental" (gRFC A48): of some endpoints drawn at
+// random the one with the fewest calls under way is chosen.
 //
-// Beyond the gRFC it watches how long calls take. A backend that is slow, but has few calls because it is slow to
-// finish them, would be given every n-th call all the same; here one that takes more than twice as long as another
-// counts as that much more loaded. What was learnt fades within seconds, so that it is tried again. Backends of about
-// the same speed are treated alike.
+// Beyond the gRFC it watches how long calls take. A backend that is slow, but has few calls because
+// it is slow to finish them, would be given every n-th call all the same; here one that takes more
+// than twice as long as another counts as that much more loaded. What was learnt fades within
+// seconds, so that it is tried again. Backends of about the same speed are treated alike.
 type LeastRequest struct {
 	// Choices is how many endpoints are drawn, 2 to 10. 0: 2.
 	Choices int
@@ -135,8 +135,8 @@ func (l *leastRequestPicker) choose(now int64) *countedPicker {
 		}
 		return best
 	}
-	// Drawn without putting back: the same endpoint twice is no choice. Two numbers of 32 bits come out of one draw; a
-	// third endpoint needs another.
+	// Drawn without putting back: the same endpoint twice is no choice. Two numbers of 32 bits come
+	// out of one draw; a third endpoint needs another.
 	drawn := [maxChoices]uint64{first}
 	for k := 1; k < l.choices; k++ {
 		if k%2 == 1 {
@@ -151,7 +151,8 @@ func (l *leastRequestPicker) choose(now int64) *countedPicker {
 	return best
 }
 
-// distinct returns the ith of the numbers that are not in taken, and is uniform if i is. taken is sorted on the way.
+// distinct returns the ith of the numbers that are not in taken, and is uniform if i is. taken is
+// sorted on the way.
 func distinct(i uint64, taken []uint64) uint64 {
 	for a := 1; a < len(taken); a++ {
 		for b := a; b > 0 && taken[b] < taken[b-1]; b-- {
@@ -185,8 +186,8 @@ func (l *leastRequestPicker) better(a, b *countedPicker, now int64) *countedPick
 	return a
 }
 
-// requestCount is what is known of an endpoint's calls. It is a Feedback whose token is the time of the pick, 0 if
-// the call's duration does not count.
+// requestCount is what is known of an endpoint's calls. It is a Feedback whose token is the time of
+// the pick, 0 if the call's duration does not count.
 type requestCount struct {
 	clock Clock
 	// atomic
@@ -198,8 +199,9 @@ type requestCount struct {
 const (
 	// latencyWeight: a running mean over about the last 2^3 calls.
 	latencyWeight = 3
-	// latencyHalfLife is the time in which what is known of a backend that gets no calls loses half of its
-	// value, so that one that was ten times slower is tried again after a quarter of a minute.
+	// latencyHalfLife is the time in which what is known of a backend that gets no calls loses half
+	// of its value, so that one that was ten times slower is tried again after a quarter of a
+	// minute.
 	latencyHalfLife = int64(4 * time.Second)
 )
 
@@ -227,8 +229,8 @@ func (r *requestCount) Done(info *DoneInfo, token int64) {
 	} else {
 		mean += (took - mean) >> latencyWeight
 	}
-	// Two calls that end in the same moment may overwrite each other's contribution: one of many is lost, and no
-	// lock is needed.
+	// Two calls that end in the same moment may overwrite each other's contribution: one of many is
+	// lost, and no lock is needed.
 	r.mean.Store(max(mean, 1))
 	r.seen.Store(now)
 }

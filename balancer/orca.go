@@ -7,12 +7,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// LoadReport is a backend's own view of its load: xds.data.orca.v3.OrcaLoadReport (gRFC A51). It comes with the
-// trailers of a call or, asked for, on a stream of its own.
+// LoadReport is a backend's own view of its load: xds.data.orca.v3.OrcaLoadReport (gRFC A51). It
+// comes with the trailers of a call or, asked for, on a stream of its own.
 type LoadReport struct {
-	// CPU is the utilisation of the CPU, 1 when all that the backend may use is used. It may exceed 1.
+	// CPU is the utilisation of the CPU, 1 when all that the backend may use is used. It may exceed
+	// 1.
 	CPU float64
-	// Application is the utilisation the application computed itself; it may exceed 1. 0: not reported.
+	// Application is the utilisation the application computed itself; it may exceed 1. 0: not
+	// reported.
 	Application float64
 	// Memory is the share of memory in use, in [0, 1].
 	Memory float64
@@ -38,8 +40,8 @@ const (
 	orcaApplication = 9
 )
 
-// ParseLoadReport reads the wire form into r. Fields it does not know are passed over. Values that are not numbers of
-// 0 or more are dropped: a weight must not be made of them.
+// ParseLoadReport reads the wire form into r. Fields it does not know are passed over. Values that
+// are not numbers of 0 or more are dropped: a weight must not be made of them.
 func ParseLoadReport(wire string, r *LoadReport) error {
 	*r = LoadReport{}
 	b := []byte(wire)
@@ -111,7 +113,8 @@ func (r *LoadReport) table(num protowire.Number) *map[string]float64 {
 	return nil
 }
 
-// mapEntry reads an entry of a map<string, double>. It returns a negative number, a protowire error, if it cannot.
+// mapEntry reads an entry of a map<string, double>. It returns a negative number, a protowire
+// error, if it cannot.
 func mapEntry(b []byte, dst *map[string]float64) int {
 	var key string
 	var value float64
@@ -150,7 +153,8 @@ func sane(f float64) float64 {
 	return f
 }
 
-// AppendLoadReport appends the wire form of r to b: what a server puts into the trailer endpoint-load-metrics-bin.
+// AppendLoadReport appends the wire form of r to b: what a server puts into the trailer
+// endpoint-load-metrics-bin.
 func AppendLoadReport(b []byte, r *LoadReport) []byte {
 	number := func(num protowire.Number, v float64) {
 		if v != 0 {

@@ -6,21 +6,22 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// OutlierDetection is the policy "outlier_detection_experimental" (gRFC A50) around another: it counts how the calls of
-// each endpoint end and takes those that stand out away for a while. Their connections stay.
+// OutlierDetection is the policy "outlier_detection_experimental" (gRFC A50) around another: it
+// counts how the calls of each endpoint end and takes those that stand out away for a while. Their
+// connections stay.
 //
-// At least one of SuccessRate, FailurePercentage and Latency must be set for anything to be taken away. Calls that this
-// side cancelled do not count.
+// At least one of SuccessRate, FailurePercentage and Latency must be set for anything to be taken
+// away. Calls that this side cancelled do not count.
 type OutlierDetection struct {
 	// Interval is the time between two evaluations of the counts. 0: 10 s. At least 100 ms.
 	Interval time.Duration
-	// BaseEjection is how long an endpoint is taken away for the first time; the nth time in short succession it is n
-	// times as long, up to MaxEjection. 0: 30 s.
+	// BaseEjection is how long an endpoint is taken away for the first time; the nth time in short
+	// succession it is n times as long, up to MaxEjection. 0: 30 s.
 	BaseEjection time.Duration
 	// MaxEjection bounds it. 0: 300 s, or BaseEjection if that is longer.
 	MaxEjection time.Duration
-	// MaxPercent is the part of the endpoints that may be away: none is taken when this much is. 0: 10, which lets one
-	// go in any list. Negative: none.
+	// MaxPercent is the part of the endpoints that may be away: none is taken when this much is. 0:
+	// 10, which lets one go in any list. Negative: none.
 	MaxPercent int
 	// SuccessRate takes away what stands out from the others; nil: off.
 	SuccessRate *SuccessRateEjection
@@ -32,8 +33,8 @@ type OutlierDetection struct {
 	Child Policy
 }
 
-// SuccessRateEjection takes an endpoint away whose share of successes is below mean - StdevFactor * standard deviation,
-// over all endpoints with enough calls.
+// SuccessRateEjection takes an endpoint away whose share of successes is below mean - StdevFactor *
+// standard deviation, over all endpoints with enough calls.
 type SuccessRateEjection struct {
 	// StdevFactor: 0 means 1.9.
 	StdevFactor float64
@@ -45,7 +46,8 @@ type SuccessRateEjection struct {
 	Volume int
 }
 
-// FailurePercentageEjection takes an endpoint away of whose calls more than Threshold percent failed.
+// FailurePercentageEjection takes an endpoint away of whose calls more than Threshold percent
+// failed.
 type FailurePercentageEjection struct {
 	// Threshold in percent. 0: 85.
 	Threshold float64
@@ -57,14 +59,15 @@ type FailurePercentageEjection struct {
 	Volume int
 }
 
-// LatencyEjection takes an endpoint away whose good unary calls take, on average, Factor times as long as the median of
-// the endpoints, and a millisecond more at least.
+// LatencyEjection takes an endpoint away whose good unary calls take, on average, Factor times as
+// long as the median of the endpoints, and a millisecond more at least.
 type LatencyEjection struct {
 	// Factor: 0 means 5.
 	Factor float64
 	// Enforcement is the chance in percent that one found is taken away. 0: 100. Negative: never.
 	Enforcement int
-	// MinHosts is how many endpoints must have had enough calls. 0: 3: of two nobody knows which one is odd.
+	// MinHosts is how many endpoints must have had enough calls. 0: 3: of two nobody knows which
+	// one is odd.
 	MinHosts int
 	// Volume is how many good calls in an interval are enough. 0: 10.
 	Volume int
@@ -152,7 +155,8 @@ func (b *outlierDetection) Update(u Update) error {
 	return b.child.update(u, b.policy.Child)
 }
 
-// takeEndpoints keeps what is known of endpoints that stay. gRFC A61: an endpoint is the set of its addresses.
+// takeEndpoints keeps what is known of endpoints that stay. gRFC A61: an endpoint is the set of its
+// addresses.
 func (b *outlierDetection) takeEndpoints(eps []resolver.Endpoint) {
 	old := map[string]*watchedEndpoint{}
 	for _, e := range b.list {

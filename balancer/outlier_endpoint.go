@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// watchedEndpoint counts the calls of an endpoint and knows whether it is taken away. It is a Feedback whose token is
-// the time of the pick, 0 if the call's duration does not count.
+// watchedEndpoint counts the calls of an endpoint and knows whether it is taken away. It is a
+// Feedback whose token is the time of the pick, 0 if the call's duration does not count.
 type watchedEndpoint struct {
 	// immutable
 	clock Clock
@@ -65,8 +65,8 @@ func (e *watchedEndpoint) Done(info *DoneInfo, token int64) {
 	}
 }
 
-// eject takes the endpoint away: "set the current ejection timestamp ..., increase the ejection time multiplier by 1,
-// and call eject() on each subchannel wrapper".
+// eject takes the endpoint away: "set the current ejection timestamp ..., increase the ejection
+// time multiplier by 1, and call eject() on each subchannel wrapper".
 func (e *watchedEndpoint) eject(now time.Time, why string) {
 	e.ejected, e.since = true, now
 	e.multiplier++
@@ -109,7 +109,8 @@ func (e *watchedEndpoint) newSub(host Host, addr resolver.Address, opts SubConnO
 	return s
 }
 
-// outlierSub is a connection whose health is bad while its endpoint is taken away. Owned by the channel's event loop.
+// outlierSub is a connection whose health is bad while its endpoint is taken away. Owned by the
+// channel's event loop.
 type outlierSub struct {
 	SubConn
 	e        *watchedEndpoint

@@ -45,8 +45,8 @@ func (b *outlierDetection) sweep() {
 	}
 }
 
-// away is how long e is taken away for: "min(base_ejection_time * multiplier, max(base_ejection_time,
-// max_ejection_time))".
+// away is how long e is taken away for: "min(base_ejection_time * multiplier,
+// max(base_ejection_time, max_ejection_time))".
 func (b *outlierDetection) away(e *watchedEndpoint) time.Duration {
 	longest := max(b.policy.BaseEjection, b.policy.MaxEjection)
 	if n := time.Duration(e.multiplier); n > 0 && b.policy.BaseEjection > longest/n {
@@ -55,7 +55,8 @@ func (b *outlierDetection) away(e *watchedEndpoint) time.Duration {
 	return b.policy.BaseEjection * time.Duration(e.multiplier)
 }
 
-// try takes e away unless too many are, or chance has it otherwise. It returns false when no more may be taken.
+// try takes e away unless too many are, or chance has it otherwise. It returns false when no more
+// may be taken.
 func (b *outlierDetection) try(now time.Time, e *watchedEndpoint, enforcement int, why string) bool {
 	if e.ejected {
 		return true
@@ -69,7 +70,8 @@ func (b *outlierDetection) try(now time.Time, e *watchedEndpoint, enforcement in
 	return true
 }
 
-// full: "If the percentage of ejected addresses is greater than or equal to max_ejection_percent, stop."
+// full: "If the percentage of ejected addresses is greater than or equal to max_ejection_percent,
+// stop."
 func (b *outlierDetection) full() bool {
 	away := 0
 	for _, e := range b.list {
@@ -145,7 +147,8 @@ func (b *outlierDetection) byFailures(now time.Time, p *FailurePercentageEjectio
 	}
 }
 
-// byLatency compares with the median, which the slow ones do not move while they are fewer than half.
+// byLatency compares with the median, which the slow ones do not move while they are fewer than
+// half.
 func (b *outlierDetection) byLatency(now time.Time, p *LatencyEjection, samples []sample) {
 	volume := float64(max(p.Volume, 1))
 	list := enough(samples, p.MinHosts, func(s *sample) bool { return s.timed >= volume })

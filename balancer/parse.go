@@ -7,8 +7,8 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// Parsers of loadBalancingConfig. Where the JSON form tells an explicit zero from an absent value and the Go form
-// takes zero for the default, the zero becomes the nearest value that is none.
+// Parsers of loadBalancingConfig. Where the JSON form tells an explicit zero from an absent value
+// and the Go form takes zero for the default, the zero becomes the nearest value that is none.
 
 func parsePickFirst(o *serviceconfig.Object) Policy {
 	var p PickFirst
@@ -160,8 +160,9 @@ func positive(o *serviceconfig.Object, key string, v *time.Duration) {
 	}
 }
 
-// validHeader tells what is wrong with a header's name; "" if nothing is. RFC 9113 §8.2.1 for the letters; gRFC A76:
-// "If the request_hash_header refers to a binary header (suffixed with -bin), the configuration is also rejected".
+// validHeader tells what is wrong with a header's name; "" if nothing is. RFC 9113 §8.2.1 for the
+// letters; gRFC A76: "If the request_hash_header refers to a binary header (suffixed with -bin),
+// the configuration is also rejected".
 func validHeader(name string) string {
 	if name == "" {
 		return "is no header name"

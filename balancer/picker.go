@@ -23,18 +23,20 @@ type CallInfo struct {
 	Attempt int
 	// Streaming calls last as long as they like: their duration says nothing of the backend.
 	Streaming bool
-	// Hash places the call on the ring of ring_hash if HasHash is set; a resolver that routes sets it.
+	// Hash places the call on the ring of ring_hash if HasHash is set; a resolver that routes sets
+	// it.
 	Hash uint64
 	// HasHash: see Hash.
 	HasHash bool
 }
 
-// Metadata is the metadata of a call as a picker sees it: what the program and its interceptors attached. What gRPC
-// itself sends (content-type, te, user-agent) and what per-call credentials add is not part of it: credentials are asked
-// after the pick. [metadata.MD] implements it.
+// Metadata is the metadata of a call as a picker sees it: what the program and its interceptors
+// attached. What gRPC itself sends (content-type, te, user-agent) and what per-call credentials add
+// is not part of it: credentials are asked after the pick. [metadata.MD] implements it.
 type Metadata interface {
-	// Get returns the values of key, in the order in which they are sent; nil if there are none. Keys are compared
-	// without regard to case. The result is lent until Pick returns and must not be changed.
+	// Get returns the values of key, in the order in which they are sent; nil if there are none.
+	// Keys are compared without regard to case. The result is lent until Pick returns and must not
+	// be changed.
 	Get(key string) []string
 }
 
@@ -52,12 +54,12 @@ type DropError struct {
 // Error returns the reason.
 func (e *DropError) Error() string { return e.Reason }
 
-// maxFeedback is enough for a leaf, a weighing policy, outlier detection and one custom policy around each
-// other.
+// maxFeedback is enough for a leaf, a weighing policy, outlier detection and one custom policy
+// around each other.
 const maxFeedback = 4
 
-// Pick is the outcome of a pick. The zero value is ready for use, and [Pick.Reset] makes it so again: callers
-// reuse it, so that a pick need not allocate.
+// Pick is the outcome of a pick. The zero value is ready for use, and [Pick.Reset] makes it so
+// again: callers reuse it, so that a pick need not allocate.
 type Pick struct {
 	// SubConn is the connection chosen.
 	SubConn SubConn
@@ -74,13 +76,14 @@ type watch struct {
 
 // Feedback hears of the end of an attempt. Safe for concurrent use; it must not block.
 type Feedback interface {
-	// Done is called once per pick, when the attempt ended, with the token that was given to Watch. info is
-	// lent until it returns.
+	// Done is called once per pick, when the attempt ended, with the token that was given to Watch.
+	// info is lent until it returns.
 	Done(info *DoneInfo, token int64)
 }
 
-// Watch asks for f to be told when the attempt ends. token is what the picker wants to remember of this pick, the
-// time for example: f itself is shared by all, so that nothing has to be allocated. For pickers.
+// Watch asks for f to be told when the attempt ends. token is what the picker wants to remember of
+// this pick, the time for example: f itself is shared by all, so that nothing has to be allocated.
+// For pickers.
 func (p *Pick) Watch(f Feedback, token int64) {
 	if p.n < maxFeedback {
 		p.feedback[p.n] = watch{f, token}
@@ -112,8 +115,8 @@ type DoneInfo struct {
 	Code codes.Code
 	// Err is its error; nil for OK.
 	Err error
-	// Sent: bytes of the request were handed to the connection. An attempt that never was says nothing of
-	// the backend.
+	// Sent: bytes of the request were handed to the connection. An attempt that never was says
+	// nothing of the backend.
 	Sent bool
 	// Received: something of the response came.
 	Received bool

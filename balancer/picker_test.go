@@ -77,7 +77,8 @@ func TestPicksDoNotAllocate(t *testing.T) {
 	}
 }
 
-// TestPicksTogether is for the race detector: pickers are used by many goroutines while they are replaced.
+// TestPicksTogether is for the race detector: pickers are used by many goroutines while they are
+// replaced.
 func TestPicksTogether(t *testing.T) {
 	for name, p := range hotPolicies() {
 		picker, call := hotPicker(t, p)

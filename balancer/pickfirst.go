@@ -11,14 +11,15 @@ import (
 )
 
 // PickFirst is the policy "pick_first": all calls go to the first address that can be connected to
-// (gRFC A62), attempts are made with Happy Eyeballs (gRFC A61). It is the default, and the leaf of all other
-// policies.
+// (gRFC A62), attempts are made with Happy Eyeballs (gRFC A61). It is the default, and the leaf of
+// all other policies.
 type PickFirst struct {
 	// Shuffle shuffles the order of the endpoints in each update (gRFC A62: shuffleAddressList), so
 	// that many clients spread over the list.
 	Shuffle bool
-	// AttemptDelay is the time after which the next address is tried while the attempts before it are
-	// still under way. RFC 8305 §5: 250 ms by default (0), and no less than 100 ms, no more than 2 s.
+	// AttemptDelay is the time after which the next address is tried while the attempts before it
+	// are still under way. RFC 8305 §5: 250 ms by default (0), and no less than 100 ms, no more
+	// than 2 s.
 	AttemptDelay time.Duration
 
 	// petiole: another policy's child, which reports health (gRFC A61).
@@ -74,8 +75,8 @@ type pickFirst struct {
 	started  bool                        // something was published
 }
 
-// pfSub is one address, and the attempt to connect to it. Attempts that are given up are not revived: events
-// may still be on their way.
+// pfSub is one address, and the attempt to connect to it. Attempts that are given up are not
+// revived: events may still be on their way.
 type pfSub struct {
 	addr   resolver.Address
 	sc     SubConn // nil: not needed so far
@@ -169,8 +170,8 @@ func (b *pickFirst) startPass() {
 	b.tryNext()
 }
 
-// tryNext starts attempts from list[next] on, until one is under way or the list is at its end. gRFC A61,
-// the three bullets on the states a subchannel may be in.
+// tryNext starts attempts from list[next] on, until one is under way or the list is at its end.
+// gRFC A61, the three bullets on the states a subchannel may be in.
 func (b *pickFirst) tryNext() {
 	for b.next < len(b.list) {
 		s := b.list[b.next]
@@ -235,7 +236,8 @@ func (b *pickFirst) subState(s *pfSub, st SubConnState) {
 func (b *pickFirst) attemptFailed(s *pfSub) {
 	if b.pass {
 		s.failed = true
-		// The delay is for attempts under way. If the newest one failed, there is nothing to wait for.
+		// The delay is for attempts under way. If the newest one failed, there is nothing to wait
+		// for.
 		if b.next > 0 && b.list[b.next-1] == s {
 			b.stopDelay()
 			b.tryNext()
@@ -327,7 +329,8 @@ func (b *pickFirst) health(s *pfSub, st SubConnState) {
 }
 
 // lost: the connection in use ended. READY goes to IDLE, and the next call, or the policy around,
-// connects again. gRFC A105 adds READY to CONNECTING and to TRANSIENT_FAILURE, which start a new pass.
+// connects again. gRFC A105 adds READY to CONNECTING and to TRANSIENT_FAILURE, which start a new
+// pass.
 func (b *pickFirst) lost(s *pfSub, st SubConnState) {
 	b.selected = nil
 	if st.Err != nil {

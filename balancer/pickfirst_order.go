@@ -8,8 +8,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// order returns the addresses in the order of attempts. gRFC A61, "Address List Handling in pick_first":
-// shuffle the endpoints, flatten, interleave the families; duplicates are dropped.
+// order returns the addresses in the order of attempts. gRFC A61, "Address List Handling in
+// pick_first": shuffle the endpoints, flatten, interleave the families; duplicates are dropped.
 func (b *pickFirst) order(eps []resolver.Endpoint) []resolver.Address {
 	if b.policy.Shuffle {
 		eps = slices.Clone(eps)

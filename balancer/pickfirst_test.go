@@ -6,8 +6,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// TestPickFirstShuffle: gRFC A62. Over many updates each endpoint comes first about equally often, and the
-// addresses within an endpoint keep their order.
+// TestPickFirstShuffle: gRFC A62. Over many updates each endpoint comes first about equally often,
+// and the addresses within an endpoint keep their order.
 func TestPickFirstShuffle(t *testing.T) {
 	h := newFakeHost()
 	b := PickFirst{}.New(h).(*pickFirst)

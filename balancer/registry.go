@@ -7,12 +7,12 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// Parser reads the configuration of a policy in loadBalancingConfig. Mistakes are reported to o; what is returned is
-// not used then.
+// Parser reads the configuration of a policy in loadBalancingConfig. Mistakes are reported to o;
+// what is returned is not used then.
 type Parser func(o *serviceconfig.Object) Policy
 
-// Registry maps the names of policies to their parsers. An immutable value; the zero Registry is empty. It is a
-// serviceconfig.Policies.
+// Registry maps the names of policies to their parsers. An immutable value; the zero Registry is
+// empty. It is a serviceconfig.Policies.
 type Registry struct {
 	parsers map[string]Parser // never changed once set
 }
@@ -47,7 +47,8 @@ func (r Registry) ParsePolicy(name string, o *serviceconfig.Object) (p serviceco
 // PolicyNames implements serviceconfig.Policies.
 func (r Registry) PolicyNames() []string { return slices.Sorted(maps.Keys(r.parsers)) }
 
-// Builtin returns the policies of this package. Those that gRPC calls experimental have a name without the suffix too.
+// Builtin returns the policies of this package. Those that gRPC calls experimental have a name
+// without the suffix too.
 func Builtin() Registry {
 	m := map[string]Parser{
 		PickFirst{}.Name():          parsePickFirst,

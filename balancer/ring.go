@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// ring places endpoints on a circle of hashes, each several times, in proportion to its weight: when one goes, its
-// calls move to its neighbours and all others stay (gRFC A42).
+// ring places endpoints on a circle of hashes, each several times, in proportion to its weight:
+// when one goes, its calls move to its neighbours and all others stay (gRFC A42).
 type ring struct {
 	points []ringPoint // sorted by hash
 }
@@ -20,12 +20,12 @@ type ringPoint struct {
 	index int // of the endpoint
 }
 
-// newRing makes a ring. gRFC A42, "Ring Construction": "The number of entries in the ring is equal to the smallest
-// number greater than min_ring_size such that the subchannel with the smallest weight has a whole number of entries,
-// clamped to max_ring_size."
+// newRing makes a ring. gRFC A42, "Ring Construction": "The number of entries in the ring is equal
+// to the smallest number greater than min_ring_size such that the subchannel with the smallest
+// weight has a whole number of entries, clamped to max_ring_size."
 func newRing(eps []resolver.Endpoint, minSize, maxSize int) *ring {
-	// In the order of keys, so that clients that got the list in another order build the same ring: rounding depends
-	// on the order.
+	// In the order of keys, so that clients that got the list in another order build the same ring:
+	// rounding depends on the order.
 	order := make([]int, len(eps))
 	for i := range order {
 		order[i] = i
@@ -60,8 +60,8 @@ func newRing(eps []resolver.Endpoint, minSize, maxSize int) *ring {
 	return r
 }
 
-// hashKey is the text an endpoint's places are derived from. gRFC A76: "If this attribute is not set or empty, then
-// the endpoint's first address is hashed".
+// hashKey is the text an endpoint's places are derived from. gRFC A76: "If this attribute is not
+// set or empty, then the endpoint's first address is hashed".
 func hashKey(e resolver.Endpoint) string {
 	if e.HashKey != "" {
 		return e.HashKey

@@ -10,18 +10,21 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// RingHash is the policy "ring_hash_experimental" (gRFC A42, A76): calls with the same value of a header go to the same
-// endpoint as long as it is there, and few calls move when endpoints come and go. Endpoints are connected to when a
-// call needs them.
+// RingHash is the policy "ring_hash_experimental" (gRFC A42, A76): calls with the same value of a
+// header go to the same endpoint as long as it is there, and few calls move when endpoints come and
+// go. Endpoints are connected to when a call needs them.
 type RingHash struct {
-	// Header is the request's metadata key whose value is hashed; calls without it go to random endpoints. It must
-	// not end in "-bin". "": calls bring their hash themselves, and fail if they do not.
+	// Header is the request's metadata key whose value is hashed; calls without it go to random
+	// endpoints. It must not end in "-bin". "": calls bring their hash themselves, and fail if they
+	// do not.
 	Header string
-	// MinSize and MaxSize bound the number of places on the ring. 0: 1024 and 4096. More than 4096 is taken for 4096.
+	// MinSize and MaxSize bound the number of places on the ring. 0: 1024 and 4096. More than 4096
+	// is taken for 4096.
 	MinSize, MaxSize int
 }
 
-// gRFC A42: "the client will have a local option ... to set a cap for the ring size, which will also default to 4096".
+// gRFC A42: "the client will have a local option ... to set a cap for the ring size, which will
+// also default to 4096".
 const (
 	defaultRingMin = 1024
 	maxRing        = 4096
@@ -71,8 +74,9 @@ func (b *ringHash) Update(u Update) error {
 	return b.set.update(mergeWeights(u.Endpoints))
 }
 
-// mergeWeights makes an endpoint that is there twice one of twice the weight. gRFC A42: "The ring_hash policy will
-// accept both multiple instances of the same address and the per-address weight attribute."
+// mergeWeights makes an endpoint that is there twice one of twice the weight. gRFC A42: "The
+// ring_hash policy will accept both multiple instances of the same address and the per-address
+// weight attribute."
 func mergeWeights(eps []resolver.Endpoint) []resolver.Endpoint {
 	at := map[string]int{}
 	var out []resolver.Endpoint
@@ -162,8 +166,8 @@ func (b *ringHash) aggregate() connectivity.State {
 	return connectivity.TransientFailure
 }
 
-// keepTrying connects to one more endpoint when none is on its way: without calls nothing else would. gRFC A61,
-// "Ring Hash".
+// keepTrying connects to one more endpoint when none is on its way: without calls nothing else
+// would. gRFC A61, "Ring Hash".
 func (b *ringHash) keepTrying(connecting bool) {
 	if connecting {
 		return
@@ -227,8 +231,8 @@ func (r *ringPicker) Pick(call *CallInfo, p *Pick) error {
 	return ErrQueue // not reached: one of them gave an answer
 }
 
-// pickRandom serves a call without the header. gRFC A76: the first endpoint that is ready from a random place on,
-// and at most one connection is started.
+// pickRandom serves a call without the header. gRFC A76: the first endpoint that is ready from a
+// random place on, and at most one connection is started.
 func (r *ringPicker) pickRandom(first int, call *CallInfo, p *Pick) error {
 	asked := r.connecting
 	for i := range r.ring.points {
@@ -254,7 +258,8 @@ func (r *ringPicker) connect(e *ringState) {
 	}
 }
 
-// headerHash hashes a header. gRFC A76: "If the header contains multiple values, then values are joined with a comma".
+// headerHash hashes a header. gRFC A76: "If the header contains multiple values, then values are
+// joined with a comma".
 func headerHash(md Metadata, header string) (hash uint64, missing bool) {
 	if md == nil {
 		return 0, true

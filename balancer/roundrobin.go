@@ -6,7 +6,8 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// RoundRobin is the policy "round_robin": every endpoint is kept connected, and calls go to them in turn.
+// RoundRobin is the policy "round_robin": every endpoint is kept connected, and calls go to them in
+// turn.
 type RoundRobin struct {
 	// SlowStart lets endpoints that have just connected begin with fewer calls. nil: all are equal.
 	SlowStart *SlowStart

@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/codes"
 )
 
-// sim is a queueing model in virtual time: calls arrive at random, each backend serves them in parallel and takes
-// as long as it takes.
+// sim is a queueing model in virtual time: calls arrive at random, each backend serves them in
+// parallel and takes as long as it takes.
 type sim struct {
 	h      *fakeHost
 	rnd    *rand.Rand
@@ -39,7 +39,8 @@ func (h *eventHeap) Pop() any {
 	return e
 }
 
-// run sends calls at the rate per second for d; service tells how long a call takes, and how it ends.
+// run sends calls at the rate per second for d; service tells how long a call takes, and how it
+// ends.
 func (s *sim) run(rate float64, d time.Duration, service func(addr string) (time.Duration, codes.Code)) {
 	s.served, s.took = map[string]int{}, nil
 	end := s.h.now.Add(d)
@@ -105,8 +106,8 @@ func slowC(rnd *rand.Rand) func(string) (time.Duration, codes.Code) {
 	}
 }
 
-// TestLeastRequestKeepsAwayFromTheSlow: with one of three backends ten times slower, the 99th percentile stays within
-// twice of what it is with healthy ones alone.
+// TestLeastRequestKeepsAwayFromTheSlow: with one of three backends ten times slower, the 99th
+// percentile stays within twice of what it is with healthy ones alone.
 func TestLeastRequestKeepsAwayFromTheSlow(t *testing.T) {
 	for _, rate := range []float64{50, 500, 2000} {
 		healthy := newSim(t, LeastRequest{}, "a:1", "b:1")
@@ -156,8 +157,8 @@ func TestLeastRequestForgives(t *testing.T) {
 	}
 }
 
-// TestOutlierDetectionWithinTwoIntervals: a backend that is ten times slower, or fails half of its calls, is out
-// within two intervals and back when it has recovered.
+// TestOutlierDetectionWithinTwoIntervals: a backend that is ten times slower, or fails half of its
+// calls, is out within two intervals and back when it has recovered.
 func TestOutlierDetectionWithinTwoIntervals(t *testing.T) {
 	policy := OutlierDetection{
 		Interval: 5 * time.Second, BaseEjection: 10 * time.Second, MaxPercent: 50,

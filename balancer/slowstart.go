@@ -8,9 +8,10 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// SlowStart lets an endpoint that has just become ready begin with a part of its share, which grows to the whole over
-// a window: caches and compilers get warm first. Its weight is multiplied by max(MinWeight, (t / Window)^(1 /
-// Aggression)), where t is the time since it became ready, 1 s at least (gRFC A100, as Envoy's slow start).
+// SlowStart lets an endpoint that has just become ready begin with a part of its share, which grows
+// to the whole over a window: caches and compilers get warm first. Its weight is multiplied by
+// max(MinWeight, (t / Window)^(1 / Aggression)), where t is the time since it became ready, 1 s at
+// least (gRFC A100, as Envoy's slow start).
 type SlowStart struct {
 	// Window is how long it takes. Above 0.
 	Window time.Duration

@@ -33,8 +33,8 @@ func TestXXH64(t *testing.T) {
 	}
 }
 
-// TestStrideAgainstMaths: over many picks each index gets its share, and never is one ahead of or behind its share by
-// more than what the spacing of an ideal schedule allows.
+// TestStrideAgainstMaths: over many picks each index gets its share, and never is one ahead of or
+// behind its share by more than what the spacing of an ideal schedule allows.
 func TestStrideAgainstMaths(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for _, weights := range [][]float64{
@@ -48,7 +48,8 @@ func TestStrideAgainstMaths(t *testing.T) {
 		for n := 1; n <= picks; n++ {
 			counts[s.pick()]++
 			for i, c := range counts {
-				// Phases are fixed by index, so that an index may be ahead by the picks of one of its own periods.
+				// Phases are fixed by index, so that an index may be ahead by the picks of one of
+				// its own periods.
 				if lead := math.Abs(float64(c) - share[i]*float64(n)); lead > 3+0.001*float64(n) {
 					t.Fatalf("weights %v: after %d picks index %d has %d, its share is %.1f", weights, n, i, c, share[i]*float64(n))
 				}
@@ -57,8 +58,8 @@ func TestStrideAgainstMaths(t *testing.T) {
 	}
 }
 
-// idealShares is the share of each weight: those that are not known count as the mean, and none counts for more than
-// ten times the mean.
+// idealShares is the share of each weight: those that are not known count as the mean, and none
+// counts for more than ten times the mean.
 func idealShares(weights []float64) []float64 {
 	sum, n := 0.0, 0.0
 	for _, w := range weights {
@@ -94,7 +95,8 @@ func ringEndpoints(n int) []resolver.Endpoint {
 	return eps
 }
 
-// owners returns which endpoint each of many keys belongs to, on a ring of so many places per endpoint.
+// owners returns which endpoint each of many keys belongs to, on a ring of so many places per
+// endpoint.
 func owners(eps []resolver.Endpoint, keys, places int) []string {
 	r := newRing(eps, places*len(eps), 1<<20)
 	out := make([]string, keys)
@@ -105,8 +107,8 @@ func owners(eps []resolver.Endpoint, keys, places int) []string {
 	return out
 }
 
-// TestRingMovement: when an endpoint goes, its keys move and no others; when one comes, keys move to it only, and
-// about 1/n of them.
+// TestRingMovement: when an endpoint goes, its keys move and no others; when one comes, keys move
+// to it only, and about 1/n of them.
 func TestRingMovement(t *testing.T) {
 	const n, keys, places = 20, 20_000, 50
 	eps := ringEndpoints(n)
@@ -135,8 +137,9 @@ func TestRingMovement(t *testing.T) {
 	}
 }
 
-// TestRingMovementBySize: the ring's size is a multiple of the number of endpoints (gRFC A42), so that with the default
-// of 1024 the places per endpoint change a little with that number, and as many keys more move.
+// TestRingMovementBySize: the ring's size is a multiple of the number of endpoints (gRFC A42), so
+// that with the default of 1024 the places per endpoint change a little with that number, and as
+// many keys more move.
 func TestRingMovementBySize(t *testing.T) {
 	const keys = 20_000
 	eps := ringEndpoints(20)
@@ -195,8 +198,9 @@ func TestRingShares(t *testing.T) {
 	}
 }
 
-// TestSubsetMath: gRFC A68, "if a single server is either added or removed to the endpoints list, every client will
-// update at most 1 entry in its subset", and over many clients servers get about as many.
+// TestSubsetMath: gRFC A68, "if a single server is either added or removed to the endpoints list,
+// every client will update at most 1 entry in its subset", and over many clients servers get about
+// as many.
 func TestSubsetMath(t *testing.T) {
 	const servers, size, clients = 50, 10, 500
 	eps := ringEndpoints(servers)

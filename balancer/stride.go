@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// stride hands out indexes in proportion to weights, evenly interleaved, with one atomic addition per pick: what an
-// earliest-deadline-first queue does (gRFC A58) without the queue and its lock.
+// stride hands out indexes in proportion to weights, evenly interleaved, with one atomic addition
+// per pick: what an earliest-deadline-first queue does (gRFC A58) without the queue and its lock.
 //
-// Picks are counted in rounds over all indexes. In round g index i is due if the multiples of its weight cross a
-// multiple of the greatest weight between g-1 and g, otherwise it is passed over. So the heaviest is due in every
-// round, and one of half its weight in every other.
+// Picks are counted in rounds over all indexes. In round g index i is due if the multiples of its
+// weight cross a multiple of the greatest weight between g-1 and g, otherwise it is passed over. So
+// the heaviest is due in every round, and one of half its weight in every other.
 type stride struct {
 	weights []uint16 // scaled, so that the greatest is maxStride
 	next    *atomic.Uint32
@@ -23,8 +23,8 @@ const (
 	maxOverMean  = 10    // no index gets more than ten times its fair share
 )
 
-// newStride returns a scheduler; random is where it begins. Weights that are not above 0, or not finite, are replaced by
-// the mean of the others (gRFC A58).
+// newStride returns a scheduler; random is where it begins. Weights that are not above 0, or not
+// finite, are replaced by the mean of the others (gRFC A58).
 func newStride(weights []float64, random uint64) *stride {
 	s := &stride{weights: make([]uint16, len(weights)), next: &atomic.Uint32{}}
 	s.next.Store(uint32(random))
@@ -56,8 +56,8 @@ func newStride(weights []float64, random uint64) *stride {
 	return s
 }
 
-// Weights outside of these bounds are taken for the nearest one, so that sums, means and quotients of weights stay
-// numbers: a backend names both operands of qps / utilization.
+// Weights outside of these bounds are taken for the nearest one, so that sums, means and quotients
+// of weights stay numbers: a backend names both operands of qps / utilization.
 const (
 	minWeight = 1e-9
 	maxWeight = 1e15
@@ -71,8 +71,8 @@ func boundWeight(w float64) float64 {
 	return min(max(w, minWeight), maxWeight)
 }
 
-// pick returns the next index. The heaviest index is due in every round, so that one round finds it; calls that pick at
-// the same time may take its turns away, which a second round bounds.
+// pick returns the next index. The heaviest index is due in every round, so that one round finds
+// it; calls that pick at the same time may take its turns away, which a second round bounds.
 func (s *stride) pick() int {
 	n := uint32(len(s.weights))
 	var last int
@@ -80,8 +80,8 @@ func (s *stride) pick() int {
 		seq := s.next.Add(1)
 		i, round := seq%n, uint64(seq/n)
 		w := uint64(s.weights[i])
-		// Each index has a phase of its own, so that those of equal weight are not all due in the same rounds:
-		// multiples of the golden ratio spread evenly however many there are.
+		// Each index has a phase of its own, so that those of equal weight are not all due in the
+		// same rounds: multiples of the golden ratio spread evenly however many there are.
 		phase := uint64(i) * goldenStride
 		last = int(i)
 		if (w*round+phase)%maxStride >= maxStride-w {

@@ -9,9 +9,9 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// RandomSubsetting is the policy "random_subsetting_experimental" (gRFC A68): each client works with a part of a long
-// list only. The part is drawn at random and, by rendezvous hashing, changes by one endpoint at most when one comes or
-// goes.
+// RandomSubsetting is the policy "random_subsetting_experimental" (gRFC A68): each client works
+// with a part of a long list only. The part is drawn at random and, by rendezvous hashing, changes
+// by one endpoint at most when one comes or goes.
 type RandomSubsetting struct {
 	// Size is how many endpoints a client works with. Above 0.
 	Size int
@@ -56,7 +56,8 @@ func (b *randomSubsetting) Fail(err error) { b.child.fail(err) }
 func (b *randomSubsetting) ExitIdle()      { b.child.exitIdle() }
 func (b *randomSubsetting) Close()         { b.child.close() }
 
-// subset is filter_endpoints of gRFC A68: the endpoints with the smallest hashes. They keep the order of the list.
+// subset is filter_endpoints of gRFC A68: the endpoints with the smallest hashes. They keep the
+// order of the list.
 func subset(eps []resolver.Endpoint, size int, seed uint64) []resolver.Endpoint {
 	if size >= len(eps) {
 		return eps

@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "write what was got into testdata")
 
-// TestTraces runs every script in testdata: blocks of commands, a line of dashes, what came of them, an empty
-// line. A "#" begins a comment. The commands are the methods of tracer.
+// TestTraces runs every script in testdata: blocks of commands, a line of dashes, what came of
+// them, an empty line. A "#" begins a comment. The commands are the methods of tracer.
 func TestTraces(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -234,7 +234,8 @@ func (tr *tracer) pick(args []string) {
 	}
 }
 
-// calls makes picks until n went to addr, and lets all that went there end as told and all others well.
+// calls makes picks until n went to addr, and lets all that went there end as told and all others
+// well.
 func (tr *tracer) calls(args []string) {
 	n, fail, ms := 0, 0, 0
 	var load string

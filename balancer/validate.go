@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Validation of policies written as Go values. Those read from JSON are checked by their parsers, with the path of the
-// key.
+// Validation of policies written as Go values. Those read from JSON are checked by their parsers,
+// with the path of the key.
 
 var _ = []Validator{
 	RoundRobin{}, LeastRequest{}, WeightedRoundRobin{}, RingHash{}, RandomSubsetting{}, OutlierDetection{},

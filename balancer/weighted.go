@@ -7,15 +7,17 @@ import (
 	"github.com/naru-rpc/naru/connectivity"
 )
 
-// WeightedRoundRobin is the policy "weighted_round_robin" (gRFC A58): calls go round in proportion to what backends
-// report they can do, qps / (utilization + eps/qps * penalty). Backends that do not report get the mean share; if
-// fewer than two do, all are equal.
+// WeightedRoundRobin is the policy "weighted_round_robin" (gRFC A58): calls go round in proportion
+// to what backends report they can do, qps / (utilization + eps/qps * penalty). Backends that do
+// not report get the mean share; if fewer than two do, all are equal.
 type WeightedRoundRobin struct {
-	// OutOfBand asks for load reports on a stream of their own instead of with each call's trailers.
+	// OutOfBand asks for load reports on a stream of their own instead of with each call's
+	// trailers.
 	OutOfBand bool
 	// ReportingPeriod is how often to report out of band. 0: 10 s. At least 100 ms.
 	ReportingPeriod time.Duration
-	// Blackout is how long a backend must have reported before its weight counts. 0: 10 s. Negative: not at all.
+	// Blackout is how long a backend must have reported before its weight counts. 0: 10 s.
+	// Negative: not at all.
 	Blackout time.Duration
 	// Expiration is the age at which a report counts no more. 0: 3 min.
 	Expiration time.Duration
@@ -23,7 +25,8 @@ type WeightedRoundRobin struct {
 	UpdatePeriod time.Duration
 	// ErrorPenalty is what a share of errors counts as utilisation. 0: 1. Negative: nothing.
 	ErrorPenalty float64
-	// SlowStart lets endpoints that have just connected begin with fewer calls (gRFC A100). nil: no.
+	// SlowStart lets endpoints that have just connected begin with fewer calls (gRFC A100). nil:
+	// no.
 	SlowStart *SlowStart
 }
 
@@ -153,8 +156,8 @@ func (b *weightedRoundRobin) weigh() {
 	b.stop = b.host.AfterFunc(b.policy.UpdatePeriod, b.weigh)
 }
 
-// fill returns the weight of those whose own is not known. gRFC A58: "When less than two subchannels have load info,
-// all subchannels will get the same weight".
+// fill returns the weight of those whose own is not known. gRFC A58: "When less than two
+// subchannels have load info, all subchannels will get the same weight".
 func fill(weights []float64, known int) (mean float64) {
 	if known < 2 {
 		clear(weights)
@@ -173,7 +176,8 @@ func (b *weightedRoundRobin) stopTimer() {
 	}
 }
 
-// weightedPicker gives calls out by weight and, unless reports come out of band, listens to their trailers.
+// weightedPicker gives calls out by weight and, unless reports come out of band, listens to their
+// trailers.
 type weightedPicker struct {
 	stridePicker
 	weights []*endpointWeight
@@ -216,7 +220,8 @@ func (e *endpointWeight) Done(info *DoneInfo, _ int64) {
 	}
 }
 
-// maxErrorShare bounds errors per request in a report. More errors than requests are a backend's miscount.
+// maxErrorShare bounds errors per request in a report. More errors than requests are a backend's
+// miscount.
 const maxErrorShare = 100
 
 func (e *endpointWeight) report(r *LoadReport) {

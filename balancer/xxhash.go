@@ -5,8 +5,9 @@ import (
 	"math/bits"
 )
 
-// XXH64, the hash that gRPC's ring_hash (gRFC A42) and random_subsetting (gRFC A68) use everywhere, so that clients in
-// different languages agree. After the specification at github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
+// XXH64, the hash that gRPC's ring_hash (gRFC A42) and random_subsetting (gRFC A68) use everywhere,
+// so that clients in different languages agree. After the specification at
+// github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
 
 const (
 	xxPrime1 uint64 = 0x9E3779B185EBCA87

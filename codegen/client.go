@@ -79,8 +79,8 @@ func (w *writer) writeStreamBody(m *method) {
 		w.locals.name("c"), ".cc, ", m.infoName, ", ", in, w.locals.name("opts"), "...)")
 }
 
-// writeStreamAliases names the stream types of a service's methods, so that signatures can be written
-// short and code written for non-generic streams keeps compiling.
+// writeStreamAliases names the stream types of a service's methods, so that signatures can be
+// written short and code written for non-generic streams keeps compiling.
 func (w *writer) writeStreamAliases(s *service) {
 	streaming := false
 	for _, m := range s.methods {

@@ -21,20 +21,21 @@ const (
 	SupportedEditionsMaximum = descriptorpb.Edition_EDITION_2024
 )
 
-// OwnPackageSuffix ends the name of a package made by Options.OwnPackage: the services of package shop go
-// to package shopnaru.
+// OwnPackageSuffix ends the name of a package made by Options.OwnPackage: the services of package
+// shop go to package shopnaru.
 const OwnPackageSuffix = "naru"
 
-// Options are the generator's parameters beside those every protogen plugin has (paths, module, M). The
-// zero value is the default. Not safe for concurrent use while Set is called.
+// Options are the generator's parameters beside those every protogen plugin has (paths, module, M).
+// The zero value is the default. Not safe for concurrent use while Set is called.
 type Options struct {
-	// OwnPackage puts the code into a package of its own, in a folder of its own below the messages'
-	// folder. It lets code of protoc-gen-go-grpc, which uses the same identifiers, stay where it is.
+	// OwnPackage puts the code into a package of its own, in a folder of its own below the
+	// messages' folder. It lets code of protoc-gen-go-grpc, which uses the same identifiers, stay
+	// where it is.
 	OwnPackage bool
 }
 
-// Set sets one parameter, as protogen.Options.ParamFunc hands them over. The only one is "package" with
-// the values "message" (the default) and "own".
+// Set sets one parameter, as protogen.Options.ParamFunc hands them over. The only one is "package"
+// with the values "message" (the default) and "own".
 func (o *Options) Set(name, value string) error {
 	if name != "package" {
 		return fmt.Errorf("unknown parameter %q: known are package, paths, module and M<file>", name)
@@ -50,8 +51,9 @@ func (o *Options) Set(name, value string) error {
 	return nil
 }
 
-// Generate adds a Go file to gen for every file that is to be generated and has services, and tells gen
-// what it supports. If Go names collide it adds nothing and returns a *NameError or several joined.
+// Generate adds a Go file to gen for every file that is to be generated and has services, and tells
+// gen what it supports. If Go names collide it adds nothing and returns a *NameError or several
+// joined.
 func Generate(gen *protogen.Plugin, opts Options) error {
 	gen.SupportedFeatures = SupportedFeatures
 	gen.SupportedEditionsMinimum = SupportedEditionsMinimum

@@ -7,10 +7,11 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 )
 
-// SafeComment returns the text of a .proto file's comment, as a descriptor's source information has it, without what
-// changes the meaning of Go source that quotes it after "//": byte order marks and NUL characters, which Go allows in no
-// comment, and lines that are build constraints, which gofmt moves to the top of the file wherever they stand, or
-// compiler directives. Other text is returned as it is.
+// SafeComment returns the text of a .proto file's comment, as a descriptor's source information has
+// it, without what changes the meaning of Go source that quotes it after "//": byte order marks and
+// NUL characters, which Go allows in no comment, and lines that are build constraints, which gofmt
+// moves to the top of the file wherever they stand, or compiler directives. Other text is returned
+// as it is.
 func SafeComment(text string) string {
 	text = illegal.Replace(text)
 	if !strings.Contains(text, "+build") && !strings.Contains(text, "go:") && !strings.Contains(text, "line ") {
@@ -28,13 +29,16 @@ func SafeComment(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// illegal removes characters that the Go specification lets compilers reject: https://go.dev/ref/spec#Source_code_representation.
+// illegal removes characters that the Go specification lets compilers reject:
+// https://go.dev/ref/spec#Source_code_representation.
 var illegal = strings.NewReplacer("\uFEFF", "", "\x00", "")
 
-// directive matches lines that are compiler directives right after "//": https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives.
+// directive matches lines that are compiler directives right after "//":
+// https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives.
 var directive = regexp.MustCompile(`^(go:[a-z]|line .*:[0-9])`)
 
-// comment turns a comment of a .proto file, without its markers, into lines of a Go comment; "" for "".
+// comment turns a comment of a .proto file, without its markers, into lines of a Go comment; "" for
+// "".
 func comment(text string) string {
 	text = SafeComment(text)
 	if strings.TrimSpace(text) == "" {
@@ -54,7 +58,8 @@ func comment(text string) string {
 	return b.String()
 }
 
-// doc joins the parts of a doc comment, each "" or whole lines, with an empty comment line between them.
+// doc joins the parts of a doc comment, each "" or whole lines, with an empty comment line between
+// them.
 func doc(parts ...string) string {
 	var kept []string
 	for _, p := range parts {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSafeComment puts hostile comments above a declaration and formats the file, as protogen does: the file has to
-// parse, and no line may become a build constraint or a directive.
+// TestSafeComment puts hostile comments above a declaration and formats the file, as protogen does:
+// the file has to parse, and no line may become a build constraint or a directive.
 func TestSafeComment(t *testing.T) {
 	for _, text := range []string{
 		" plain text\n", " +build windows\n", "+build windows\n", " \t+build !linux\n", "go:build ignore\n", "go:embed x\n",

@@ -67,8 +67,8 @@ func (w *writer) writeHeader(packageDoc bool) {
 	w.P()
 }
 
-// locals are the names of parameters and variables in generated functions. A message may come from a Go
-// package of the same name; the local must not hide it.
+// locals are the names of parameters and variables in generated functions. A message may come from
+// a Go package of the same name; the local must not hide it.
 type locals map[string]bool
 
 func newLocals(file *protogen.File) locals {

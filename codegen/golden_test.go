@@ -23,7 +23,8 @@ const (
 	testdataImport = "github.com/naru-rpc/naru/codegen/testdata"
 )
 
-// run generates as a plugin would, from a set of descriptors below testdata, and returns files by path.
+// run generates as a plugin would, from a set of descriptors below testdata, and returns files by
+// path.
 func run(t *testing.T, set, parameter string, files ...string) (map[string]string, error) {
 	t.Helper()
 	return generate(t, parameter, readSet(t, set), files...)

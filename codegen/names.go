@@ -14,8 +14,9 @@ type Place struct {
 	File string
 	// Line counts from 1; 0 if the descriptor has no source information.
 	Line int
-	// Column counts from 1 as the compiler that made the descriptor counts; a tab fills up to a multiple of
-	// 8, and beyond ASCII protoc counts bytes and naru characters. 0 if there is no source information.
+	// Column counts from 1 as the compiler that made the descriptor counts; a tab fills up to a
+	// multiple of 8, and beyond ASCII protoc counts bytes and naru characters. 0 if there is no
+	// source information.
 	Column int
 }
 
@@ -52,9 +53,10 @@ func (e *NameError) Error() string {
 // scope holds the Go identifiers of one Go package.
 type scope map[string]protoreflect.Descriptor
 
-// CheckMessages finds identifiers that protoc-gen-go would declare twice in one Go package, such as MyMessage for the
-// messages my_message and MyMessage. Only files that are to be generated are reported, together with any other file of
-// gen in the same package. It returns nil, a *NameError or several joined.
+// CheckMessages finds identifiers that protoc-gen-go would declare twice in one Go package, such as
+// MyMessage for the messages my_message and MyMessage. Only files that are to be generated are
+// reported, together with any other file of gen in the same package. It returns nil, a *NameError
+// or several joined.
 func CheckMessages(gen *protogen.Plugin) error {
 	_, errs := messageScopes(gen)
 	return errors.Join(errs...)
@@ -151,8 +153,8 @@ func (c *messageNames) addMessage(m *protogen.Message) {
 	}
 }
 
-// addService enters a service and returns its collisions, one per pair of declarations: the names made
-// for a service collide all together.
+// addService enters a service and returns its collisions, one per pair of declarations: the names
+// made for a service collide all together.
 func (sc scope) addService(t *target, s *service) []error {
 	var errs []error
 	if err := sc.claim(t.importPath, s.names(), s.Desc); err != nil {

@@ -57,8 +57,8 @@ func TestCheckMessages(t *testing.T) {
 	}
 }
 
-// TestCheckDescriptors: the variables with the descriptors of two files are one identifier if their paths differ in
-// nothing but slashes and underscores.
+// TestCheckDescriptors: the variables with the descriptors of two files are one identifier if their
+// paths differ in nothing but slashes and underscores.
 func TestCheckDescriptors(t *testing.T) {
 	var files []*descriptorpb.FileDescriptorProto
 	for _, name := range []string{"a_b.proto", "a/b.proto"} {

@@ -12,7 +12,8 @@ import (
 	"github.com/naru-rpc/naru/codegen"
 )
 
-// file makes a descriptor in package p with message M and the services given as "Name: method method".
+// file makes a descriptor in package p with message M and the services given as "Name: method
+// method".
 func file(name string, messages []string, services ...string) *descriptorpb.FileDescriptorProto {
 	f := &descriptorpb.FileDescriptorProto{
 		Name:    proto.String(name),

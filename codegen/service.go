@@ -90,7 +90,8 @@ func (m *method) names() []string {
 	return names
 }
 
-// idempotency returns the name of the naru constant for the method's idempotency_level, "" for unknown.
+// idempotency returns the name of the naru constant for the method's idempotency_level, "" for
+// unknown.
 func (m *method) idempotency() string {
 	options, _ := m.Desc.Options().(*descriptorpb.MethodOptions)
 	switch options.GetIdempotencyLevel() {

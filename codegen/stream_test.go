@@ -56,7 +56,8 @@ func (orders) ProcessOrders(stream shop.OrderManagement_ProcessOrdersServer) err
 	return nil
 }
 
-// TestAllKinds calls every kind of method through stubs beside the messages and in a package of their own.
+// TestAllKinds calls every kind of method through stubs beside the messages and in a package of
+// their own.
 func TestAllKinds(t *testing.T) {
 	cc := narutest.Serve(t, func(s naru.ServiceRegistrar) { shop.RegisterOrderManagementServer(s, orders{}) })
 	clients := map[string]shop.OrderManagementClient{

@@ -5,8 +5,8 @@ package codes
 // (see [Code.Canonical]). As text and in JSON a Code is its canonical name.
 type Code uint32
 
-// The codes, as https://grpc.github.io/grpc/core/md_doc_statuscodes.html defines them. Whether
-// a call may be repeated is a matter of the method and of who made the status, not of the code alone;
+// The codes, as https://grpc.github.io/grpc/core/md_doc_statuscodes.html defines them. Whether a
+// call may be repeated is a matter of the method and of who made the status, not of the code alone;
 // the notes say what the code itself lets a caller assume.
 const (
 	// OK is success.

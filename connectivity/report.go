@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Report tells where the time of a call went that failed without an answer: it got no connection, lost it, or its
-// deadline passed. It is a local detail of the call's status:
+// Report tells where the time of a call went that failed without an answer: it got no connection,
+// lost it, or its deadline passed. It is a local detail of the call's status:
 //
 //	if r, ok := status.Local[*connectivity.Report](err); ok { ... }
 //
@@ -22,14 +22,15 @@ type Report struct {
 	Attempts int
 	// DeadlineBy names what set the deadline: "WithTimeout", "the context"; "" if there was none.
 	DeadlineBy string
-	// Last is the last failure to resolve or connect, or the loss of the call's connection; nil: none.
+	// Last is the last failure to resolve or connect, or the loss of the call's connection; nil:
+	// none.
 	Last *Failure
 }
 
 // Waits are times a call spent before it was sent.
 type Waits struct {
-	// Resolving, Connecting and Queued are for names, for a connection, and for a free stream on one that had all
-	// taken.
+	// Resolving, Connecting and Queued are for names, for a connection, and for a free stream on
+	// one that had all taken.
 	Resolving, Connecting, Queued time.Duration
 }
 

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// fileID tells files of one path apart whose size and time are the same, as a Kubernetes volume's may be.
+// fileID tells files of one path apart whose size and time are the same, as a Kubernetes volume's
+// may be.
 type fileID struct{ device, inode uint64 }
 
 func idOf(info fs.FileInfo) fileID {

@@ -14,21 +14,24 @@ import (
 	"time"
 )
 
-// TLSFiles names the files of a TLS configuration, which are read again when they change: see [TLSFiles.ServerConfig]. Errors
-// say which file is wrong, and what is wrong with it. All but CRL are PEM.
+// TLSFiles names the files of a TLS configuration, which are read again when they change: see
+// [TLSFiles.ServerConfig]. Errors say which file is wrong, and what is wrong with it. All but CRL
+// are PEM.
 type TLSFiles struct {
-	// Cert holds this side's certificate, followed by its intermediates, and Key its private key. Servers need both;
-	// clients have both or none.
+	// Cert holds this side's certificate, followed by its intermediates, and Key its private key.
+	// Servers need both; clients have both or none.
 	Cert, Key string
-	// CA holds the certificates of the authorities that the peer's certificate must be signed by. "": a client takes the
-	// system's, and a server asks for no certificate. With CA, a server accepts only clients that have one.
+	// CA holds the certificates of the authorities that the peer's certificate must be signed by.
+	// "": a client takes the system's, and a server asks for no certificate. With CA, a server
+	// accepts only clients that have one.
 	CA string
-	// CRL holds revocation lists (RFC 5280 §5), in PEM or a single one in DER. A peer whose certificate, or whose
-	// intermediate's, is on a list of its issuer is refused, with a resumed session too. Certificates of issuers without a list
-	// are accepted, and a list past its next update goes on to count. "": nothing is revoked.
+	// CRL holds revocation lists (RFC 5280 §5), in PEM or a single one in DER. A peer whose
+	// certificate, or whose intermediate's, is on a list of its issuer is refused, with a resumed
+	// session too. Certificates of issuers without a list are accepted, and a list past its next
+	// update goes on to count. "": nothing is revoked.
 	CRL string
-	// OptionalClientCert makes a server with CA accept clients without a certificate; one that is given must be valid all
-	// the same. Whether a call has one, a handler sees in the call's peer.
+	// OptionalClientCert makes a server with CA accept clients without a certificate; one that is
+	// given must be valid all the same. Whether a call has one, a handler sees in the call's peer.
 	OptionalClientCert bool
 }
 
@@ -162,7 +165,8 @@ func (f TLSFiles) certificate() (tls.Certificate, error) {
 	return cert, nil
 }
 
-// authorities reads CA. A certificate in it that cannot be parsed is an error, as whoever it signed would be refused.
+// authorities reads CA. A certificate in it that cannot be parsed is an error, as whoever it signed
+// would be refused.
 func (f TLSFiles) authorities() (*x509.CertPool, error) {
 	text, err := readPEM("CA", f.CA, "CERTIFICATE")
 	if err != nil {

@@ -14,30 +14,37 @@ import (
 const (
 	// lookInterval is how often, at most, connections look whether files have changed.
 	lookInterval = 500 * time.Millisecond
-	// settleTime is how long files must not have been written to before they are read: a program that writes them in place may
-	// be in the middle of it. Files replaced by a rename or a symbolic link are whole from the start, and wait as well.
+	// settleTime is how long files must not have been written to before they are read: a program
+	// that writes them in place may be in the middle of it. Files replaced by a rename or a
+	// symbolic link are whole from the start, and wait as well.
 	settleTime = time.Second
-	// sessionCacheSize bounds the sessions a client keeps for quicker reconnects: one per server's name is used.
+	// sessionCacheSize bounds the sessions a client keeps for quicker reconnects: one per server's
+	// name is used.
 	sessionCacheSize = 32
-	// ticketKeyTime is how long a key encrypts session tickets, and ticketKeys how many decrypt them.
+	// ticketKeyTime is how long a key encrypts session tickets, and ticketKeys how many decrypt
+	// them.
 	ticketKeyTime = 24 * time.Hour
 	ticketKeys    = 7
 )
 
-// ServerConfig reads the files for a server, and returns a configuration that follows them: when a connection comes and the
-// files have changed (in place, by a rename, or by the symbolic links of a Kubernetes volume), they are read again and used from
-// that connection on; connections that exist are not touched, and sessions begun before are not resumed. Files are taken over together: if they do not go together,
-// cannot be read, or would be an error at the start, the ones in use stay. There is no goroutine and no watch: files are
-// looked at with connections, at most twice a second, and used once they have not been written to for a second.
+// ServerConfig reads the files for a server, and returns a configuration that follows them: when a
+// connection comes and the files have changed (in place, by a rename, or by the symbolic links of a
+// Kubernetes volume), they are read again and used from that connection on; connections that exist
+// are not touched, and sessions begun before are not resumed. Files are taken over together: if
+// they do not go together, cannot be read, or would be an error at the start, the ones in use stay.
+// There is no goroutine and no watch: files are looked at with connections, at most twice a second,
+// and used once they have not been written to for a second.
 //
-// report, if not nil, is told about each change: nil when new files are in use, the error when they cannot be used, once as long
-// as it stays the same. It must be safe for concurrent use and not block.
+// report, if not nil, is told about each change: nil when new files are in use, the error when they
+// cannot be used, once as long as it stays the same. It must be safe for concurrent use and not
+// block.
 //
-// The configuration is meant for naru.WithTLS, which completes it. Another server must set NextProtos in what
-// GetConfigForClient returns: crypto/tls uses that in place of the configuration it is given.
+// The configuration is meant for naru.WithTLS, which completes it. Another server must set
+// NextProtos in what GetConfigForClient returns: crypto/tls uses that in place of the configuration
+// it is given.
 //
-// It is an error if the certificate has expired, is not valid yet, is not for servers, has a weak key, or has no subject
-// alternative names, without which no client accepts it.
+// It is an error if the certificate has expired, is not valid yet, is not for servers, has a weak
+// key, or has no subject alternative names, without which no client accepts it.
 func (f TLSFiles) ServerConfig(report func(error)) (*tls.Config, error) {
 	r, err := newReloader(f, true, report)
 	if err != nil {
@@ -53,10 +60,11 @@ func (f TLSFiles) ServerConfig(report func(error)) (*tls.Config, error) {
 	}, nil
 }
 
-// ClientConfigs reads the files for a client, and returns a function that returns the configuration for a new connection, which
-// must not be changed. It follows the files as a server's does ([TLSFiles.ServerConfig], which also describes report). A
-// session is resumed only with the files it was begun with. It is an error if the client's certificate has expired,
-// is not valid yet, is not for clients, or has a weak key.
+// ClientConfigs reads the files for a client, and returns a function that returns the configuration
+// for a new connection, which must not be changed. It follows the files as a server's does
+// ([TLSFiles.ServerConfig], which also describes report). A session is resumed only with the files
+// it was begun with. It is an error if the client's certificate has expired, is not valid yet, is
+// not for clients, or has a weak key.
 func (f TLSFiles) ClientConfigs(report func(error)) (func() *tls.Config, error) {
 	r, err := newReloader(f, false, report)
 	if err != nil {
@@ -108,14 +116,16 @@ func (r *reloader) load() (*tls.Config, error) {
 		cfg.ClientSessionCache = tls.NewLRUClientSessionCache(sessionCacheSize)
 		return cfg, nil
 	}
-	// Sessions end with the files: a resumed one would go on to stand for the certificate it was begun with.
+	// Sessions end with the files: a resumed one would go on to stand for the certificate it was
+	// begun with.
 	r.keys = nil
 	r.newKey(cfg, time.Now())
 	return cfg, nil
 }
 
-// newKey makes a key for session tickets, which begins to be used. Those before it are still understood, for as long as
-// tickets are valid (RFC 8446 §4.6.1: at most seven days). crypto/tls does this for configurations that last.
+// newKey makes a key for session tickets, which begins to be used. Those before it are still
+// understood, for as long as tickets are valid (RFC 8446 §4.6.1: at most seven days). crypto/tls
+// does this for configurations that last.
 func (r *reloader) newKey(cfg *tls.Config, now time.Time) {
 	var key [32]byte
 	rand.Read(key[:]) // never fails

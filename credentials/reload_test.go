@@ -32,7 +32,8 @@ func (c *certFiles) age(name string, ago time.Duration) {
 	}
 }
 
-// shake makes a handshake and sends a byte, so that the client has read the session tickets and the server's verdict.
+// shake makes a handshake and sends a byte, so that the client has read the session tickets and the
+// server's verdict.
 func shake(client, server *tls.Config) (state tls.ConnectionState, err error) {
 	a, b := memnet.Pipe(1 << 16)
 	defer a.Close()

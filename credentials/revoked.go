@@ -55,8 +55,9 @@ func (r revocations) add(der []byte) error {
 		return err
 	}
 	for _, e := range list.Extensions {
-		// RFC 5280 §5.2: "If a CRL contains a critical extension that the application cannot process, then the application MUST
-		// NOT use that CRL to determine the status of certificates." Delta lists and lists of a part are such.
+		// RFC 5280 §5.2: "If a CRL contains a critical extension that the application cannot
+		// process, then the application MUST NOT use that CRL to determine the status of
+		// certificates." Delta lists and lists of a part are such.
 		if e.Critical {
 			return fmt.Errorf("the list of %q has the critical extension %v, which is not supported (a delta list or a list of a part?)", list.Issuer, e.Id)
 		}
@@ -71,8 +72,8 @@ func (r revocations) add(der []byte) error {
 
 func serialKey(n *big.Int) string { return string(n.Bytes()) }
 
-// check is a tls.Config's VerifyConnection, which runs for resumed sessions too: some verified chain must have no revoked
-// certificate.
+// check is a tls.Config's VerifyConnection, which runs for resumed sessions too: some verified
+// chain must have no revoked certificate.
 func (r revocations) check(state tls.ConnectionState) error {
 	var revoked error
 	for _, chain := range state.VerifiedChains {
@@ -99,7 +100,7 @@ func (r revocations) chain(chain []*x509.Certificate) error {
 	return nil
 }
 
-// sameKey tells whether two authority key identifiers may name one key: either may be missing. The lists' signatures are not
-// looked at: they come from the same hands as the authorities' certificates, and one that is not trusted would only let
-// revoked certificates in.
+// sameKey tells whether two authority key identifiers may name one key: either may be missing. The
+// lists' signatures are not looked at: they come from the same hands as the authorities'
+// certificates, and one that is not trusted would only let revoked certificates in.
 func sameKey(a, b []byte) bool { return len(a) == 0 || len(b) == 0 || bytes.Equal(a, b) }

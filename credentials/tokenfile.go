@@ -10,16 +10,19 @@ import (
 	"time"
 )
 
-// maxTokenFile bounds what is read of a token's file: headers above 16 KiB are refused by most servers.
+// maxTokenFile bounds what is read of a token's file: headers above 16 KiB are refused by most
+// servers.
 const maxTokenFile = 64 << 10
 
-// BearerFile returns credentials of a token in a file, such as a Kubernetes service account's, which are not sent without TLS.
-// White space at its end is dropped. The file is looked at with calls, at most twice a second, and read again when it has
-// changed, so that a token that is replaced in place, by a rename or by Kubernetes' symbolic links is used within two seconds.
-// A file that cannot be read, or holds no token, leaves the token before in use.
+// BearerFile returns credentials of a token in a file, such as a Kubernetes service account's,
+// which are not sent without TLS. White space at its end is dropped. The file is looked at with
+// calls, at most twice a second, and read again when it has changed, so that a token that is
+// replaced in place, by a rename or by Kubernetes' symbolic links is used within two seconds. A
+// file that cannot be read, or holds no token, leaves the token before in use.
 //
-// report, if not nil, is told about each change: nil for a new token, the error when the file cannot be used, once as long as
-// it stays the same. It must be safe for concurrent use and not block.
+// report, if not nil, is told about each change: nil for a new token, the error when the file
+// cannot be used, once as long as it stays the same. It must be safe for concurrent use and not
+// block.
 //
 // It is an error if the file holds no token now. Errors never repeat what the file holds.
 func BearerFile(path string, report func(error)) (Refresher, error) {
@@ -99,7 +102,8 @@ func (f *bearerFile) read() (map[string]string, stamp, error) {
 
 func (*bearerFile) RequireTransportSecurity() bool { return true }
 
-// Refresh reads the file if it has changed, and reports whether its token is another than header's: see Refresher.
+// Refresh reads the file if it has changed, and reports whether its token is another than header's:
+// see Refresher.
 func (f *bearerFile) Refresh(header string) bool {
 	f.looked.Store(time.Now().UnixNano())
 	f.look()

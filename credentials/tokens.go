@@ -15,7 +15,8 @@ type Token struct {
 	Value string
 	// Type is the scheme of the authorization header. "" means "Bearer".
 	Type string
-	// Expiry is when the token ends. The zero time means that it does not, and is replaced only after Refresh.
+	// Expiry is when the token ends. The zero time means that it does not, and is replaced only
+	// after Refresh.
 	Expiry time.Time
 }
 
@@ -28,41 +29,46 @@ func (Token) GoString() string { return "credentials.Token[redacted]" }
 const (
 	// fetchTimeout bounds one request for a token, since no caller's context does.
 	fetchTimeout = 30 * time.Second
-	// minFetchInterval is the least time between two requests for a token. After failures it doubles up to maxFetchInterval.
+	// minFetchInterval is the least time between two requests for a token. After failures it
+	// doubles up to maxFetchInterval.
 	minFetchInterval = time.Second
 	maxFetchInterval = time.Minute
-	// maxAhead is how long before its expiry a token is replaced at the earliest: long enough for several failures.
+	// maxAhead is how long before its expiry a token is replaced at the earliest: long enough for
+	// several failures.
 	maxAhead = 10 * time.Minute
-	// maxSkew is how long before its expiry a token is no longer sent: the call has to travel, and clocks differ.
+	// maxSkew is how long before its expiry a token is no longer sent: the call has to travel, and
+	// clocks differ.
 	maxSkew = 10 * time.Second
 )
 
-// A Refresher is credentials that can be replaced when a server refuses them: what NewTokens and BearerFile return.
-// middleware.RetryUnauthenticated repeats calls with it.
+// A Refresher is credentials that can be replaced when a server refuses them: what NewTokens and
+// BearerFile return. middleware.RetryUnauthenticated repeats calls with it.
 type Refresher interface {
 	PerRPC
 
-	// Refresh is told that a server refused header, an authorization header that GetRequestMetadata returned, and reports
-	// whether the next GetRequestMetadata may return another one.
+	// Refresh is told that a server refused header, an authorization header that GetRequestMetadata
+	// returned, and reports whether the next GetRequestMetadata may return another one.
 	Refresh(header string) bool
 }
 
-// NewTokens returns credentials that ask source for a token, keep it, and replace it before it expires. They are not sent
-// without TLS (AllowPlaintext). name says in errors where the tokens come from, such as a URL; it must not hold a secret.
+// NewTokens returns credentials that ask source for a token, keep it, and replace it before it
+// expires. They are not sent without TLS (AllowPlaintext). name says in errors where the tokens
+// come from, such as a URL; it must not hold a secret.
 //
-// source is asked by the first call, and then in the background once a fifth to a third of the token's life is left (at most
-// ten minutes), while calls go on with the token they have. It is asked once however many calls wait, and a call that ends
-// while it waits does not end the request for the others. Requests are at least a second apart, up to a minute after
-// failures; while there is no valid token, calls in between fail with the last error: with the status it carries, otherwise
-// with UNAUTHENTICATED. Nothing of such a call was sent, so that it may be repeated.
+// source is asked by the first call, and then in the background once a fifth to a third of the
+// token's life is left (at most ten minutes), while calls go on with the token they have. It is
+// asked once however many calls wait, and a call that ends while it waits does not end the request
+// for the others. Requests are at least a second apart, up to a minute after failures; while there
+// is no valid token, calls in between fail with the last error: with the status it carries,
+// otherwise with UNAUTHENTICATED. Nothing of such a call was sent, so that it may be repeated.
 //
 // The context of source ends after 30 seconds. A goroutine runs while source does, and only then.
 func NewTokens(name string, source func(ctx context.Context) (Token, error)) *Tokens {
 	return &Tokens{name: name, source: source}
 }
 
-// Tokens are credentials of a token that is fetched and replaced when needed: see NewTokens. They are safe for concurrent use,
-// and one value is meant for all clients that use the same token.
+// Tokens are credentials of a token that is fetched and replaced when needed: see NewTokens. They
+// are safe for concurrent use, and one value is meant for all clients that use the same token.
 type Tokens struct {
 	name   string
 	source func(ctx context.Context) (Token, error)
@@ -84,15 +90,16 @@ type heldToken struct {
 	endsAt    time.Time // zero: never
 }
 
-// fetch is one request for a token. done is closed, without a value ever sent, once the result is set.
+// fetch is one request for a token. done is closed, without a value ever sent, once the result is
+// set.
 type fetch struct {
 	done  chan struct{}
 	token *heldToken
 	err   error
 }
 
-// GetRequestMetadata returns the authorization header: see PerRPC. It waits while there is no valid token. The map must not be
-// changed.
+// GetRequestMetadata returns the authorization header: see PerRPC. It waits while there is no valid
+// token. The map must not be changed.
 func (t *Tokens) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	now := time.Now()
 	held := t.current.Load()
@@ -123,9 +130,10 @@ func (t *Tokens) RequireTransportSecurity() bool { return true }
 // String says where the tokens come from.
 func (t *Tokens) String() string { return "credentials.Tokens(" + t.name + ")" }
 
-// Refresh drops the token in use if header is its header, so that the next call asks for another: for a server that refused
-// it before its time, as after a revocation. It reports false, and drops nothing, within a second of the last request for a
-// token, so that a server that refuses every token does not cause a flood of requests.
+// Refresh drops the token in use if header is its header, so that the next call asks for another:
+// for a server that refused it before its time, as after a revocation. It reports false, and drops
+// nothing, within a second of the last request for a token, so that a server that refuses every
+// token does not cause a flood of requests.
 func (t *Tokens) Refresh(header string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,7 +148,8 @@ func (t *Tokens) Refresh(header string) bool {
 	return true
 }
 
-// begin returns the fetch that runs, and starts one if none does. It fails with the last error if it is too early for another.
+// begin returns the fetch that runs, and starts one if none does. It fails with the last error if
+// it is too early for another.
 func (t *Tokens) begin(now time.Time) (*fetch, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -188,7 +197,8 @@ func (t *Tokens) run(f *fetch) {
 	close(f.done)
 }
 
-// ask calls the source. A panic there would end the program on a goroutine that no caller can guard.
+// ask calls the source. A panic there would end the program on a goroutine that no caller can
+// guard.
 func (t *Tokens) ask(ctx context.Context) (token Token, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -23,7 +23,8 @@ func header(t *testing.T, ctx context.Context, c credentials.PerRPC) (string, er
 	return pairs["authorization"], err
 }
 
-// TestTokensAreShared: many calls wait for one request, and one that gives up does not end it for the others.
+// TestTokensAreShared: many calls wait for one request, and one that gives up does not end it for
+// the others.
 func TestTokensAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
@@ -58,7 +59,8 @@ func TestTokensAreShared(t *testing.T) {
 	})
 }
 
-// TestTokensAreReplacedAhead: no call waits for a token while the one before is valid, and none is sent that has expired.
+// TestTokensAreReplacedAhead: no call waits for a token while the one before is valid, and none is
+// sent that has expired.
 func TestTokensAreReplacedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked int

@@ -79,8 +79,8 @@ type Resolver interface {
 	protoregistry.ExtensionTypeResolver
 }
 
-// Types returns a resolver that looks types up in the client's schema. Look-ups that need the server
-// end with ctx.
+// Types returns a resolver that looks types up in the client's schema. Look-ups that need the
+// server end with ctx.
 func (c *Client) Types(ctx context.Context) Resolver { return types{ctx, c.schema} }
 
 type types struct {

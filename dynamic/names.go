@@ -16,9 +16,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// Method returns the method that a name means; the package comment has the forms of names. The error
-// is NOT_FOUND with the nearest names if there is none, INVALID_ARGUMENT if several fit, and the
-// schema's own if that cannot be had.
+// Method returns the method that a name means; the package comment has the forms of names. The
+// error is NOT_FOUND with the nearest names if there is none, INVALID_ARGUMENT if several fit, and
+// the schema's own if that cannot be had.
 func (c *Client) Method(ctx context.Context, name string) (*Method, error) {
 	if m, ok := c.methods.Load(name); ok {
 		return m.(*Method), nil

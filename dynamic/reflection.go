@@ -29,9 +29,9 @@ var reflectionMethods = [...]*naru.MethodInfo{
 	{FullMethod: "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Kind: naru.KindBidi},
 }
 
-// ReflectionSource is a [Source] that asks a server by reflection, v1 or else v1alpha. Each question
-// that it cannot answer from what it has is a stream that lives only as long as the answer takes.
-// Safe for concurrent use.
+// ReflectionSource is a [Source] that asks a server by reflection, v1 or else v1alpha. Each
+// question that it cannot answer from what it has is a stream that lives only as long as the answer
+// takes. Safe for concurrent use.
 type ReflectionSource struct {
 	// immutable
 	cc   naru.ClientConnInterface
@@ -188,7 +188,8 @@ func (r *ReflectionSource) load(s *reflectionStream, question *reflectionpb.Serv
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// A file that was registered cannot be taken out again: on an error nothing of this load may stay.
+	// A file that was registered cannot be taken out again: on an error nothing of this load may
+	// stay.
 	files, err := rebuilt(next)
 	if err != nil {
 		return err

@@ -31,9 +31,9 @@ func Linked() Source { return Files(protoregistry.GlobalFiles) }
 // other than protoregistry.GlobalFiles.
 func Files(files *protoregistry.Files) Source { return registrySource{files} }
 
-// DescriptorSet returns the source of an encoded google.protobuf.FileDescriptorSet, as protoc writes
-// with --descriptor_set_out and --include_imports. An import that the set lacks is taken from the
-// program if it is linked with it; otherwise what refers to the import is left unresolved.
+// DescriptorSet returns the source of an encoded google.protobuf.FileDescriptorSet, as protoc
+// writes with --descriptor_set_out and --include_imports. An import that the set lacks is taken
+// from the program if it is linked with it; otherwise what refers to the import is left unresolved.
 // The error names a file of the set that is malformed or conflicts with another.
 func DescriptorSet(encoded []byte) (Source, error) {
 	set := new(descriptorpb.FileDescriptorSet)

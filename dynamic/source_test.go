@@ -287,8 +287,8 @@ func FuzzDescriptorSet(f *testing.F) {
 	})
 }
 
-// fill makes requests that mention each field, which must be taken or refused, and writes those that
-// were taken.
+// fill makes requests that mention each field, which must be taken or refused, and writes those
+// that were taken.
 func fill(t *testing.T, c *Client, d protoreflect.MessageDescriptor) {
 	for i := range d.Fields().Len() {
 		for _, value := range []string{`{}`, `null`, `"1s"`, `[]`, `1`, `{"@type":"x/` + string(d.FullName()) + `"}`} {

@@ -36,8 +36,8 @@ func (c *Client) Stream(ctx context.Context, method string, opts ...naru.CallOpt
 func (s *Stream) Method() *Method { return s.method }
 
 // Send sends a message, waiting while the server is slow. A request that does not fit the method is
-// an INVALID_ARGUMENT error after which the stream can be used. io.EOF: the call has ended, and Recv
-// says how.
+// an INVALID_ARGUMENT error after which the stream can be used. io.EOF: the call has ended, and
+// Recv says how.
 func (s *Stream) Send(request any) error {
 	req, err := s.client.message(s.stream.Context(), s.method.Descriptor.Input(), request)
 	if err != nil {

@@ -54,8 +54,8 @@ func setRaw(src []byte, m any) bool {
 	return ok
 }
 
-// A TypeError is returned by a codec of this package for a value that is not one of its messages: a mistake of the
-// program. Servers do not send its text, which names a Go type, to clients.
+// A TypeError is returned by a codec of this package for a value that is not one of its messages: a
+// mistake of the program. Servers do not send its text, which names a Go type, to clients.
 type TypeError struct {
 	Codec     string // its name
 	Operation string // "marshal" or "unmarshal"
@@ -81,17 +81,17 @@ func nameOf(m any) string {
 }
 
 // Proto returns the codec "proto": the binary format of protocol buffers. Messages that offer
-// SizeVT, MarshalToSizedBufferVT and UnmarshalVT, methods that generators of faster
-// code add, are coded by these. Messages may be nested 100 levels deep, as in C++ and Java: see [ProtoDepth].
+// SizeVT, MarshalToSizedBufferVT and UnmarshalVT, methods that generators of faster code add, are
+// coded by these. Messages may be nested 100 levels deep, as in C++ and Java: see [ProtoDepth].
 func Proto() Codec { return ProtoDepth(DefaultMaxDepth) }
 
 // DefaultMaxDepth is how many messages may be nested in each other in a message that is received.
 const DefaultMaxDepth = 100
 
-// ProtoDepth is Proto for messages that are nested up to limit levels deep, the outermost counted. 0 and less means
-// [DefaultMaxDepth]. A deeper message is not decoded: each level takes a few hundred bytes of stack, for two bytes
-// of the message. UnmarshalVT knows no such limit, so that it is not used for messages whose types contain
-// themselves.
+// ProtoDepth is Proto for messages that are nested up to limit levels deep, the outermost counted.
+// 0 and less means [DefaultMaxDepth]. A deeper message is not decoded: each level takes a few
+// hundred bytes of stack, for two bytes of the message. UnmarshalVT knows no such limit, so that it
+// is not used for messages whose types contain themselves.
 func ProtoDepth(limit int) Codec {
 	if limit <= 0 {
 		limit = DefaultMaxDepth
@@ -196,7 +196,8 @@ func depthError(codec string, limit int, option string) error {
 	return fmt.Errorf("encoding: %s unmarshal: message is nested deeper than the limit of %d levels (encoding.%s, WithCodecs)", codec, limit, option)
 }
 
-// nests reports whether a message's type contains itself, so that its messages can be nested as deep as they are long.
+// nests reports whether a message's type contains itself, so that its messages can be nested as
+// deep as they are long.
 func (c *protoCodec) nests(m proto.Message) bool {
 	d := m.ProtoReflect().Descriptor()
 	known, ok := c.recursive.Load(d)
@@ -207,8 +208,8 @@ func (c *protoCodec) nests(m proto.Message) bool {
 	return known.(bool)
 }
 
-// containsItself reports whether a walk down from d comes to a type it is inside of. seen are the types of the walk: true, it is
-// inside of them; false, it has been through them.
+// containsItself reports whether a walk down from d comes to a type it is inside of. seen are the
+// types of the walk: true, it is inside of them; false, it has been through them.
 func containsItself(d protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) bool {
 	if inside, ok := seen[d.FullName()]; ok {
 		return inside

@@ -7,17 +7,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// JSON returns the codec "json": protocol buffers' JSON mapping. Fields that the receiver does
-// not know are passed over, as the binary format does. It is not built into servers and clients, as it
+// JSON returns the codec "json": protocol buffers' JSON mapping. Fields that the receiver does not
+// know are passed over, as the binary format does. It is not built into servers and clients, as it
 // makes more work of a byte than the binary format does: naru.WithCodecs(encoding.JSON()) adds it.
 //
-// Before a message is decoded, its depth is checked, see [JSONDepth], and the work that google.protobuf.Any makes of it:
-// each Any is read again by those around it, and may be read eight times as much as the message is long,
-// and 64 KiB.
+// Before a message is decoded, its depth is checked, see [JSONDepth], and the work that
+// google.protobuf.Any makes of it: each Any is read again by those around it, and may be read eight
+// times as much as the message is long, and 64 KiB.
 func JSON() Codec { return JSONDepth(DefaultMaxDepth) }
 
-// JSONDepth is JSON for messages whose objects and arrays are nested up to limit levels deep, the outermost counted. 0 and
-// less means [DefaultMaxDepth].
+// JSONDepth is JSON for messages whose objects and arrays are nested up to limit levels deep, the
+// outermost counted. 0 and less means [DefaultMaxDepth].
 func JSONDepth(limit int) Codec {
 	if limit <= 0 {
 		limit = DefaultMaxDepth

@@ -42,7 +42,8 @@ func TestDepthOfProto(t *testing.T) {
 	}
 }
 
-// vtNested claims to have a faster codec, which has no limit, for a type that contains itself; vtFlat for one that does not.
+// vtNested claims to have a faster codec, which has no limit, for a type that contains itself;
+// vtFlat for one that does not.
 type vtNested struct {
 	*descriptorpb.DescriptorProto
 	fast bool
@@ -101,7 +102,8 @@ func TestDepthOfJSON(t *testing.T) {
 	}
 }
 
-// anys is Anys inside each other around size bytes, each with its type after its value, where it is found last. key is how "@type" is written.
+// anys is Anys inside each other around size bytes, each with its type after its value, where it is
+// found last. key is how "@type" is written.
 func anys(depth, size int, key string) []byte {
 	const inner = `{"@type":"type.googleapis.com/google.protobuf.StringValue","value":"`
 	return []byte(strings.Repeat(`{"value":`, depth) + inner + strings.Repeat("x", size) + `"}` +
@@ -134,7 +136,8 @@ func TestWorkOfAnys(t *testing.T) {
 	}
 }
 
-// Whatever passes the check is decoded within a multiple of its length; whatever the input, the check does not panic.
+// Whatever passes the check is decoded within a multiple of its length; whatever the input, the
+// check does not panic.
 func FuzzCheckJSON(f *testing.F) {
 	for _, s := range []string{`{"@type":"x"}`, `[{"a":"\"}"}]`, `"\`, `}`, `{"\u0040type" : 1}`, `[[[[[]]]]]`} {
 		f.Add([]byte(s))

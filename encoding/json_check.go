@@ -2,16 +2,17 @@ package encoding
 
 import "fmt"
 
-// Work that nested google.protobuf.Any may make, in bytes read again: times the length of the message, and as much in any case.
+// Work that nested google.protobuf.Any may make, in bytes read again: times the length of the
+// message, and as much in any case.
 const (
 	anyWorkFactor = 8
 	anyWorkLeast  = 64 << 10
 )
 
-// checkJSON bounds what decoding src may cost, in one pass and without judging whether it is JSON. It
-// counts how deep brackets nest, and the lengths of objects that may be a google.protobuf.Any: the decoder reads
-// each of them to its end for the name of its type before it decodes it, so that Anys inside each other take
-// time by the square of their number.
+// checkJSON bounds what decoding src may cost, in one pass and without judging whether it is JSON.
+// It counts how deep brackets nest, and the lengths of objects that may be a google.protobuf.Any:
+// the decoder reads each of them to its end for the name of its type before it decodes it, so that
+// Anys inside each other take time by the square of their number.
 func checkJSON(src []byte, depth int) error {
 	var open [DefaultMaxDepth]jsonOpen
 	stack := open[:0]
@@ -53,7 +54,8 @@ type jsonOpen struct {
 	any bool // it has a key that may be "@type"
 }
 
-// jsonString returns the index of the quote that ends the string which begins at i, and whether there is an escape in it.
+// jsonString returns the index of the quote that ends the string which begins at i, and whether
+// there is an escape in it.
 func jsonString(src []byte, i int) (end int, escaped bool) {
 	for end = i + 1; end < len(src); end++ {
 		switch src[end] {

@@ -82,9 +82,10 @@ func (r *Registry) Codec(subtype string) Codec {
 	return r.lookup(subtype)
 }
 
-// WithLookup returns a registry that asks lookup for the codecs of content subtypes it has none for; lookup returns
-// nil for those it has none for either. It is called with subtypes as peers sent them, in lower case, for each
-// call that has one, by several goroutines at a time, and must not block.
+// WithLookup returns a registry that asks lookup for the codecs of content subtypes it has none
+// for; lookup returns nil for those it has none for either. It is called with subtypes as peers
+// sent them, in lower case, for each call that has one, by several goroutines at a time, and must
+// not block.
 func (r *Registry) WithLookup(lookup func(subtype string) Codec) *Registry {
 	c := *r
 	c.lookup = lookup

@@ -169,7 +169,8 @@ func (d *zstdDecoder) decode(dst, src []byte, most int) ([]byte, error) {
 func (d *zstdDecoder) decodeUnknown(dst, src []byte, most int) ([]byte, error) {
 	for room := min(most, max(4*len(src), zstdBlock/2)); ; room = zstdNext(room, most) {
 		scratch := d.take(room + zstdBlock)
-		// No more blocks than must fit: in one that does not, the decoder would make room of its own.
+		// No more blocks than must fit: in one that does not, the decoder would make room of its
+		// own.
 		head := zstdHead(src, room/zstdBlock+1)
 		got, err := d.z.DecodeAll(head, scratch[:0:room+zstdBlock])
 		if len(head) < len(src) && len(got) <= room {
@@ -183,8 +184,9 @@ func (d *zstdDecoder) decodeUnknown(dst, src []byte, most int) ([]byte, error) {
 	}
 }
 
-// zstdHead returns the beginning of a frame with at most n of its blocks, or all of src if those are all, or cannot be found
-// (RFC 8878 §3.1.1.2). Decoding it fails for want of the next, with what the blocks hold.
+// zstdHead returns the beginning of a frame with at most n of its blocks, or all of src if those
+// are all, or cannot be found (RFC 8878 §3.1.1.2). Decoding it fails for want of the next, with
+// what the blocks hold.
 func zstdHead(src []byte, n int) []byte {
 	var h zstd.Header
 	if h.Decode(src) != nil || h.Skippable {
@@ -208,8 +210,9 @@ func zstdHead(src []byte, n int) []byte {
 	return src[:at]
 }
 
-// zstdNext returns how much room to try after room was too little. From zstdKeep on all there may be, if that is not much
-// more: scratch buffers of one size are reused, and what is not touched of them costs nothing.
+// zstdNext returns how much room to try after room was too little. From zstdKeep on all there may
+// be, if that is not much more: scratch buffers of one size are reused, and what is not touched of
+// them costs nothing.
 func zstdNext(room, most int) int {
 	next := 4*room + 1
 	if next+zstdBlock > zstdKeep && most <= zstdLarge {
@@ -231,8 +234,8 @@ func (d *zstdDecoder) judge(dst, got []byte, room, most int, err error) (out []b
 	return nil, true, nil
 }
 
-// take returns a scratch buffer with a capacity of n or more. A message that expands to a thousand times its size must not
-// leave as much garbage with each try.
+// take returns a scratch buffer with a capacity of n or more. A message that expands to a thousand
+// times its size must not leave as much garbage with each try.
 func (d *zstdDecoder) take(n int) []byte {
 	if cap(d.scratch) >= n {
 		return d.scratch
@@ -245,8 +248,8 @@ func (d *zstdDecoder) take(n int) []byte {
 	return make([]byte, 0, n)
 }
 
-// put keeps a scratch buffer for the next message: small ones here, large ones where any decoder finds them, until
-// the garbage collector takes them.
+// put keeps a scratch buffer for the next message: small ones here, large ones where any decoder
+// finds them, until the garbage collector takes them.
 func (d *zstdDecoder) put(b []byte) {
 	switch {
 	case cap(b) <= cap(d.scratch):

@@ -53,8 +53,8 @@ type Limits struct {
 	// MaxConcurrentStreams allows; more are refused [head_memory]. No limit means 256 MiB, which is
 	// also the largest value.
 	MaxHeaderListSize int
-	// HeaderFields is the number of fields in a received header section (128). A call with more ends
-	// with RESOURCE_EXHAUSTED [header_list].
+	// HeaderFields is the number of fields in a received header section (128). A call with more
+	// ends with RESOURCE_EXHAUSTED [header_list].
 	HeaderFields int
 	// MaxConcurrentStreams is how many calls a client may have open on one connection, and how many
 	// handlers run for it, those of calls that were reset included
@@ -65,9 +65,9 @@ type Limits struct {
 	// default is no limit, since strangers could make everybody wait by using it up. It is for
 	// servers whose handlers take much memory, or do not end with their contexts.
 	Handlers int
-	// MaxAttempts is how many attempts of a call, retried or hedged, a service config may ask for (5,
-	// gRFC A6); no limit cannot be said. 1 turns policy retries and hedging off. Attempts of which nothing reached a server are
-	// not counted. Of clients.
+	// MaxAttempts is how many attempts of a call, retried or hedged, a service config may ask for
+	// (5, gRFC A6); no limit cannot be said. 1 turns policy retries and hedging off. Attempts of
+	// which nothing reached a server are not counted. Of clients.
 	MaxAttempts int
 	// MaxRetryDelay is how long servers may ask a call to wait before further attempts
 	// (grpc-retry-pushback-ms, google.rpc.RetryInfo), all pauses of the call together (10 s). A
@@ -90,62 +90,64 @@ type Limits struct {
 	PrefaceTimeout time.Duration
 	// HeaderTimeout bounds a frame or header block that has begun (10 s) [read_timeout].
 	HeaderTimeout time.Duration
-	// WriteStall bounds how long a peer may read nothing while there is something to write to it (30 s)
-	// [write_stall].
+	// WriteStall bounds how long a peer may read nothing while there is something to write to it
+	// (30 s) [write_stall].
 	WriteStall time.Duration
-	// ZeroWindow bounds how long a complete response waits for a peer that gives it no window (60 s).
-	// The stream is reset, which ResetsCaused counts [zero_window]. At the call's deadline it is reset
-	// in any case [response_deadline].
+	// ZeroWindow bounds how long a complete response waits for a peer that gives it no window (60
+	// s). The stream is reset, which ResetsCaused counts [zero_window]. At the call's deadline it
+	// is reset in any case [response_deadline].
 	ZeroWindow time.Duration
 
 	// Memory.
 
 	// StreamWindow is the number of bytes of a stream that its peer may send before this side has
-	// said anything, 65535 to 2^30 (1 MiB on a server, 80 KiB on a client); no limit cannot be said.
-	// Larger messages have the window extended when they begin, one round trip. While the first windows
-	// of a connection's streams make a server hold more than half of ReceiveMemory, or all of them half
-	// of ServerMemory, it is 80 KiB for the connection's streams, open ones too (docs/memory.md). A
-	// server behind HAProxy needs one that its largest requests fit in (docs/reliability.md).
+	// said anything, 65535 to 2^30 (1 MiB on a server, 80 KiB on a client); no limit cannot be
+	// said. Larger messages have the window extended when they begin, one round trip. While the
+	// first windows of a connection's streams make a server hold more than half of ReceiveMemory,
+	// or all of them half of ServerMemory, it is 80 KiB for the connection's streams, open ones too
+	// (docs/memory.md). A server behind HAProxy needs one that its largest requests fit in
+	// (docs/reliability.md).
 	StreamWindow int
-	// ReceiveMemory is the number of bytes by which the windows of a connection are opened beyond what
-	// every stream has, 80 KiB or StreamWindow if it is less, 65536 to 2^30 (16 MiB); no limit cannot be
-	// said. It is as much for streams that fill their windows, and twice as much for messages that are
-	// larger than a window and have not been taken by the program; once while the server holds half of
-	// ServerMemory or more. Larger messages wait for those before them; when those come at less than
-	// 64 KiB/s and fill it, the slowest end with RESOURCE_EXHAUSTED [connection_memory]. Clients keep
-	// to it for the windows of streams, not for messages.
+	// ReceiveMemory is the number of bytes by which the windows of a connection are opened beyond
+	// what every stream has, 80 KiB or StreamWindow if it is less, 65536 to 2^30 (16 MiB); no limit
+	// cannot be said. It is as much for streams that fill their windows, and twice as much for
+	// messages that are larger than a window and have not been taken by the program; once while the
+	// server holds half of ServerMemory or more. Larger messages wait for those before them; when
+	// those come at less than 64 KiB/s and fill it, the slowest end with RESOURCE_EXHAUSTED
+	// [connection_memory]. Clients keep to it for the windows of streams, not for messages.
 	ReceiveMemory int
-	// ServerMemory is the number of bytes that all connections of a server together hold, of messages
-	// that the program has not taken and of responses that clients have not; at least 65536 (a quarter
-	// of the memory the process may use, which is GOMEMLIMIT, the control group's limit or the
-	// machine's memory, and at least 64 MiB). At the limit the calls whose bytes move most slowly end
-	// with RESOURCE_EXHAUSTED, until a tenth is free [server_memory]. Of servers.
+	// ServerMemory is the number of bytes that all connections of a server together hold, of
+	// messages that the program has not taken and of responses that clients have not; at least
+	// 65536 (a quarter of the memory the process may use, which is GOMEMLIMIT, the control group's
+	// limit or the machine's memory, and at least 64 MiB). At the limit the calls whose bytes move
+	// most slowly end with RESOURCE_EXHAUSTED, until a tenth is free [server_memory]. Of servers.
 	ServerMemory int
-	// Backlog is the number of bytes of responses that wait for the client on a connection (256 KiB).
-	// Beyond it, when four calls or more have finished and wait, further calls of the connection are
-	// begun only as it takes them, and SendMsg of streams waits for the client.
+	// Backlog is the number of bytes of responses that wait for the client on a connection (256
+	// KiB). Beyond it, when four calls or more have finished and wait, further calls of the
+	// connection are begun only as it takes them, and SendMsg of streams waits for the client.
 	Backlog int
 
 	// Frames. The defaults do not affect honest peers.
 
 	// ResetsReceived limits calls that a client gives up before anything was done for them (1000,
 	// 33/s) [reset_flood]: no handler had begun, less than 16 KiB of the request had come, and less
-	// than 5 ms had passed (CVE-2023-44487, rapid reset). Calls that ended in good order earn as many.
-	// Deadlines, cancellation and hedging do not come near it. A client beyond it is slowed down to
-	// this rate [peer_slowed]; one that sends on as fast is told to open no more calls (GOAWAY) and
-	// keeps those it has, until it is twice as far beyond it.
+	// than 5 ms had passed (CVE-2023-44487, rapid reset). Calls that ended in good order earn as
+	// many. Deadlines, cancellation and hedging do not come near it. A client beyond it is slowed
+	// down to this rate [peer_slowed]; one that sends on as fast is told to open no more calls
+	// (GOAWAY) and keeps those it has, until it is twice as far beyond it.
 	ResetsReceived Rate
 	// ResetsCaused limits streams that have to be reset for faults of the peer (1000, 33/s)
 	// [reset_caused_flood] (CVE-2025-8671). What is beyond it is treated as for ResetsReceived.
 	ResetsCaused Rate
-	// OddFrames limits legal frames that do nothing: of unknown type (once more for each KiB), empty or
-	// tiny DATA, PRIORITY, WINDOW_UPDATE nothing was sent for (10,000, 330/s) [unknown_frame_flood,
-	// tiny_data_flood, priority_flood, window_update_flood, closed_stream_flood, ack_flood,
-	// interim_flood, goaway_flood, empty_continuation_flood].
+	// OddFrames limits legal frames that do nothing: of unknown type (once more for each KiB),
+	// empty or tiny DATA, PRIORITY, WINDOW_UPDATE nothing was sent for (10,000, 330/s)
+	// [unknown_frame_flood, tiny_data_flood, priority_flood, window_update_flood,
+	// closed_stream_flood, ack_flood, interim_flood, goaway_flood, empty_continuation_flood].
 	OddFrames Rate
-	// Refusals limits calls that a server refuses unseen, beyond as many as it serves: unknown methods,
-	// other content types without an HTTP handler, header lists over the limit, which count ten times
-	// (5000, 500/s) [refused_flood]. What is beyond it is treated as for ResetsReceived. Of servers.
+	// Refusals limits calls that a server refuses unseen, beyond as many as it serves: unknown
+	// methods, other content types without an HTTP handler, header lists over the limit, which
+	// count ten times (5000, 500/s) [refused_flood]. What is beyond it is treated as for
+	// ResetsReceived. Of servers.
 	Refusals Rate
 	// Settings limits SETTINGS frames (16, 4/s) [settings_flood].
 	Settings Rate
@@ -153,15 +155,16 @@ type Limits struct {
 	SettingsEntries int
 	// Pings limits PING frames that answer nothing (10, 10/s) [ping_flood].
 	Pings Rate
-	// PingInterval is the least time between the PINGs of a client while the server sends nothing (5
-	// minutes; 2 hours without a call), gRFC A8. Of servers.
+	// PingInterval is the least time between the PINGs of a client while the server sends nothing
+	// (5 minutes; 2 hours without a call), gRFC A8. Of servers.
 	PingInterval time.Duration
-	// PingStrikes is how often a client may fall short of PingInterval (2) [ping_strikes]. Of servers.
+	// PingStrikes is how often a client may fall short of PingInterval (2) [ping_strikes]. Of
+	// servers.
 	PingStrikes int
 	// PingWithoutStreams makes PingInterval hold also for connections without a call. Of servers.
 	PingWithoutStreams bool
-	// ControlQueued is the number of acknowledgments and resets that wait to be written to a peer that
-	// does not read (1000) [control_queue].
+	// ControlQueued is the number of acknowledgments and resets that wait to be written to a peer
+	// that does not read (1000) [control_queue].
 	ControlQueued int
 	// Continuations is the number of CONTINUATION frames of a header block (8)
 	// [small_continuation_flood] (CVE-2024-27316).
@@ -169,7 +172,7 @@ type Limits struct {
 	// LargeContinuations is the number of those of a block that fills them, with 8 KiB or more each
 	// (16) [continuation_flood].
 	LargeContinuations int
-	// BlockBytes is the number of bytes of a header block (64 KiB, or four times MaxHeaderListSize if
-	// that is larger) [block_bytes].
+	// BlockBytes is the number of bytes of a header block (64 KiB, or four times MaxHeaderListSize
+	// if that is larger) [block_bytes].
 	BlockBytes int
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// TestRetryUnauthenticated: a revoked token is replaced and the call repeated once, for many callers with one request.
+// TestRetryUnauthenticated: a revoked token is replaced and the call repeated once, for many
+// callers with one request.
 func TestRetryUnauthenticated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var issued, valid, calls atomic.Int32

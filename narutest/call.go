@@ -17,23 +17,24 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// CallConfig describes the call a handler under test is to see. The zero value is a call without metadata and
-// without a deadline.
+// CallConfig describes the call a handler under test is to see. The zero value is a call without
+// metadata and without a deadline.
 type CallConfig struct {
 	// Method is the path, "/package.Service/Method"; empty: "/narutest.Service/Method".
 	Method string
 	// Metadata is the request's. Every call also has the key :authority.
 	Metadata metadata.MD
-	// Timeout ends the call after this time, as the client's deadline would; 0 and less: no deadline.
+	// Timeout ends the call after this time, as the client's deadline would; 0 and less: no
+	// deadline.
 	Timeout time.Duration
 	// Peer is the client. Addresses that are nil become "narutest".
 	Peer naru.Peer
 }
 
-// A Call is a server call without a client and without a connection, to test handlers as the functions they are:
-// its context is what naru.SetHeader, SendHeader, SetTrailer, SetCompression, PeerFromContext, FullMethod,
-// Draining and the functions of package metadata work with. Use [Serve] to test what goes over the wire.
-// Safe for concurrent use.
+// A Call is a server call without a client and without a connection, to test handlers as the
+// functions they are: its context is what naru.SetHeader, SendHeader, SetTrailer, SetCompression,
+// PeerFromContext, FullMethod, Draining and the functions of package metadata work with. Use
+// [Serve] to test what goes over the wire. Safe for concurrent use.
 type Call struct {
 	call     *server.Call
 	stream   *noStream
@@ -110,7 +111,8 @@ func requestHead(config *CallConfig) (*transport.RequestHead, error) {
 // Context returns the context to give to the handler.
 func (c *Call) Context() context.Context { return c.call.Context() }
 
-// Header returns a copy of what was set as the response's header so far, whether it was sent or not.
+// Header returns a copy of what was set as the response's header so far, whether it was sent or
+// not.
 func (c *Call) Header() metadata.MD { return c.call.Header() }
 
 // HeaderSent reports whether the header has been sent, by naru.SendHeader.

@@ -11,8 +11,9 @@
 //		...
 //	}
 //
-// A handler can also be called as the function it is: [NewCall] makes the context of a call without a client, and
-// reads back the header and trailer the handler set; [NewStream] does the same for streaming methods.
+// A handler can also be called as the function it is: [NewCall] makes the context of a call without
+// a client, and reads back the header and trailer the handler set; [NewStream] does the same for
+// streaming methods.
 //
 // There are no sockets and no ports, so that tests may run in parallel and inside
 // testing/synctest bubbles, where timeouts and keepalive pass in no time.

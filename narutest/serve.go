@@ -74,10 +74,10 @@ func (s *Server) Client(opts ...naru.ClientOption) *naru.Client {
 	return c
 }
 
-// Serve starts a server with the services register adds and returns a client of it. Both end
-// with the test. Options are the server's; those that a client may have too, such as codecs,
-// interceptors and limits, are the client's as well. With NewServer and Server.Client each side has options
-// of its own. See [NewServer] for more.
+// Serve starts a server with the services register adds and returns a client of it. Both end with
+// the test. Options are the server's; those that a client may have too, such as codecs,
+// interceptors and limits, are the client's as well. With NewServer and Server.Client each side has
+// options of its own. See [NewServer] for more.
 func Serve(t testing.TB, register func(naru.ServiceRegistrar), opts ...naru.ServerOption) *naru.Client {
 	t.Helper()
 	var forClient []naru.ClientOption

@@ -15,9 +15,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A Stream is the stream of a [Call], to test the handlers of streaming methods as the functions they are. It implements
-// naru.ServerStreamingServer[Res], naru.ClientStreamingServer[Req, Res] and naru.BidiStreamingServer[Req, Res].
-// The handler receives the requests it was made with, then io.EOF, and never waits. Safe for concurrent use.
+// A Stream is the stream of a [Call], to test the handlers of streaming methods as the functions
+// they are. It implements naru.ServerStreamingServer[Res], naru.ClientStreamingServer[Req, Res] and
+// naru.BidiStreamingServer[Req, Res]. The handler receives the requests it was made with, then
+// io.EOF, and never waits. Safe for concurrent use.
 type Stream[Req, Res any] struct {
 	*Call
 	mu       sync.Mutex

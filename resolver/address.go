@@ -32,7 +32,8 @@ type Endpoint struct {
 	Addresses []Address
 	// Weight is the endpoint's share for policies that weigh (ring_hash); 0 means 1.
 	Weight uint32
-	// HashKey is the endpoint's place on the ring of ring_hash (gRFC A76); "" means its first address.
+	// HashKey is the endpoint's place on the ring of ring_hash (gRFC A76); "" means its first
+	// address.
 	HashKey string
 	// Attributes are for policies and dialers that know their keys.
 	Attributes Attributes

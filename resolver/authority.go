@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// authorityOf returns the :authority of calls to an endpoint: the endpoint in the form that RFC 3986 §3.2 has, with localhost
-// for a missing host, brackets around an IPv6 address, and escapes for what may not stand there.
+// authorityOf returns the :authority of calls to an endpoint: the endpoint in the form that RFC
+// 3986 §3.2 has, with localhost for a missing host, brackets around an IPv6 address, and escapes
+// for what may not stand there.
 func authorityOf(endpoint string) string {
 	endpoint = withoutZone(endpoint)
 	if ip, err := netip.ParseAddr(endpoint); err == nil && ip.Is6() {
@@ -18,7 +19,8 @@ func authorityOf(endpoint string) string {
 	return escapeAuthority(endpoint)
 }
 
-// escapeAuthority escapes all bytes but unreserved characters, sub-delims and those that delimit the parts of an authority.
+// escapeAuthority escapes all bytes but unreserved characters, sub-delims and those that delimit
+// the parts of an authority.
 func escapeAuthority(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -32,8 +34,8 @@ func escapeAuthority(s string) string {
 	return b.String()
 }
 
-// withoutZone drops the zone of an IPv6 address, which means something on this machine alone. RFC 6874 §4: "it MUST be
-// removed ... before the URI is sent".
+// withoutZone drops the zone of an IPv6 address, which means something on this machine alone. RFC
+// 6874 §4: "it MUST be removed ... before the URI is sent".
 func withoutZone(endpoint string) string {
 	host, _, err := splitHostPort(endpoint, "")
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 type DNSOptions struct {
 	// Poll says when names are looked up again.
 	Poll PollOptions
-	// Resolver does the look-ups. nil: [net.DefaultResolver], or one that asks the server a target names
-	// in its authority ("dns://8.8.8.8/host").
+	// Resolver does the look-ups. nil: [net.DefaultResolver], or one that asks the server a target
+	// names in its authority ("dns://8.8.8.8/host").
 	Resolver HostResolver
-	// ServiceConfig looks for service configs in TXT records of _grpc_config.<host> (gRFC A2). Off by default: who
-	// answers for a name could tell clients how to retry.
+	// ServiceConfig looks for service configs in TXT records of _grpc_config.<host> (gRFC A2). Off
+	// by default: who answers for a name could tell clients how to retry.
 	ServiceConfig bool
 }
 
@@ -35,12 +35,13 @@ type HostResolver interface {
 	LookupPort(ctx context.Context, network, service string) (int, error)
 }
 
-// DNS returns the builder of "dns:///host:port" and "dns://server/host:port": A and AAAA records, one
-// endpoint per address, port 443 unless given. IP literals are not looked up.
+// DNS returns the builder of "dns:///host:port" and "dns://server/host:port": A and AAAA records,
+// one endpoint per address, port 443 unless given. IP literals are not looked up.
 //
-// A host that begins with two labels of SRV, as "dns:///_grpc._tcp.shop.example.com", stands for the hosts, ports and
-// weights of the SRV records of the best priority (RFC 2782); calls carry the authority "shop.example.com", because
-// that is the name the user asked for and what certificates are to prove (RFC 6125 §6.4).
+// A host that begins with two labels of SRV, as "dns:///_grpc._tcp.shop.example.com", stands for
+// the hosts, ports and weights of the SRV records of the best priority (RFC 2782); calls carry the
+// authority "shop.example.com", because that is the name the user asked for and what certificates
+// are to prove (RFC 6125 §6.4).
 func DNS(opts DNSOptions) Builder { return dnsBuilder{opts} }
 
 type dnsBuilder struct{ opts DNSOptions }
@@ -88,7 +89,8 @@ func (b dnsBuilder) Build(t Target, o Options) (Resolver, error) {
 	return Poll(d.lookup, b.opts.Poll), nil
 }
 
-// maxHostName: RFC 1035 §2.3.4, "255 octets or less" on the wire, which are 253 in text; one more for the dot at the end.
+// maxHostName: RFC 1035 §2.3.4, "255 octets or less" on the wire, which are 253 in text; one more
+// for the dot at the end.
 const maxHostName = 254
 
 // splitSRV splits "_service._proto.domain".
@@ -143,7 +145,8 @@ func (d *dnsLookup) lookup(ctx context.Context) (State, error) {
 	return st, nil
 }
 
-// lookupHost returns an endpoint per address. gRFC A61: DNS does not tell which addresses belong to one endpoint.
+// lookupHost returns an endpoint per address. gRFC A61: DNS does not tell which addresses belong to
+// one endpoint.
 func (d *dnsLookup) lookupHost(ctx context.Context, host, port string) ([]Endpoint, error) {
 	num, err := d.net.LookupPort(ctx, "tcp", port)
 	if err != nil {
@@ -160,12 +163,12 @@ func (d *dnsLookup) lookupHost(ctx context.Context, host, port string) ([]Endpoi
 	return eps, nil
 }
 
-// maxEndpoints bounds what the SRV records of one name may resolve to together: each record names a host of its own, and
-// each host has as many addresses as fit into an answer.
+// maxEndpoints bounds what the SRV records of one name may resolve to together: each record names a
+// host of its own, and each host has as many addresses as fit into an answer.
 const maxEndpoints = 10_000
 
-// lookupSRV returns the endpoints of the best priority that has any. RFC 2782: "A client MUST attempt to contact
-// the target host with the lowest-numbered priority it can reach".
+// lookupSRV returns the endpoints of the best priority that has any. RFC 2782: "A client MUST
+// attempt to contact the target host with the lowest-numbered priority it can reach".
 func (d *dnsLookup) lookupSRV(ctx context.Context) ([]Endpoint, error) {
 	_, records, err := d.net.LookupSRV(ctx, "", "", d.host)
 	if err != nil {
@@ -196,5 +199,6 @@ func (d *dnsLookup) lookupSRV(ctx context.Context) ([]Endpoint, error) {
 	return eps, nil
 }
 
-// txtTimeout bounds the look-up of TXT records, which many networks drop: addresses are not kept waiting for long.
+// txtTimeout bounds the look-up of TXT records, which many networks drop: addresses are not kept
+// waiting for long.
 const txtTimeout = 3 * time.Second

@@ -21,8 +21,8 @@ type txtConfig struct {
 	config *serviceconfig.Config // of the last good answer; nil: it was "none"
 }
 
-// gRFC A2: "The TXT record will be for a DNS name that is the same as the gRPC server name, but with the prefix
-// _grpc_config."
+// gRFC A2: "The TXT record will be for a DNS name that is the same as the gRPC server name, but
+// with the prefix _grpc_config."
 const (
 	txtPrefix    = "_grpc_config."
 	txtAttribute = "grpc_config="
@@ -41,8 +41,8 @@ func newTXTConfig(host string, parse func(string) (*serviceconfig.Config, error)
 	}
 }
 
-// lookup sets the state's config. A record that is not there means none; a server that does not answer changes
-// nothing, because what it said before is the better guess.
+// lookup sets the state's config. A record that is not there means none; a server that does not
+// answer changes nothing, because what it said before is the better guess.
 func (t *txtConfig) lookup(ctx context.Context, d *dnsLookup, st *State) {
 	ctx, cancel := context.WithTimeout(ctx, txtTimeout)
 	defer cancel()

@@ -17,6 +17,7 @@
 //
 // # Known limitations
 //
-// The time to live of DNS records is not known to net.Resolver and not looked at; names are polled. Of SRV records only
-// the best priority that resolves is used: there is no failing over to the next by health.
+// The time to live of DNS records is not known to net.Resolver and not looked at; names are polled.
+// Of SRV records only the best priority that resolves is used: there is no failing over to the next
+// by health.
 package resolver

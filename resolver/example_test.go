@@ -7,8 +7,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// A scheme of your own: "example:///lb.example.grpc.io" leads to two addresses. A client is given the builder by its
-// options and asks it for every target with the scheme.
+// A scheme of your own: "example:///lb.example.grpc.io" leads to two addresses. A client is given
+// the builder by its options and asks it for every target with the scheme.
 func ExampleFunc() {
 	backends := map[string][]string{"lb.example.grpc.io": {"localhost:50051", "localhost:50052"}}
 	builder := resolver.Func("example", func(_ context.Context, t resolver.Target) (resolver.State, error) {

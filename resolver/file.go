@@ -23,17 +23,18 @@ const defaultFileInterval = time.Second
 // maxFileSize bounds what is read of a file that is none of ours.
 const maxFileSize = 16 << 20
 
-// File returns the builder of "file:///etc/shop/backends": a list of endpoints, one per line, that is watched.
+// File returns the builder of "file:///etc/shop/backends": a list of endpoints, one per line, that
+// is watched.
 //
 //	# name or address, port; several addresses of one endpoint with commas
 //	10.0.0.1:50051
 //	10.0.0.2:50051,[2001:db8::2]:50051  weight=3
 //	unix:/run/shop.sock                 hash=shard-7
 //
-// A line may give a weight and, for ring_hash, a hash key. Host names are resolved when they are connected to.
-// A file that is missing, or has a mistake, leaves the list as it was. Replace it by renaming: a file that is written
-// in place may be read half. Calls carry the authority "localhost", or the one given as in
-// "file:///etc/shop/backends?authority=shop.example.com".
+// A line may give a weight and, for ring_hash, a hash key. Host names are resolved when they are
+// connected to. A file that is missing, or has a mistake, leaves the list as it was. Replace it by
+// renaming: a file that is written in place may be read half. Calls carry the authority
+// "localhost", or the one given as in "file:///etc/shop/backends?authority=shop.example.com".
 func File(opts FileOptions) Builder {
 	if opts.Interval == 0 {
 		opts.Interval = defaultFileInterval

@@ -10,14 +10,14 @@ import (
 // defaultPort: naming.md of gRPC, "If port is omitted, 443 is used".
 const defaultPort = "443"
 
-// SplitHostPort splits the endpoint of a target as gRPC's naming has it: "host", "host:port", "[v6]:port", "v6" or
-// ":port". The port is 443 and the host localhost where they are missing.
+// SplitHostPort splits the endpoint of a target as gRPC's naming has it: "host", "host:port",
+// "[v6]:port", "v6" or ":port". The port is 443 and the host localhost where they are missing.
 func SplitHostPort(endpoint string) (host, port string, err error) {
 	return splitHostPort(endpoint, defaultPort)
 }
 
-// splitHostPort splits "host", "host:port", "[v6]:port", "v6" or ":port" and fills in what is missing:
-// localhost and def.
+// splitHostPort splits "host", "host:port", "[v6]:port", "v6" or ":port" and fills in what is
+// missing: localhost and def.
 func splitHostPort(s, def string) (host, port string, err error) {
 	if s == "" {
 		return "", "", fmt.Errorf("no host name")
@@ -42,7 +42,8 @@ func splitHostPort(s, def string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// hasPort: a colon outside brackets. "a:b:c" counts as having one, so that SplitHostPort complains of it.
+// hasPort: a colon outside brackets. "a:b:c" counts as having one, so that SplitHostPort complains
+// of it.
 func hasPort(s string) bool {
 	return strings.LastIndexByte(s, ':') > strings.LastIndexByte(s, ']')
 }

@@ -14,11 +14,13 @@ import (
 // PollOptions say when a polling resolver looks its target up again. The zero value means the
 // defaults.
 type PollOptions struct {
-	// Interval is the time from one good answer to the next look-up. 0: 5 s, so that backends that were added are
-	// seen within seconds; no look-up is made while it would change nothing (see [Watcher]). Negative: only
-	// when a connection fails, which suits name servers that answer with another part of a long list each time.
+	// Interval is the time from one good answer to the next look-up. 0: 5 s, so that backends that
+	// were added are seen within seconds; no look-up is made while it would change nothing (see
+	// [Watcher]). Negative: only when a connection fails, which suits name servers that answer with
+	// another part of a long list each time.
 	Interval time.Duration
-	// MinInterval is the least time between two look-ups that connections ask for by failing. 0: 2 s.
+	// MinInterval is the least time between two look-ups that connections ask for by failing. 0: 2
+	// s.
 	MinInterval time.Duration
 	// Timeout bounds one look-up. 0: 10 s. Negative: none.
 	Timeout time.Duration

@@ -11,8 +11,8 @@ type Registry struct {
 	builders map[string]Builder // never changed once set
 }
 
-// NewRegistry returns a registry of the given builders. A later builder replaces an earlier one of the
-// same scheme.
+// NewRegistry returns a registry of the given builders. A later builder replaces an earlier one of
+// the same scheme.
 func NewRegistry(builders ...Builder) Registry {
 	return Registry{}.With(builders...)
 }
@@ -34,8 +34,8 @@ func (r Registry) Get(scheme string) Builder { return r.builders[scheme] }
 func (r Registry) Schemes() []string { return slices.Sorted(maps.Keys(r.builders)) }
 
 // Parse parses a target with the schemes of the registry. A target without a known scheme
-// ("localhost:50051", "10.0.0.1") is one of the default scheme, as naming.md of gRPC has it: first the
-// text is taken as it is, then with defaultScheme put before it.
+// ("localhost:50051", "10.0.0.1") is one of the default scheme, as naming.md of gRPC has it: first
+// the text is taken as it is, then with defaultScheme put before it.
 func (r Registry) Parse(target, defaultScheme string) (Target, Builder, error) {
 	if target == "" {
 		return Target{}, nil, fmt.Errorf("parse target: it is empty")

@@ -36,8 +36,9 @@ type Watcher interface {
 	// Refresh delivers a value when a connection failed and fresh names would help. Capacity 1;
 	// never closed. Resolvers that are told about changes may ignore it.
 	Refresh() <-chan struct{}
-	// Wanted tells whether new endpoints would change anything at the moment. It is false while a policy that keeps
-	// to one connection has it: looking names up on a timer then costs the name server and gains nothing.
+	// Wanted tells whether new endpoints would change anything at the moment. It is false while a
+	// policy that keeps to one connection has it: looking names up on a timer then costs the name
+	// server and gains nothing.
 	Wanted() bool
 }
 

@@ -43,8 +43,8 @@ func Unix() Builder {
 	}}
 }
 
-// UnixAbstract returns the builder of "unix-abstract:name": a socket in Linux's abstract namespace. A slash before the
-// name is part of it, also in "unix-abstract:///name".
+// UnixAbstract returns the builder of "unix-abstract:name": a socket in Linux's abstract namespace.
+// A slash before the name is part of it, also in "unix-abstract:///name".
 func UnixAbstract() Builder {
 	return fixedBuilder{scheme: "unix-abstract", authority: localhost, endpoints: func(t Target) ([]Endpoint, error) {
 		if t.Authority != "" {
@@ -67,7 +67,8 @@ func unixEndpoint(t Target, path string) ([]Endpoint, error) {
 // IPv4 returns the builder of "ipv4:1.2.3.4:443,5.6.7.8": literal addresses, port 443 unless given.
 func IPv4() Builder { return ipBuilder("ipv4", netip.Addr.Is4) }
 
-// IPv6 returns the builder of "ipv6:[::1]:443,[2001:db8::1]": literal addresses, port 443 unless given.
+// IPv6 returns the builder of "ipv6:[::1]:443,[2001:db8::1]": literal addresses, port 443 unless
+// given.
 func IPv6() Builder {
 	return ipBuilder("ipv6", func(a netip.Addr) bool { return a.Is6() && !a.Is4In6() })
 }

@@ -26,7 +26,8 @@ type Target struct {
 	hierarchical bool // had "//"
 }
 
-// ParseTarget parses a target that has a scheme. If there is an error further on, the scheme is set all the same.
+// ParseTarget parses a target that has a scheme. If there is an error further on, the scheme is set
+// all the same.
 func ParseTarget(s string) (Target, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || !validScheme(scheme) {
@@ -62,9 +63,10 @@ func ParseTarget(s string) (Target, error) {
 	return t, nil
 }
 
-// unescape decodes percent escapes, and leaves the zones of IPv6 addresses as people write them: "[fe80::1%eth0]:80".
-// RFC 6874 §2 has the % of a zone escaped in a URI, as in "[fe80::1%25eth0]:80", and suggests in §3 that "a bare % sign" is
-// accepted where a person types it.
+// unescape decodes percent escapes, and leaves the zones of IPv6 addresses as people write them:
+// "[fe80::1%eth0]:80". RFC 6874 §2 has the % of a zone escaped in a URI, as in
+// "[fe80::1%25eth0]:80", and suggests in §3 that "a bare % sign" is accepted where a person types
+// it.
 func unescape(s string) (string, error) {
 	if zoned(s) {
 		return strings.Replace(s, "%25", "%", 1), nil

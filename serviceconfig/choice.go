@@ -12,13 +12,13 @@ type Client struct {
 	Language string
 	// Hostname is the machine's name, as the system has it.
 	Hostname string
-	// Percentile is the client's place among all, in [0, 100): drawn once, so that a client does not change
-	// sides with every look-up.
+	// Percentile is the client's place among all, in [0, 100): drawn once, so that a client does
+	// not change sides with every look-up.
 	Percentile int
 }
 
-// Choose returns the service config for a client out of a list of choices, as JSON: the form of TXT records (gRFC
-// A2). "" if none of them is for the client. Only the choice taken is parsed further.
+// Choose returns the service config for a client out of a list of choices, as JSON: the form of TXT
+// records (gRFC A2). "" if none of them is for the client. Only the choice taken is parsed further.
 func Choose(text string, client Client) (string, error) {
 	root, err := readTree(text)
 	if err != nil {

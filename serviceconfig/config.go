@@ -9,8 +9,8 @@ import (
 // Config is a service config. Fields and their types have the names that the keys of the JSON form
 // have. Immutable once given to a client.
 type Config struct {
-	// LoadBalancingConfig is the balancing policy, of the JSON's list the first that is known; nil: the
-	// client's.
+	// LoadBalancingConfig is the balancing policy, of the JSON's list the first that is known; nil:
+	// the client's.
 	LoadBalancingConfig Policy
 	// MethodConfig holds the settings of methods. A method is named once at most.
 	MethodConfig []MethodConfig
@@ -18,7 +18,8 @@ type Config struct {
 	RetryThrottling *RetryThrottling
 	// HealthCheckConfig turns client-side health checking on (gRFC A17); nil: no health checking.
 	HealthCheckConfig *HealthCheckConfig
-	// ConnectionScaling bounds the connections to one address (gRFC A105); nil: the client's setting.
+	// ConnectionScaling bounds the connections to one address (gRFC A105); nil: the client's
+	// setting.
 	ConnectionScaling *ConnectionScaling
 }
 
@@ -30,8 +31,8 @@ type HealthCheckConfig struct {
 
 // ConnectionScaling says how many connections a client may have to one address.
 type ConnectionScaling struct {
-	// MaxConnectionsPerSubchannel is how many the peer's limit of concurrent streams may call for. 0: the
-	// client's setting (WithConnectionScaling), which also bounds it; negative is an error.
+	// MaxConnectionsPerSubchannel is how many the peer's limit of concurrent streams may call for.
+	// 0: the client's setting (WithConnectionScaling), which also bounds it; negative is an error.
 	MaxConnectionsPerSubchannel int
 }
 
@@ -42,8 +43,8 @@ type Policy interface {
 	Name() string
 }
 
-// MethodConfig holds the settings of one or more methods. What a call's own options say wins over it, except
-// that the earlier deadline and the smaller size hold.
+// MethodConfig holds the settings of one or more methods. What a call's own options say wins over
+// it, except that the earlier deadline and the smaller size hold.
 type MethodConfig struct {
 	// Name has the methods it is for. At least one.
 	Name []Name
@@ -51,17 +52,18 @@ type MethodConfig struct {
 	WaitForReady *bool
 	// Timeout bounds a call, retries included. 0: none; negative is an error.
 	Timeout time.Duration
-	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: the client's limits; negative
-	// is an error.
+	// MaxRequestMessageBytes and MaxResponseMessageBytes bound one message. 0: the client's limits;
+	// negative is an error.
 	MaxRequestMessageBytes, MaxResponseMessageBytes int
 	// RetryPolicy repeats failed attempts; nil: no. Not together with HedgingPolicy.
 	RetryPolicy *RetryPolicy
-	// HedgingPolicy sends further attempts before the first has failed; nil: no. Not together with RetryPolicy.
+	// HedgingPolicy sends further attempts before the first has failed; nil: no. Not together with
+	// RetryPolicy.
 	HedgingPolicy *HedgingPolicy
 }
 
-// Name names a method, all methods of a service (Method is ""), or all methods of all services (both
-// are ""). The most specific name wins.
+// Name names a method, all methods of a service (Method is ""), or all methods of all services
+// (both are ""). The most specific name wins.
 type Name struct {
 	// Service is the full name: "package.Service".
 	Service string
@@ -73,7 +75,8 @@ type Name struct {
 type RetryPolicy struct {
 	// MaxAttempts counts the first one; at least 2. The client bounds it (Limits.MaxAttempts, 5).
 	MaxAttempts int
-	// InitialBackoff is the mean wait before the second attempt, MaxBackoff the longest mean wait. Both > 0.
+	// InitialBackoff is the mean wait before the second attempt, MaxBackoff the longest mean wait.
+	// Both > 0.
 	InitialBackoff, MaxBackoff time.Duration
 	// BackoffMultiplier is the factor from one wait to the next; > 0.
 	BackoffMultiplier float64
@@ -84,18 +87,21 @@ type RetryPolicy struct {
 	PerAttemptRecvTimeout time.Duration
 }
 
-// HedgingPolicy starts further attempts before the first has failed; the first good response wins (gRFC A6).
+// HedgingPolicy starts further attempts before the first has failed; the first good response wins
+// (gRFC A6).
 type HedgingPolicy struct {
 	// MaxAttempts counts the first one; at least 2. The client bounds it (Limits.MaxAttempts, 5).
 	MaxAttempts int
 	// HedgingDelay is the time between the starts of two attempts. 0: all at once.
 	HedgingDelay time.Duration
-	// NonFatalStatusCodes are the statuses that let the other attempts go on. With any other the call ends.
+	// NonFatalStatusCodes are the statuses that let the other attempts go on. With any other the
+	// call ends.
 	NonFatalStatusCodes []codes.Code
 }
 
-// RetryThrottling stops retries and hedges while too many calls fail (gRFC A6): a count of tokens begins at
-// MaxTokens, loses one with each failure, gains TokenRatio with each success, and must be above half.
+// RetryThrottling stops retries and hedges while too many calls fail (gRFC A6): a count of tokens
+// begins at MaxTokens, loses one with each failure, gains TokenRatio with each success, and must be
+// above half.
 type RetryThrottling struct {
 	// MaxTokens in (0, 1000].
 	MaxTokens float64

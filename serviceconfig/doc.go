@@ -14,8 +14,8 @@
 //		}},
 //	}
 //
-// or as gRPC's JSON, read by [Parse]. Both are checked as a whole before they are used, and every mistake
-// is told with its place:
+// or as gRPC's JSON, read by [Parse]. Both are checked as a whole before they are used, and every
+// mistake is told with its place:
 //
 //	methodConfig[0].retryPolicy.maxAttempts: 1 is less than 2
 //	methodConfig[0].retrypolicy: unknown key; did you mean "retryPolicy"?

@@ -23,7 +23,8 @@ func (e *Error) Error() string {
 	return "service config: " + e.Path + ": " + e.Problem
 }
 
-// maxText bounds each part of an Error: a config may be of any size, and an error of it is logged and sent on.
+// maxText bounds each part of an Error: a config may be of any size, and an error of it is logged
+// and sent on.
 const maxText = 300
 
 func newError(path, problem string) *Error {
@@ -73,8 +74,8 @@ func unknownKey(key string, known []string) string {
 	return "unknown key; known here: " + strings.Join(known, ", ")
 }
 
-// nearest returns the candidate that key is most likely a slip of, "" if none is near: other case or
-// underscores, or one edit per four letters.
+// nearest returns the candidate that key is most likely a slip of, "" if none is near: other case
+// or underscores, or one edit per four letters.
 func nearest(key string, candidates []string) string {
 	best, bestDist := "", len(key)/4+2
 	for _, c := range candidates {
@@ -90,8 +91,8 @@ func fold(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
 }
 
-// distance is the number of letters to insert, delete, replace or swap with a neighbour to get from a to b
-// (optimal string alignment).
+// distance is the number of letters to insert, delete, replace or swap with a neighbour to get from
+// a to b (optimal string alignment).
 func distance(a, b string) int {
 	if len(a) > maxKey || len(b) > maxKey {
 		return maxKey

@@ -11,9 +11,9 @@ import (
 	"github.com/naru-rpc/naru/codes"
 )
 
-// Object reads a JSON object strictly: each method names a key, tells whether it was there, and stores its value;
-// what is wrong is collected with its place; keys nobody named are errors in the end. A null counts as absent, as
-// in protobuf's JSON.
+// Object reads a JSON object strictly: each method names a key, tells whether it was there, and
+// stores its value; what is wrong is collected with its place; keys nobody named are errors in the
+// end. A null counts as absent, as in protobuf's JSON.
 //
 // Parsers of balancing policies get one for their configuration. Not safe for concurrent use.
 type Object struct {
@@ -73,8 +73,8 @@ func (o *Object) value(key string) node {
 	return o.m.values[capital(key)]
 }
 
-// capital returns a key as published examples for Go write some: "MaxAttempts". It is the one other spelling that
-// is taken.
+// capital returns a key as published examples for Go write some: "MaxAttempts". It is the one other
+// spelling that is taken.
 func capital(key string) string {
 	if key == "" || key[0] < 'a' || key[0] > 'z' {
 		return key
@@ -133,7 +133,8 @@ func (o *Object) String(key string, v *string) bool {
 	return false
 }
 
-// Float reads a number. Like protobuf's JSON it takes one in quotes too; infinities and NaN are errors.
+// Float reads a number. Like protobuf's JSON it takes one in quotes too; infinities and NaN are
+// errors.
 func (o *Object) Float(key string, v *float64) bool {
 	text, ok := o.number(key)
 	if !ok {

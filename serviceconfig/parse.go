@@ -9,22 +9,22 @@ import (
 
 // Policies are the balancing policies a parser knows. balancer.Registry is one.
 type Policies interface {
-	// ParsePolicy reads the configuration of the policy with this name. known is false if there is no
-	// such policy. Mistakes are reported to o; the policy returned is not used then.
+	// ParsePolicy reads the configuration of the policy with this name. known is false if there is
+	// no such policy. Mistakes are reported to o; the policy returned is not used then.
 	ParsePolicy(name string, o *Object) (p Policy, known bool)
 	// PolicyNames returns the names, for messages.
 	PolicyNames() []string
 }
 
-// Parse reads the JSON form and checks it. Unknown and misplaced keys, wrong types, and values out of range are
-// errors; all that are found come joined, each an [*Error] with its path. Comments (// and /* */) are allowed, and
-// keys may begin with a capital letter: published examples have both.
+// Parse reads the JSON form and checks it. Unknown and misplaced keys, wrong types, and values out
+// of range are errors; all that are found come joined, each an [*Error] with its path. Comments (//
+// and /* */) are allowed, and keys may begin with a capital letter: published examples have both.
 func Parse(text string, policies Policies) (*Config, error) {
 	return parse(text, &parser{policies: policies})
 }
 
-// ParseLenient is Parse for configs that come from elsewhere and may be written for newer clients: unknown keys are
-// ignored (gRFC A21), everything else is as strict.
+// ParseLenient is Parse for configs that come from elsewhere and may be written for newer clients:
+// unknown keys are ignored (gRFC A21), everything else is as strict.
 func ParseLenient(text string, policies Policies) (*Config, error) {
 	return parse(text, &parser{policies: policies, lenient: true})
 }
@@ -81,7 +81,8 @@ func (p *parser) config(o *Object, c *Config) {
 	})
 }
 
-// oldPolicy reads the field that loadBalancingConfig replaced (gRFC A24), which counts if that one is absent.
+// oldPolicy reads the field that loadBalancingConfig replaced (gRFC A24), which counts if that one
+// is absent.
 func (p *parser) oldPolicy(o *Object, c *Config) {
 	var name string
 	if !o.String("loadBalancingPolicy", &name) || name == "" || c.LoadBalancingConfig != nil {
@@ -107,9 +108,10 @@ func (p *parser) unknownPolicy(name string) string {
 	return fmt.Sprintf("there is no policy %q (known: %s)", clip(name), strings.Join(names, ", "))
 }
 
-// Policy reads a list of policies and returns the first that is known: the form of loadBalancingConfig and of the
-// childPolicy of policies around others (gRFC A24). nil if the key is absent or there was an error. Policies that
-// follow the chosen one are looked at for their shape only.
+// Policy reads a list of policies and returns the first that is known: the form of
+// loadBalancingConfig and of the childPolicy of policies around others (gRFC A24). nil if the key
+// is absent or there was an error. Policies that follow the chosen one are looked at for their
+// shape only.
 func (o *Object) Policy(key string) Policy {
 	list, ok := o.list(key)
 	if !ok || o.p.policies == nil {

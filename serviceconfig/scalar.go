@@ -10,7 +10,8 @@ import (
 	"github.com/naru-rpc/naru/codes"
 )
 
-// parseDuration reads google.protobuf.Duration's JSON form: seconds with up to nine decimal places and an "s".
+// parseDuration reads google.protobuf.Duration's JSON form: seconds with up to nine decimal places
+// and an "s".
 func parseDuration(s string) (time.Duration, error) {
 	bad := fmt.Errorf("%q is not a duration; write seconds with an \"s\", such as \"1.5s\"", clip(s))
 	body, ok := strings.CutSuffix(s, "s")
@@ -51,7 +52,8 @@ func digits(s string) bool {
 	return true
 }
 
-// parseCode reads a status code. gRFC A6: "specified in the integer form or the case-insensitive string form".
+// parseCode reads a status code. gRFC A6: "specified in the integer form or the case-insensitive
+// string form".
 func parseCode(n node) (codes.Code, error) {
 	switch v := n.(type) {
 	case string:

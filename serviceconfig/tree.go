@@ -17,11 +17,12 @@ type members struct {
 	values map[string]node
 }
 
-// maxDepth bounds nesting. The deepest config there is has policies within policies, ten levels or so.
+// maxDepth bounds nesting. The deepest config there is has policies within policies, ten levels or
+// so.
 const maxDepth = 64
 
-// readTree reads a JSON text. encoding/json lets the second of two equal keys win; here it is an error,
-// because one of them is not what its author thinks.
+// readTree reads a JSON text. encoding/json lets the second of two equal keys win; here it is an
+// error, because one of them is not what its author thinks.
 func readTree(text string) (node, error) {
 	text = blankComments(text)
 	d := json.NewDecoder(strings.NewReader(text))
@@ -69,7 +70,8 @@ func endOfString(b []byte, i int) int {
 	return i
 }
 
-// endOfComment returns the index after the comment beginning at i. One that does not end is left to the reader.
+// endOfComment returns the index after the comment beginning at i. One that does not end is left to
+// the reader.
 func endOfComment(text string, i int) int {
 	closing, skip := "\n", 0
 	if text[i+1] == '*' {

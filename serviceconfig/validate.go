@@ -10,7 +10,8 @@ import (
 	"github.com/naru-rpc/naru/codes"
 )
 
-// Validate names every value that gRPC's documents rule out, with its place in the JSON form. nil is valid.
+// Validate names every value that gRPC's documents rule out, with its place in the JSON form. nil
+// is valid.
 func (c *Config) Validate() error {
 	if c == nil {
 		return nil

@@ -22,9 +22,9 @@ const (
 // Has reports whether g contains any of the groups in other.
 func (g Group) Has(other Group) bool { return g&other != 0 }
 
-// A Handler is told what a server or client does. Its methods are called on the goroutines of calls:
-// they must be safe for concurrent use and must not block. A handler that panics
-// takes the program down.
+// A Handler is told what a server or client does. Its methods are called on the goroutines of
+// calls: they must be safe for concurrent use and must not block. A handler that panics takes the
+// program down.
 type Handler interface {
 	// Wants returns the groups the handler is told of. It is called once for each server or client
 	// the handler is given to.

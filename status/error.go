@@ -55,10 +55,11 @@ func Errorf(c codes.Code, format string, args ...any) error {
 	return s.Err()
 }
 
-// FromError returns the status of an error and whether it had one. nil is OK, and true. An
-// error that wraps one with a status gives that one's code and details, with the whole error's
-// text as message and the error as cause. So does an error with a method GRPCStatus that returns
-// what grpc-go's does, a pointer to a type with methods Code, Message and perhaps Proto. Any other error is Unknown with its text, and false.
+// FromError returns the status of an error and whether it had one. nil is OK, and true. An error
+// that wraps one with a status gives that one's code and details, with the whole error's text as
+// message and the error as cause. So does an error with a method GRPCStatus that returns what
+// grpc-go's does, a pointer to a type with methods Code, Message and perhaps Proto. Any other error
+// is Unknown with its text, and false.
 func FromError(err error) (s *Status, ok bool) {
 	switch e := err.(type) {
 	case nil:

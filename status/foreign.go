@@ -7,11 +7,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// foreign finds the status of an error that another gRPC stack made: grpc-go's errors have a method GRPCStatus that
-// returns a type of theirs, with methods Code, Message and Proto. It is found by its shape, so that a
-// handler may return the error of a call that it made with that stack, and nothing of it has to be linked. Of
-// an error that wraps others, each is asked, as errors.As does. nil: there is none. It is slow, and for
-// errors without a status of this package alone.
+// foreign finds the status of an error that another gRPC stack made: grpc-go's errors have a method
+// GRPCStatus that returns a type of theirs, with methods Code, Message and Proto. It is found by
+// its shape, so that a handler may return the error of a call that it made with that stack, and
+// nothing of it has to be linked. Of an error that wraps others, each is asked, as errors.As does.
+// nil: there is none. It is slow, and for errors without a status of this package alone.
 func foreign(err error) *Status {
 	for err != nil {
 		if s := shaped(err); s != nil {

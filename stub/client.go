@@ -62,7 +62,8 @@ func all[T any](r receiver, close io.Closer) iter.Seq2[*T, error] {
 	}
 }
 
-// NewServerStreamingClient begins a server-streaming call with its request. The error is a status error.
+// NewServerStreamingClient begins a server-streaming call with its request. The error is a status
+// error.
 func NewServerStreamingClient[Res any](ctx context.Context, cc naru.ClientConnInterface, m *naru.MethodInfo, req any, opts ...naru.CallOption) (naru.ServerStreamingClient[Res], error) {
 	if c, ok := cc.(*naru.Client); ok {
 		s, err := c.NewStreamWith(ctx, m, req, opts...)

@@ -1,6 +1,6 @@
-// Package stub is what generated code is made of: it binds typed handlers to methods and begins typed
-// streams. Programs use it through the code that protoc-gen-naru and naru gen write; a program that
-// registers methods without a .proto file uses it directly:
+// Package stub is what generated code is made of: it binds typed handlers to methods and begins
+// typed streams. Programs use it through the code that protoc-gen-naru and naru gen write; a
+// program that registers methods without a .proto file uses it directly:
 //
 //	srv.RegisterService(&naru.ServiceDesc{
 //		Name: "shop.Cart",

@@ -7,9 +7,9 @@ import (
 	"github.com/naru-rpc/naru"
 )
 
-// Register adds srv, an implementation of the service interface S, to r. describe is its generated ServiceDesc function. A
-// nil r or srv is a mistake that nothing could report later: Register panics with what to do about it. Other mistakes, such
-// as registering twice, are r's to report.
+// Register adds srv, an implementation of the service interface S, to r. describe is its generated
+// ServiceDesc function. A nil r or srv is a mistake that nothing could report later: Register
+// panics with what to do about it. Other mistakes, such as registering twice, are r's to report.
 func Register[S any](r naru.ServiceRegistrar, srv S, describe func(S) *naru.ServiceDesc) {
 	service := reflect.TypeFor[S]()
 	if v := reflect.ValueOf(r); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {

@@ -11,9 +11,9 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// UnaryHandler binds a typed handler to a unary method. The request is the handler's to keep. The response is
-// not used after it has been sent. A handler that returns neither a response nor an error ends the
-// call with INTERNAL.
+// UnaryHandler binds a typed handler to a unary method. The request is the handler's to keep. The
+// response is not used after it has been sent. A handler that returns neither a response nor an
+// error ends the call with INTERNAL.
 func UnaryHandler[Req, Res any](m *naru.MethodInfo, h func(context.Context, *Req) (*Res, error)) naru.MethodDesc {
 	return bind(m, newMessage[Req], func(ctx context.Context, c *server.Call, decoded any) error {
 		req, err := requestOf[Req](c, decoded)
@@ -56,12 +56,13 @@ func BidiStreamHandler[Req, Res any](m *naru.MethodInfo, h func(naru.BidiStreami
 	})
 }
 
-// UntypedHandler binds a handler to a method of any kind, for services whose messages are known to the handler
-// alone: adapters, recorders, proxies. It receives with RecvMsg and sends with SendMsg into and from messages
-// that the server's codec takes. A method with one request has one message to receive, io.EOF after it. On a
-// method with one response SendMsg keeps the response, which is sent with the status when h has returned nil;
-// a second one is an error, and none ends the call with INTERNAL. Interceptors do not know the request of such a
-// method (Call.Request), but see its messages (Call.OnReceive, Call.OnSend).
+// UntypedHandler binds a handler to a method of any kind, for services whose messages are known to
+// the handler alone: adapters, recorders, proxies. It receives with RecvMsg and sends with SendMsg
+// into and from messages that the server's codec takes. A method with one request has one message
+// to receive, io.EOF after it. On a method with one response SendMsg keeps the response, which is
+// sent with the status when h has returned nil; a second one is an error, and none ends the call
+// with INTERNAL. Interceptors do not know the request of such a method (Call.Request), but see its
+// messages (Call.OnReceive, Call.OnSend).
 func UntypedHandler(m *naru.MethodInfo, h func(naru.ServerStream) error) naru.MethodDesc {
 	return bind(m, nil, func(_ context.Context, c *server.Call, _ any) error { return h(c) })
 }

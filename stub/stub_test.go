@@ -155,7 +155,8 @@ func TestLeavingTheLoopCloses(t *testing.T) {
 	}
 }
 
-// What fails while a server-streaming call is begun is returned, and nothing stays open; io.EOF is for Recv to explain.
+// What fails while a server-streaming call is begun is returned, and nothing stays open; io.EOF is
+// for Recv to explain.
 func TestServerStreamCannotBegin(t *testing.T) {
 	refused := status.Error(codes.Unavailable, "no")
 	for _, tt := range []struct {

@@ -15,7 +15,8 @@ import (
 type Decision struct {
 	// Allowed reports whether the call is served.
 	Allowed bool
-	// Policy is the policy's name, and Rule that of the rule that decided; "" if none matched, which refuses the call.
+	// Policy is the policy's name, and Rule that of the rule that decided; "" if none matched,
+	// which refuses the call.
 	Policy, Rule string
 	// DryRun reports whether the decision has no effect: the call is served in any case.
 	DryRun bool
@@ -31,13 +32,15 @@ type Input struct {
 	Method string
 	// Caller is nil if nobody was verified.
 	Caller *auth.Caller
-	// Addr is the other end of the connection; nil, and addresses that are no IP address, are in no prefix.
+	// Addr is the other end of the connection; nil, and addresses that are no IP address, are in no
+	// prefix.
 	Addr net.Addr
 	// Header returns the values of a key of the request's metadata, nil if there are none.
 	Header func(key string) []string
 }
 
-// Decide says what the rules say of a call, and which one decides: for tests of a policy, and for tools.
+// Decide says what the rules say of a call, and which one decides: for tests of a policy, and for
+// tools.
 func (r *Rules) Decide(in Input) Decision {
 	return r.current().decide(&in)
 }
@@ -65,7 +68,8 @@ type Mismatch struct {
 	Deny bool
 	// Rule is its name.
 	Rule string
-	// Part is the first part of the rule that does not match, as the JSON names it: "paths", "principals", "headers".
+	// Part is the first part of the rule that does not match, as the JSON names it: "paths",
+	// "principals", "headers".
 	Part string
 }
 
@@ -93,7 +97,8 @@ func (r *Rules) Explain(in Input) (Decision, []Mismatch) {
 
 func (r *rule) matches(in *Input) bool { return r.mismatch(in) == "" }
 
-// mismatch returns the first part of a rule that does not match a call, "" if all do. Parts that are not given match.
+// mismatch returns the first part of a rule that does not match a call, "" if all do. Parts that
+// are not given match.
 func (r *rule) mismatch(in *Input) string {
 	switch {
 	case len(r.paths) > 0 && !anyOf(r.paths, in.Method):
@@ -106,7 +111,8 @@ func (r *rule) mismatch(in *Input) string {
 	return r.callerMismatch(in.Caller)
 }
 
-// nobody is who a call without a verified caller is from. No pattern matches it: none is for empty values.
+// nobody is who a call without a verified caller is from. No pattern matches it: none is for empty
+// values.
 var nobody auth.Caller
 
 func (r *rule) callerMismatch(c *auth.Caller) string {
@@ -139,7 +145,8 @@ func (r *rule) matchesClaims(claims map[string]any) bool {
 	return true
 }
 
-// claimMatches holds patterns against a claim: its text, its number as it was written, "true" and "false", or one of an array of such.
+// claimMatches holds patterns against a claim: its text, its number as it was written, "true" and
+// "false", or one of an array of such.
 func claimMatches(values []pattern, claim any) bool {
 	switch v := claim.(type) {
 	case string:

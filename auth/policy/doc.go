@@ -12,8 +12,9 @@
 //	  ]
 //	}
 //
-// A call that a deny rule matches is refused; otherwise one that an allow rule matches is served; otherwise it is refused. A
-// policy that is not understood as a whole - an unknown name, a value of another type, a name twice - is an error, and is not used.
+// A call that a deny rule matches is refused; otherwise one that an allow rule matches is served;
+// otherwise it is refused. A policy that is not understood as a whole - an unknown name, a value of
+// another type, a name twice - is an error, and is not used.
 //
 //	rules, err := policy.Open("/etc/shop/policy.json", policy.Config{Logger: logger})
 //	srv, err := naru.NewServer(
@@ -35,8 +36,9 @@
 //	request.paths      the method, "/package.Service/Method"
 //	request.headers    the request's metadata
 //
-// Values are matched as a whole and with regard to case; a "*" at their beginning or end stands for anything, and "*" alone for any
-// value that is not empty. An empty or missing list matches everything, calls without a caller included.
+// Values are matched as a whole and with regard to case; a "*" at their beginning or end stands for
+// anything, and "*" alone for any value that is not empty. An empty or missing list matches
+// everything, calls without a caller included.
 //
 // The package starts no goroutines.
 package policy

@@ -13,7 +13,8 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// A Policy is a set of rules. It is made by code, or from JSON by Parse, and compiled by New or Policy.Rules.
+// A Policy is a set of rules. It is made by code, or from JSON by Parse, and compiled by New or
+// Policy.Rules.
 type Policy struct {
 	// Name is for logs.
 	Name string `json:"name"`
@@ -35,7 +36,8 @@ type Rule struct {
 
 // Source says which callers a rule is for: see the package's documentation.
 type Source struct {
-	// Principals holds patterns of names, one of which must match auth.Caller.Subject or one of Names.
+	// Principals holds patterns of names, one of which must match auth.Caller.Subject or one of
+	// Names.
 	Principals []string `json:"principals,omitempty"`
 	// Issuers holds patterns for auth.Caller.Issuer.
 	Issuers []string `json:"issuers,omitempty"`
@@ -45,10 +47,11 @@ type Source struct {
 	Groups []string `json:"groups,omitempty"`
 	// Scopes holds patterns, one of which must match one of auth.Caller.Scopes.
 	Scopes []string `json:"scopes,omitempty"`
-	// Claims holds patterns by the name of the claim, all of which must be matched: a text, a number as it was written, "true" or
-	// "false", or one of an array of those.
+	// Claims holds patterns by the name of the claim, all of which must be matched: a text, a
+	// number as it was written, "true" or "false", or one of an array of those.
 	Claims map[string][]string `json:"claims,omitempty"`
-	// Addresses holds IP addresses, or prefixes such as "10.0.0.0/8", of the connection's other end: a proxy's, if there is one.
+	// Addresses holds IP addresses, or prefixes such as "10.0.0.0/8", of the connection's other
+	// end: a proxy's, if there is one.
 	Addresses []string `json:"addresses,omitempty"`
 }
 
@@ -60,10 +63,11 @@ type Request struct {
 	Headers []Header `json:"headers,omitempty"`
 }
 
-// Header matches a header of the request's metadata. Several values that came under the key are matched as one, joined by
-// commas (gRFC A43).
+// Header matches a header of the request's metadata. Several values that came under the key are
+// matched as one, joined by commas (gRFC A43).
 type Header struct {
-	// Key is the header's key, in any case. Keys of HTTP and gRPC themselves, and those that end in "-bin", are not matched.
+	// Key is the header's key, in any case. Keys of HTTP and gRPC themselves, and those that end in
+	// "-bin", are not matched.
 	Key string `json:"key"`
 	// Values holds patterns, one of which must match.
 	Values []string `json:"values"`
@@ -114,8 +118,8 @@ func located(text []byte, err error) error {
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 
-// checkNames refuses names that stand twice in an object, and names in other capitals than they are written with here:
-// encoding/json would take the last one, and either case.
+// checkNames refuses names that stand twice in an object, and names in other capitals than they are
+// written with here: encoding/json would take the last one, and either case.
 func checkNames(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -131,7 +135,8 @@ func checkNames(text []byte) error {
 // maxDepth is deeper than a policy is.
 const maxDepth = 16
 
-// checkValue checks one value. free: the names of the object are a program's own, as those of claims.
+// checkValue checks one value. free: the names of the object are a program's own, as those of
+// claims.
 func checkValue(d *json.Decoder, text []byte, depth int, free bool) error {
 	t, err := d.Token()
 	if err != nil {

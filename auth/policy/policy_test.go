@@ -106,7 +106,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestExplain: each rule that was passed over says why, and nothing is said of those behind the one that decides.
+// TestExplain: each rule that was passed over says why, and nothing is said of those behind the one
+// that decides.
 func TestExplain(t *testing.T) {
 	rules := open(t, shop)
 	reader := &auth.Caller{Scheme: "basic", Subject: "www.example.org"}
@@ -323,7 +324,8 @@ func TestEnforce(t *testing.T) {
 	}
 }
 
-// TestPathsDoNotSlipPast: a method that a rule denies cannot be reached by another way of writing its path.
+// TestPathsDoNotSlipPast: a method that a rule denies cannot be reached by another way of writing
+// its path.
 func TestPathsDoNotSlipPast(t *testing.T) {
 	rules := open(t, `{"name": "p", "deny_rules": [{"name": "d", "request": {"paths": ["/shop.Products/Delete"]}}], "allow_rules": [{"name": "all"}]}`)
 	c := serve(t, rules, &auth.Caller{Subject: "x"})

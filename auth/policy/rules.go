@@ -22,12 +22,15 @@ const (
 
 // Config configures New and Open. The zero value is usable.
 type Config struct {
-	// DryRun serves all calls, so that a new policy can be tried: Report and Logger still hear what would have been refused.
+	// DryRun serves all calls, so that a new policy can be tried: Report and Logger still hear what
+	// would have been refused.
 	DryRun bool
-	// Report, if not nil, is told about each decision, before it takes effect. It must be safe for concurrent use and not block.
+	// Report, if not nil, is told about each decision, before it takes effect. It must be safe for
+	// concurrent use and not block.
 	Report func(Decision)
-	// Logger gets a warning when a changed file is not understood, a line when a new one is used, and with DryRun a line for
-	// each call that would have been refused, at most one a second; nil means none.
+	// Logger gets a warning when a changed file is not understood, a line when a new one is used,
+	// and with DryRun a line for each call that would have been refused, at most one a second; nil
+	// means none.
 	Logger *slog.Logger
 }
 
@@ -46,8 +49,8 @@ type Rules struct {
 	problem string // logged last
 }
 
-// New returns the rules of a policy made in code. It is an error if the policy is not understood. The policy must not be changed
-// afterwards.
+// New returns the rules of a policy made in code. It is an error if the policy is not understood.
+// The policy must not be changed afterwards.
 func New(p *Policy, config Config) (*Rules, error) {
 	c, err := p.compile()
 	if err != nil {
@@ -58,9 +61,10 @@ func New(p *Policy, config Config) (*Rules, error) {
 	return r, nil
 }
 
-// Open returns the rules of a policy in a file, in gRFC A43's JSON. The file is looked at with calls, at most twice a second,
-// and used within two seconds of a change. One that is not understood leaves the rules before in use and is logged: a mistake
-// in it neither opens the server nor closes it. It is an error if the file is not understood now.
+// Open returns the rules of a policy in a file, in gRFC A43's JSON. The file is looked at with
+// calls, at most twice a second, and used within two seconds of a change. One that is not
+// understood leaves the rules before in use and is logged: a mistake in it neither opens the server
+// nor closes it. It is an error if the file is not understood now.
 func Open(path string, config Config) (*Rules, error) {
 	r := &Rules{config: config, path: path}
 	if err := r.read(); err != nil {
@@ -70,12 +74,13 @@ func Open(path string, config Config) (*Rules, error) {
 	return r, nil
 }
 
-// Enforce returns an authenticator, for naru.WithAuthenticator, that serves only calls that the rules allow. It runs before
-// anything of a message is decoded. authenticate finds out who calls: see auth.Require and auth.Optional; its context holds the
-// caller, its errors end the call. If it is nil, nobody is verified.
+// Enforce returns an authenticator, for naru.WithAuthenticator, that serves only calls that the
+// rules allow. It runs before anything of a message is decoded. authenticate finds out who calls:
+// see auth.Require and auth.Optional; its context holds the caller, its errors end the call. If it
+// is nil, nobody is verified.
 //
-// A refused call ends with PERMISSION_DENIED if its caller is known, and with UNAUTHENTICATED if not, and does not say which rule
-// decided.
+// A refused call ends with PERMISSION_DENIED if its caller is known, and with UNAUTHENTICATED if
+// not, and does not say which rule decided.
 func (r *Rules) Enforce(authenticate func(ctx context.Context, call *naru.Call) (context.Context, error)) func(context.Context, *naru.Call) (context.Context, error) {
 	return func(ctx context.Context, call *naru.Call) (context.Context, error) {
 		if authenticate != nil {
@@ -111,8 +116,9 @@ func (r *Rules) enforce(in *Input) error {
 	return status.Error(codes.PermissionDenied, "the server's policy does not allow this caller to call this method")
 }
 
-// Allowed reports whether the caller of ctx, a call's context in a handler or interceptor, might call method: for services that
-// list others, such as reflection. Nothing is reported. Rules about headers are held against the headers of this call.
+// Allowed reports whether the caller of ctx, a call's context in a handler or interceptor, might
+// call method: for services that list others, such as reflection. Nothing is reported. Rules about
+// headers are held against the headers of this call.
 func (r *Rules) Allowed(ctx context.Context, method string) bool {
 	caller, _ := auth.CallerFrom(ctx)
 	in := Input{Method: method, Caller: caller, Header: headersOf(ctx)}

@@ -1,5 +1,5 @@
-// Command naru is gRPC's toolbox in one program: it generates code from .proto files, runs a demonstration
-// and, verb by verb, replaces what people otherwise assemble around gRPC.
+// Command naru is gRPC's toolbox in one program: it generates code from .proto files, runs a
+// demonstration and, verb by verb, replaces what people otherwise assemble around gRPC.
 //
 // Each verb lives in a folder of its own under internal and is listed once, in internal/root.
 // Exit codes are those of internal/cli.

@@ -1,4 +1,5 @@
-// Command protoc-gen-naru is a protoc plugin that writes naru services. It runs under protoc and buf:
+// Command protoc-gen-naru is a protoc plugin that writes naru services. It runs under protoc and
+// buf:
 //
 //	protoc --go_out=. --go_opt=paths=source_relative --naru_out=. --naru_opt=paths=source_relative shop.proto
 //

@@ -164,7 +164,8 @@ type shown struct {
 	local bool // the call fails at the client: nothing reaches the server
 }
 
-// cases returns right, wrong, expired and missing credentials of each kind. Alone, "mallory" is refused by the policy.
+// cases returns right, wrong, expired and missing credentials of each kind. Alone, "mallory" is
+// refused by the policy.
 func cases(t *testing.T, secure bool) []shown {
 	must := func(c credentials.PerRPC, err error) credentials.PerRPC {
 		if err != nil {
@@ -196,7 +197,8 @@ func cases(t *testing.T, secure bool) []shown {
 	}
 }
 
-// authenticator is what the server of the matrix runs: all verifiers side by side, and a policy behind them.
+// authenticator is what the server of the matrix runs: all verifiers side by side, and a policy
+// behind them.
 func authenticator(t *testing.T) naru.ServerOption {
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), 10)
 	if err != nil {
@@ -234,8 +236,8 @@ func authenticator(t *testing.T) naru.ServerOption {
 	)))
 }
 
-// TestMatrix: transports, credentials and kinds of call in every combination. What is refused is refused in trailers, with the
-// right code, before a message is decoded.
+// TestMatrix: transports, credentials and kinds of call in every combination. What is refused is
+// refused in trailers, with the right code, before a message is decoded.
 func TestMatrix(t *testing.T) {
 	ca, err := devcert.NewAuthority("test", time.Hour)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 )
 
-// callSettings is what the options of one call say. It is owned by the goroutine that makes the call, and by the
-// stream's end after that.
+// callSettings is what the options of one call say. It is owned by the goroutine that makes the
+// call, and by the stream's end after that.
 type callSettings struct {
 	method   string
 	naru     []naru.CallOption
@@ -193,7 +193,8 @@ func (o *once) do(f func()) {
 	}
 }
 
-// embedsEmpty reports whether o is a struct that embeds grpc.EmptyCallOption, as options of interceptors do.
+// embedsEmpty reports whether o is a struct that embeds grpc.EmptyCallOption, as options of
+// interceptors do.
 func embedsEmpty(o grpc.CallOption) bool {
 	t := reflect.TypeOf(o)
 	if t.Kind() == reflect.Pointer {

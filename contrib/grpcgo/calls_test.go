@@ -18,8 +18,8 @@ import (
 
 func payload(text string) *testpb.Payload { return &testpb.Payload{Body: []byte(text)} }
 
-// TestUnary calls a handler that uses what grpc-go offers to handlers, from a client that uses what it offers to
-// clients.
+// TestUnary calls a handler that uses what grpc-go offers to handlers, from a client that uses what
+// it offers to clients.
 func TestUnary(t *testing.T) {
 	impl := &service{unary: func(ctx context.Context, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 		method, ok := grpc.Method(ctx)

@@ -78,7 +78,8 @@ func (bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]s
 }
 func (bearer) RequireTransportSecurity() bool { return true }
 
-// TestResolverAndDialer reaches a server through a resolver and a dialer of grpc-go, with a service config.
+// TestResolverAndDialer reaches a server through a resolver and a dialer of grpc-go, with a service
+// config.
 func TestResolverAndDialer(t *testing.T) {
 	impl := &service{unary: echo}
 	for _, on := range []stack{onGRPCGo, onNaru} {

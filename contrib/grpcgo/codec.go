@@ -12,10 +12,11 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// Encoding returns an option that makes a naru server or client take the codecs and compressors registered with
-// grpc-go (encoding.RegisterCodec, RegisterCodecV2, RegisterCompressor), and clients the options ForceCodec,
-// ForceCodecV2 and CallContentSubtype. A codec registered as "proto" takes the place of naru's. Compressors are those
-// registered when Encoding is called; gzip is naru's. Servers and clients that this package makes have it.
+// Encoding returns an option that makes a naru server or client take the codecs and compressors
+// registered with grpc-go (encoding.RegisterCodec, RegisterCodecV2, RegisterCompressor), and
+// clients the options ForceCodec, ForceCodecV2 and CallContentSubtype. A codec registered as
+// "proto" takes the place of naru's. Compressors are those registered when Encoding is called; gzip
+// is naru's. Servers and clients that this package makes have it.
 //
 // As in grpc-go, a server decodes requests of a content subtype that is not registered as "proto".
 func Encoding() naru.Option { return encodingOption(nil) }
@@ -58,7 +59,8 @@ func registeredCodec(name string) grpcenc.CodecV2 {
 	return nil
 }
 
-// grpcDefault reports whether c is grpc-go's own codec of protobuf messages, in whose place naru's does the same.
+// grpcDefault reports whether c is grpc-go's own codec of protobuf messages, in whose place naru's
+// does the same.
 func grpcDefault(c grpcenc.CodecV2) bool {
 	t := reflect.TypeOf(c)
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "google.golang.org/grpc/encoding/proto"
@@ -99,7 +101,8 @@ func (c grpcCodec) Append(dst []byte, m any, _ int) ([]byte, error) {
 	return dst, nil
 }
 
-// Unmarshal implements encoding.Codec. The codec gets a copy of src, as it may keep references to what it is given.
+// Unmarshal implements encoding.Codec. The codec gets a copy of src, as it may keep references to
+// what it is given.
 func (c grpcCodec) Unmarshal(src []byte, m any) error {
 	codec := c.codec
 	if own, ok := m.(*coded); ok {
@@ -110,7 +113,8 @@ func (c grpcCodec) Unmarshal(src []byte, m any) error {
 	return codec.Unmarshal(data, m)
 }
 
-// protoCodec is naru's codec of protobuf messages, which also takes messages with a codec of their own.
+// protoCodec is naru's codec of protobuf messages, which also takes messages with a codec of their
+// own.
 type protoCodec struct{ encoding.Codec }
 
 // Size implements encoding.Codec.

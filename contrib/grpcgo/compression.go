@@ -11,9 +11,10 @@ import (
 	grpcenc "google.golang.org/grpc/encoding"
 )
 
-// SetSendCompressor is grpc.SetSendCompressor for the contexts of either library: the messages of the call are sent
-// compressed with this compressor, or, with "identity", as they are. It is an error if the compressor is not
-// registered with grpc-go, or the client does not accept it, or the header has been sent.
+// SetSendCompressor is grpc.SetSendCompressor for the contexts of either library: the messages of
+// the call are sent compressed with this compressor, or, with "identity", as they are. It is an
+// error if the compressor is not registered with grpc-go, or the client does not accept it, or the
+// header has been sent.
 func SetSendCompressor(ctx context.Context, name string) error {
 	if naru.FullMethod(ctx) == "" {
 		return grpc.SetSendCompressor(ctx, name)

@@ -15,8 +15,8 @@ import (
 	grpcenc "google.golang.org/grpc/encoding"
 )
 
-// compressors returns those registered with grpc-go, naru's own for gzip and zstd. Both are always there: with
-// them, clients of naru and of grpc-go have one in common.
+// compressors returns those registered with grpc-go, naru's own for gzip and zstd. Both are always
+// there: with them, clients of naru and of grpc-go have one in common.
 func compressors() []encoding.Compressor {
 	list := []encoding.Compressor{encoding.Gzip(), encoding.Zstd()}
 	for _, name := range registeredCompressors() {
@@ -74,9 +74,9 @@ func (c grpcCompressor) Decompress(dst, src []byte, limit int) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// registeredCompressors are the names of the compressors registered with grpc-go, which has no function that lists
-// them. Its clients name them in each request, so that one request to a server in memory tells. grpc-go permits
-// registering at initialization only, so that the answer is kept.
+// registeredCompressors are the names of the compressors registered with grpc-go, which has no
+// function that lists them. Its clients name them in each request, so that one request to a server
+// in memory tells. grpc-go permits registering at initialization only, so that the answer is kept.
 var registeredCompressors = sync.OnceValue(func() []string {
 	var names []string
 	srv, err := naru.NewServer(naru.WithUnknownServiceHandler(func(_ string, s naru.ServerStream) error {

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// A Conn is a grpc.ClientConnInterface over a naru client: what the NewXClient functions of protoc-gen-go-grpc take.
-// Safe for concurrent use.
+// A Conn is a grpc.ClientConnInterface over a naru client: what the NewXClient functions of
+// protoc-gen-go-grpc take. Safe for concurrent use.
 type Conn struct {
 	// immutable
 	client *naru.Client
@@ -35,8 +35,8 @@ type connConfig struct {
 	self *grpc.ClientConn
 }
 
-// ClientInterceptors are what a Conn runs around calls. They run outside the interceptors of the naru client, and
-// are given no *grpc.ClientConn: that argument is nil. The zero value is none.
+// ClientInterceptors are what a Conn runs around calls. They run outside the interceptors of the
+// naru client, and are given no *grpc.ClientConn: that argument is nil. The zero value is none.
 type ClientInterceptors struct {
 	// Unary runs around unary calls, the first one outermost.
 	Unary []grpc.UnaryClientInterceptor
@@ -44,8 +44,9 @@ type ClientInterceptors struct {
 	Stream []grpc.StreamClientInterceptor
 }
 
-// NewConn returns a connection whose calls c makes. It does not own c: close c when it is not needed any more. A
-// client that is to take grpc-go's registered codecs and compressors is made with the option [Encoding].
+// NewConn returns a connection whose calls c makes. It does not own c: close c when it is not
+// needed any more. A client that is to take grpc-go's registered codecs and compressors is made
+// with the option [Encoding].
 func NewConn(c *naru.Client, in ClientInterceptors) *Conn {
 	return newConn(c, connConfig{unary: chainUnaryClient(in.Unary), stream: chainStreamClient(in.Stream)})
 }

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// A serverCall is the context of a handler, and the grpc.ServerTransportStream in it. It makes what grpc-go's
-// functions look for in contexts when they ask. Its methods are safe for concurrent use.
+// A serverCall is the context of a handler, and the grpc.ServerTransportStream in it. It makes what
+// grpc-go's functions look for in contexts when they ask. Its methods are safe for concurrent use.
 type serverCall struct {
 	context.Context // naru's, of the call
 
@@ -49,8 +49,8 @@ func (c *serverCall) AfterFunc(f func()) (stop func() bool) { return context.Aft
 // String is what %v prints of a context.
 func (c *serverCall) String() string { return "grpcgo.call(" + c.Method() + ")" }
 
-// incomingMD is the request's metadata, with the fields of the protocol that grpc-go shows to handlers. grpc-go's
-// functions copy it.
+// incomingMD is the request's metadata, with the fields of the protocol that grpc-go shows to
+// handlers. grpc-go's functions copy it.
 func (c *serverCall) incomingMD() metadata.MD {
 	if md := c.incoming.Load(); md != nil {
 		return *md

@@ -17,16 +17,16 @@ import (
 
 var plainCredentials = grpc.WithTransportCredentials(insecure.NewCredentials())
 
-// ClientConn is a connection with the methods of grpc.ClientConn that programs use, whose calls naru makes. Safe for
-// concurrent use.
+// ClientConn is a connection with the methods of grpc.ClientConn that programs use, whose calls
+// naru makes. Safe for concurrent use.
 type ClientConn struct {
 	*Conn
 	target string
 }
 
-// NewClient returns a connection to a target, with the options of grpc.NewClient. Interceptors are given a
-// *grpc.ClientConn that knows the target and makes no calls. The error names every option that cannot be carried
-// over and what to do about it.
+// NewClient returns a connection to a target, with the options of grpc.NewClient. Interceptors are
+// given a *grpc.ClientConn that knows the target and makes no calls. The error names every option
+// that cannot be carried over and what to do about it.
 func NewClient(target string, opts ...grpc.DialOption) (*ClientConn, error) {
 	cc, _, err := newClient(target, "", opts)
 	return cc, err
@@ -70,8 +70,8 @@ func hasScheme(target string) bool {
 	return grpcresolver.Get(u.Scheme) != nil
 }
 
-// NaruClientOptions returns an option for NewClient that holds options of naru. They come after those of grpc-go. A
-// client of grpc-go ignores it.
+// NaruClientOptions returns an option for NewClient that holds options of naru. They come after
+// those of grpc-go. A client of grpc-go ignores it.
 func NaruClientOptions(opts ...naru.ClientOption) grpc.DialOption {
 	return clientOptionsOfNaru{opts: opts}
 }
@@ -86,9 +86,9 @@ func Dial(target string, opts ...grpc.DialOption) (*ClientConn, error) {
 	return DialContext(context.Background(), target, opts...)
 }
 
-// DialContext is NewClient as grpc.DialContext is grpc.NewClient: a target without a scheme goes to the dialer as it
-// is, and with grpc.WithBlock it waits until there is a connection, or returns the reason when ctx ends, or the time
-// of grpc.WithTimeout.
+// DialContext is NewClient as grpc.DialContext is grpc.NewClient: a target without a scheme goes to
+// the dialer as it is, and with grpc.WithBlock it waits until there is a connection, or returns the
+// reason when ctx ends, or the time of grpc.WithTimeout.
 func DialContext(ctx context.Context, target string, opts ...grpc.DialOption) (*ClientConn, error) {
 	cc, o, err := newClient(target, "passthrough", opts)
 	if err != nil {
@@ -113,8 +113,8 @@ func DialContext(ctx context.Context, target string, opts ...grpc.DialOption) (*
 	return cc, nil
 }
 
-// Close ends every call with CANCELED and closes the connections. It may be called more than once: as with
-// grpc.ClientConn, later calls return an error.
+// Close ends every call with CANCELED and closes the connections. It may be called more than once:
+// as with grpc.ClientConn, later calls return an error.
 func (c *ClientConn) Close() error {
 	if c.client.State() == narustate.Shutdown {
 		//lint:ignore SA1019 what grpc.ClientConn returns, and programs compare
@@ -132,7 +132,8 @@ func (c *ClientConn) Connect() { c.client.Connect() }
 // GetState returns the state of the connections.
 func (c *ClientConn) GetState() connectivity.State { return stateOf(c.client.State()) }
 
-// WaitForStateChange waits until the state is another than last, and returns false if ctx ends first.
+// WaitForStateChange waits until the state is another than last, and returns false if ctx ends
+// first.
 func (c *ClientConn) WaitForStateChange(ctx context.Context, last connectivity.State) bool {
 	for _, s := range []narustate.State{narustate.Idle, narustate.Connecting, narustate.Ready, narustate.TransientFailure, narustate.Shutdown} {
 		if stateOf(s) == last {
@@ -156,9 +157,10 @@ func stateOf(s narustate.State) connectivity.State {
 	return connectivity.Shutdown
 }
 
-// Redirect returns dial options with which a *grpc.ClientConn makes all its calls on c: for libraries that dial by
-// themselves, or take no less than a *grpc.ClientConn. They go after all other options with interceptors, whose
-// interceptors run first. The *grpc.ClientConn connects to nothing by itself: its state says nothing about c.
+// Redirect returns dial options with which a *grpc.ClientConn makes all its calls on c: for
+// libraries that dial by themselves, or take no less than a *grpc.ClientConn. They go after all
+// other options with interceptors, whose interceptors run first. The *grpc.ClientConn connects to
+// nothing by itself: its state says nothing about c.
 func Redirect(c grpc.ClientConnInterface) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, _ *grpc.ClientConn, _ grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -170,8 +172,9 @@ func Redirect(c grpc.ClientConnInterface) []grpc.DialOption {
 	}
 }
 
-// AsClientConn returns a *grpc.ClientConn whose calls c makes, for functions that take no less: option.WithGRPCConn of
-// google.golang.org/api is one. See [Redirect]. Close it when it is not needed any more; c stays open.
+// AsClientConn returns a *grpc.ClientConn whose calls c makes, for functions that take no less:
+// option.WithGRPCConn of google.golang.org/api is one. See [Redirect]. Close it when it is not
+// needed any more; c stays open.
 func AsClientConn(c grpc.ClientConnInterface) (*grpc.ClientConn, error) {
 	opts := append([]grpc.DialOption{plainCredentials}, Redirect(c)...)
 	cc, err := grpc.NewClient("passthrough:///naru", opts...)

@@ -9,9 +9,10 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// The keys under which grpc-go looks values up in contexts. They are private there, but not secret: a context that
-// records what it is asked for learns them. With them, a context of this package makes what grpc-go's functions
-// look for when it is asked for, and calls that do not ask pay nothing.
+// The keys under which grpc-go looks values up in contexts. They are private there, but not secret:
+// a context that records what it is asked for learns them. With them, a context of this package
+// makes what grpc-go's functions look for when it is asked for, and calls that do not ask pay
+// nothing.
 var (
 	streamKey   = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
 	incomingKey = keyOf(func(ctx context.Context) { metadata.FromIncomingContext(ctx) })

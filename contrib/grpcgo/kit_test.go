@@ -23,8 +23,8 @@ const (
 	onGRPCGo stack = "grpc-go"
 )
 
-// pairs runs body with the service impl and a client of it, for each combination of stacks: what grpc-go does at
-// both ends is what all of them have to do.
+// pairs runs body with the service impl and a client of it, for each combination of stacks: what
+// grpc-go does at both ends is what all of them have to do.
 func pairs(t *testing.T, impl testpb.TestServiceServer, body func(t *testing.T, cc grpc.ClientConnInterface)) {
 	t.Helper()
 	for _, pair := range [][2]stack{{onGRPCGo, onGRPCGo}, {onNaru, onGRPCGo}, {onGRPCGo, onNaru}, {onNaru, onNaru}} {

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// sendable returns md with lower-case keys and without those of the protocol itself, which grpc-go leaves out
-// silently. It does not share the map with md, and does share the values.
+// sendable returns md with lower-case keys and without those of the protocol itself, which grpc-go
+// leaves out silently. It does not share the map with md, and does share the values.
 func sendable(md metadata.MD) narumd.MD {
 	out := make(narumd.MD, len(md))
 	for key, values := range md {

@@ -19,8 +19,8 @@ var mainPackages = []string{
 	"resolver/manual", "encoding", "health", "reflection", "connectivity", "backoff", "tap", "test/bufconn",
 }
 
-// TestMigrationTableIsWhole compares the names in the table of docs/guide/migrate.md with those that the pinned
-// grpc-go exports.
+// TestMigrationTableIsWhole compares the names in the table of docs/guide/migrate.md with those
+// that the pinned grpc-go exports.
 func TestMigrationTableIsWhole(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "guide", "migrate.md"))
 	if err != nil {

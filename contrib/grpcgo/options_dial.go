@@ -32,8 +32,8 @@ type dialOptions struct {
 	returnLastErr bool
 }
 
-// readDialOptions reads options as a client of grpc-go has understood them. An error of grpc-go's is returned as it
-// is.
+// readDialOptions reads options as a client of grpc-go has understood them. An error of grpc-go's
+// is returned as it is.
 func readDialOptions(target string, opts []grpc.DialOption) (*dialOptions, error) {
 	cc, err := grpc.NewClient(target, opts...)
 	if err != nil {

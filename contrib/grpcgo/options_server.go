@@ -138,7 +138,8 @@ func (o *serverOptions) refuse(f *fields) {
 	}
 }
 
-// tuned says that an option has no effect: it sizes a part that grpc-go's transport has and naru's has not.
+// tuned says that an option has no effect: it sizes a part that grpc-go's transport has and naru's
+// has not.
 func tuned(side, option string) {
 	slog.Default().Info("grpcgo: an option of grpc-go's transport has no effect; naru sizes its buffers and windows itself", "side", side, "option", option)
 }

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// peerOf translates a peer. One over TLS has a credentials.TLSInfo as AuthInfo, one over plaintext what
-// grpc-go's insecure credentials give.
+// peerOf translates a peer. One over TLS has a credentials.TLSInfo as AuthInfo, one over plaintext
+// what grpc-go's insecure credentials give.
 func peerOf(p naru.Peer) *peer.Peer {
 	return &peer.Peer{Addr: p.Addr, LocalAddr: p.LocalAddr, AuthInfo: authInfoOf(p.TLS)}
 }
@@ -27,7 +27,8 @@ func authInfoOf(state *tls.ConnectionState) credentials.AuthInfo {
 	}
 }
 
-// insecureInfo is what grpc-go's insecure credentials make of any connection; its type is private there.
+// insecureInfo is what grpc-go's insecure credentials make of any connection; its type is private
+// there.
 var insecureInfo = func() credentials.AuthInfo {
 	_, info, err := insecure.NewCredentials().ServerHandshake(nil)
 	if err != nil {
@@ -36,7 +37,8 @@ var insecureInfo = func() credentials.AuthInfo {
 	return info
 }()
 
-// spiffeID is the SPIFFE ID in the peer's certificate, nil if there is not exactly one URI that is one.
+// spiffeID is the SPIFFE ID in the peer's certificate, nil if there is not exactly one URI that is
+// one.
 func spiffeID(state *tls.ConnectionState) *url.URL {
 	if len(state.PeerCertificates) == 0 || state.PeerCertificates[0] == nil {
 		return nil

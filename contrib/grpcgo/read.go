@@ -7,10 +7,11 @@ import (
 	"unsafe"
 )
 
-// grpc-go's options are opaque functions, and what they fill in is private. What can be done from outside is to let
-// grpc-go apply them to a server or client of its own, which serves and connects to nothing, and to read the fields
-// they have set (docs/decisions/0027-grpc-go-options.md). This file is the only one that does, and the only one with
-// package unsafe: it reads, by name and with the type checked, and writes nothing.
+// grpc-go's options are opaque functions, and what they fill in is private. What can be done from
+// outside is to let grpc-go apply them to a server or client of its own, which serves and connects
+// to nothing, and to read the fields they have set (docs/decisions/0027-grpc-go-options.md). This
+// file is the only one that does, and the only one with package unsafe: it reads, by name and with
+// the type checked, and writes nothing.
 
 // fields reads the private fields of a struct.
 type fields struct {
@@ -21,8 +22,8 @@ type fields struct {
 	errs     []string
 }
 
-// fieldsOf returns the fields of the struct called name inside what p points to, and those of the one in q, which was
-// made without options.
+// fieldsOf returns the fields of the struct called name inside what p points to, and those of the
+// one in q, which was made without options.
 func fieldsOf(p, q any, name string) (*fields, error) {
 	of, err := inner(p, name)
 	if err != nil {
@@ -122,7 +123,8 @@ func same(v, w reflect.Value) bool {
 	return v.Equal(w)
 }
 
-// rest names the fields that options have set and this package does not read: options of a later version of grpc-go.
+// rest names the fields that options have set and this package does not read: options of a later
+// version of grpc-go.
 func (f *fields) rest() {
 	for i := range f.of.NumField() {
 		name := f.of.Type().Field(i).Name

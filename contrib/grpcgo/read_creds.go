@@ -16,7 +16,8 @@ type transport struct {
 	serverName string      // the :authority the credentials ask for, "": none
 }
 
-// transportOf reads credentials made by credentials.NewTLS and its relatives, and by package insecure.
+// transportOf reads credentials made by credentials.NewTLS and its relatives, and by package
+// insecure.
 func transportOf(creds credentials.TransportCredentials) (transport, error) {
 	if creds == nil {
 		return transport{plain: true}, nil

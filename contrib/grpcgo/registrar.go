@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// Interceptors are what a Registrar runs around the handlers of the services registered with it. They run inside
-// the interceptors of the naru server. The zero value is none.
+// Interceptors are what a Registrar runs around the handlers of the services registered with it.
+// They run inside the interceptors of the naru server. The zero value is none.
 type Interceptors struct {
 	// Unary runs around unary handlers, the first one outermost.
 	Unary []grpc.UnaryServerInterceptor
@@ -21,8 +21,9 @@ type Interceptors struct {
 	Stream []grpc.StreamServerInterceptor
 }
 
-// A Registrar is a grpc.ServiceRegistrar that serves on a naru server: what the RegisterXServer functions of
-// protoc-gen-go-grpc take, also grpc-go's health and reflection services. Safe for concurrent use.
+// A Registrar is a grpc.ServiceRegistrar that serves on a naru server: what the RegisterXServer
+// functions of protoc-gen-go-grpc take, also grpc-go's health and reflection services. Safe for
+// concurrent use.
 type Registrar struct {
 	// immutable
 	server *naru.Server
@@ -42,8 +43,9 @@ type serverTraits struct {
 	handlers *sync.WaitGroup // counts running calls; nil: GracefulStop does not wait for them
 }
 
-// NewRegistrar returns a registrar for s. Services of naru and of grpc-go may be mixed on s. A server that is to
-// take grpc-go's registered codecs and compressors is made with the option [Encoding].
+// NewRegistrar returns a registrar for s. Services of naru and of grpc-go may be mixed on s. A
+// server that is to take grpc-go's registered codecs and compressors is made with the option
+// [Encoding].
 func NewRegistrar(s *naru.Server, in Interceptors) *Registrar {
 	return &Registrar{
 		server:   s,
@@ -53,9 +55,10 @@ func NewRegistrar(s *naru.Server, in Interceptors) *Registrar {
 	}
 }
 
-// RegisterService implements grpc.ServiceRegistrar. It panics if impl does not implement the service or if the
-// service is registered already, for which grpc-go ends the process. Mistakes that naru finds, such as a
-// registration after the server has begun to serve, are returned by the server's Serve.
+// RegisterService implements grpc.ServiceRegistrar. It panics if impl does not implement the
+// service or if the service is registered already, for which grpc-go ends the process. Mistakes
+// that naru finds, such as a registration after the server has begun to serve, are returned by the
+// server's Serve.
 func (r *Registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	if impl != nil {
 		want := reflect.TypeOf(desc.HandlerType).Elem()
@@ -86,8 +89,8 @@ func (r *Registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	r.server.RegisterService(out)
 }
 
-// GetServiceInfo returns what is registered on the naru server, by service name: with this registrar and, so that
-// grpc-go's reflection shows everything, services of naru.
+// GetServiceInfo returns what is registered on the naru server, by service name: with this
+// registrar and, so that grpc-go's reflection shows everything, services of naru.
 func (r *Registrar) GetServiceInfo() map[string]grpc.ServiceInfo {
 	r.mu.Lock()
 	defer r.mu.Unlock()

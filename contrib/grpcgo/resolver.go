@@ -20,9 +20,9 @@ type resolverOptions struct {
 	noHealth bool // nor is health checking
 }
 
-// Resolver returns a resolver of grpc-go as naru takes it (naru.WithResolvers): addresses, endpoints and service
-// configs. Attributes are not carried over. NewClient does it for those of grpc.WithResolvers, and for one
-// registered with grpc-go for the target's scheme.
+// Resolver returns a resolver of grpc-go as naru takes it (naru.WithResolvers): addresses,
+// endpoints and service configs. Attributes are not carried over. NewClient does it for those of
+// grpc.WithResolvers, and for one registered with grpc-go for the target's scheme.
 func Resolver(b grpcresolver.Builder) resolver.Builder { return adaptResolver(b, resolverOptions{}) }
 
 func adaptResolver(b grpcresolver.Builder, opts resolverOptions) resolver.Builder {
@@ -33,7 +33,8 @@ func adaptResolver(b grpcresolver.Builder, opts resolverOptions) resolver.Builde
 	return adapted
 }
 
-// readResolvers adds the resolvers of a client: those given, and one registered with grpc-go for the target's scheme.
+// readResolvers adds the resolvers of a client: those given, and one registered with grpc-go for
+// the target's scheme.
 func (o *dialOptions) readResolvers(given []grpcresolver.Builder, opts resolverOptions) {
 	var builders []resolver.Builder
 	if u, err := url.Parse(o.target); err == nil && u.Scheme != "" {
@@ -49,7 +50,8 @@ func (o *dialOptions) readResolvers(given []grpcresolver.Builder, opts resolverO
 	}
 }
 
-// ofGRPCGo reports whether b is one of grpc-go's built-in resolvers, in whose place naru's do the same.
+// ofGRPCGo reports whether b is one of grpc-go's built-in resolvers, in whose place naru's do the
+// same.
 func ofGRPCGo(b grpcresolver.Builder) bool {
 	t := reflect.TypeOf(b)
 	if t.Kind() == reflect.Pointer {
@@ -106,8 +108,9 @@ type runningResolver struct {
 	parse   func(json string) (*naruconfig.Config, error) // nil: not wanted
 }
 
-// Run implements resolver.Resolver. naru wants its watcher used on this goroutine, and grpc-go's resolver may call
-// back from within each of its methods: these run on a goroutine of their own, which ends with Run.
+// Run implements resolver.Resolver. naru wants its watcher used on this goroutine, and grpc-go's
+// resolver may call back from within each of its methods: these run on a goroutine of their own,
+// which ends with Run.
 func (r *runningResolver) Run(ctx context.Context, w resolver.Watcher) {
 	cc := &resolverConn{r: r, ctx: ctx, requests: make(chan func(resolver.Watcher))}
 	refresh := make(chan struct{}, 1) // capacity 1: one look-up serves all who ask for it

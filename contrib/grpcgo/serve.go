@@ -67,7 +67,8 @@ func (s *serverStream) SetHeader(md metadata.MD) error { return s.call.SetHeader
 // SendHeader implements grpc.ServerStream.
 func (s *serverStream) SendHeader(md metadata.MD) error { return s.call.SendHeader(md) }
 
-// SetTrailer implements grpc.ServerStream. What may not be sent is logged by the naru server and left out.
+// SetTrailer implements grpc.ServerStream. What may not be sent is logged by the naru server and
+// left out.
 func (s *serverStream) SetTrailer(md metadata.MD) {
 	if len(md) > 0 {
 		s.stream.SetTrailer(sendable(md))
@@ -91,8 +92,8 @@ func (s *serverStream) RecvMsg(m any) error {
 	return FromNaru(err)
 }
 
-// message returns m as naru's codecs take it: messages of the first protobuf API, such as those of gogo/protobuf,
-// in the form of the second. Others are returned as they are.
+// message returns m as naru's codecs take it: messages of the first protobuf API, such as those of
+// gogo/protobuf, in the form of the second. Others are returned as they are.
 func message(m any) any {
 	switch v := m.(type) {
 	case proto.Message:

@@ -11,18 +11,20 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Server is a server with the methods of grpc.Server that programs use, served by naru. Safe for concurrent use.
+// Server is a server with the methods of grpc.Server that programs use, served by naru. Safe for
+// concurrent use.
 type Server struct {
 	*Registrar
 	wait bool // Stop waits for handlers
 }
 
-// NewServer returns a server with the options of a grpc.Server. It panics if an option cannot be carried over, as
-// grpc.NewServer does for options that exclude each other; [MakeServer] returns the reason as an error.
+// NewServer returns a server with the options of a grpc.Server. It panics if an option cannot be
+// carried over, as grpc.NewServer does for options that exclude each other; [MakeServer] returns
+// the reason as an error.
 //
-// What follows from grpc-go's defaults and is different with naru: 256 concurrent streams of a connection, unless
-// MaxConcurrentStreams says otherwise; 16 KiB of request metadata (MaxHeaderListSize); panics of handlers end their
-// call and not the process.
+// What follows from grpc-go's defaults and is different with naru: 256 concurrent streams of a
+// connection, unless MaxConcurrentStreams says otherwise; 16 KiB of request metadata
+// (MaxHeaderListSize); panics of handlers end their call and not the process.
 func NewServer(opts ...grpc.ServerOption) *Server {
 	s, err := MakeServer(opts...)
 	if err != nil {
@@ -31,8 +33,8 @@ func NewServer(opts ...grpc.ServerOption) *Server {
 	return s
 }
 
-// MakeServer is NewServer with an error, which names every option that cannot be carried over and what to do about
-// it.
+// MakeServer is NewServer with an error, which names every option that cannot be carried over and
+// what to do about it.
 func MakeServer(opts ...grpc.ServerOption) (*Server, error) {
 	o, err := readServerOptions(opts)
 	if err != nil {
@@ -62,8 +64,8 @@ func MakeServer(opts ...grpc.ServerOption) (*Server, error) {
 	return &Server{Registrar: r, wait: o.wait}, nil
 }
 
-// NaruServerOptions returns an option for NewServer that holds options of naru. They come after those of grpc-go. A
-// server of grpc-go ignores it.
+// NaruServerOptions returns an option for NewServer that holds options of naru. They come after
+// those of grpc-go. A server of grpc-go ignores it.
 func NaruServerOptions(opts ...naru.ServerOption) grpc.ServerOption {
 	return serverOptionsOfNaru{opts: opts}
 }
@@ -73,8 +75,8 @@ type serverOptionsOfNaru struct {
 	opts []naru.ServerOption
 }
 
-// Serve accepts connections on lis until Stop or GracefulStop, closes lis, and returns nil then, as grpc.Server does.
-// On a server that was stopped before it returns grpc.ErrServerStopped.
+// Serve accepts connections on lis until Stop or GracefulStop, closes lis, and returns nil then, as
+// grpc.Server does. On a server that was stopped before it returns grpc.ErrServerStopped.
 func (s *Server) Serve(lis net.Listener) error {
 	err := s.server.Serve(lis)
 	if errors.Is(err, naru.ErrServerClosed) {
@@ -88,8 +90,8 @@ func (s *Server) GracefulStop() {
 	_ = s.server.Shutdown(context.Background()) // it fails if Stop has cut it short
 }
 
-// Stop closes listeners and connections, which ends the contexts of running handlers. It waits for the handlers if
-// the server has the option grpc.WaitForHandlers.
+// Stop closes listeners and connections, which ends the contexts of running handlers. It waits for
+// the handlers if the server has the option grpc.WaitForHandlers.
 func (s *Server) Stop() {
 	_ = s.server.Close() // always nil
 	if s.handlers != nil {

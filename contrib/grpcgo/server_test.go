@@ -277,7 +277,8 @@ type registeredShout struct{ shout }
 
 func (registeredShout) Name() string { return "registered-shout" }
 
-// TestCodecs uses a codec that is registered, one that a call brings, and one for all of a server's messages.
+// TestCodecs uses a codec that is registered, one that a call brings, and one for all of a server's
+// messages.
 func TestCodecs(t *testing.T) {
 	registerShout()
 	handler := func(_ any, ss grpc.ServerStream) error {
@@ -349,7 +350,8 @@ func (r *recorder) HandleRPC(ctx context.Context, s stats.RPCStats) {
 func (r *recorder) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (r *recorder) HandleConn(context.Context, stats.ConnStats)                       {}
 
-// sorted returns the events of a call, and waits for its end. Their order within grpc-go differs from run to run.
+// sorted returns the events of a call, and waits for its end. Their order within grpc-go differs
+// from run to run.
 func (r *recorder) sorted(t *testing.T) []string {
 	select {
 	case <-r.done:

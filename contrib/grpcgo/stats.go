@@ -13,11 +13,12 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// statsKey is the key of a call's counting in its context: a *statsCall on a server, a *clientStats on a client.
+// statsKey is the key of a call's counting in its context: a *statsCall on a server, a *clientStats
+// on a client.
 type statsKey struct{}
 
-// statsInterceptor tells handlers of the calls of a server, of every service on it. TagConn and HandleConn are not
-// called: naru has no place for what they would return.
+// statsInterceptor tells handlers of the calls of a server, of every service on it. TagConn and
+// HandleConn are not called: naru has no place for what they would return.
 func statsInterceptor(handlers []stats.Handler) naru.Interceptor {
 	return func(ctx context.Context, call *naru.Call, next func(context.Context) error) error {
 		base := newServerCall(ctx)

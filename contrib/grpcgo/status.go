@@ -14,10 +14,11 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 )
 
-// FromNaru returns an error that both libraries understand, of an error of naru: status.FromError, status.Code,
-// status.Convert and errors.Is of grpc-go find its code, message and details, and errors.Is, errors.As and
-// naru's status functions what they found before. Its text is grpc-go's. nil, io.EOF, errors without a status, and errors
-// that grpc-go understands already are returned as they are.
+// FromNaru returns an error that both libraries understand, of an error of naru: status.FromError,
+// status.Code, status.Convert and errors.Is of grpc-go find its code, message and details, and
+// errors.Is, errors.As and naru's status functions what they found before. Its text is grpc-go's.
+// nil, io.EOF, errors without a status, and errors that grpc-go understands already are returned as
+// they are.
 func FromNaru(err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -32,9 +33,9 @@ func FromNaru(err error) error {
 	return &statusError{status: grpcStatusOf(s), err: err}
 }
 
-// ToNaru returns an error that naru understands, of an error of grpc-go, and is what the servers here do with a
-// handler's error: the status grpc-go would send. A context's error is CANCELED or DEADLINE_EXCEEDED, others without
-// a status are UNKNOWN. nil is nil.
+// ToNaru returns an error that naru understands, of an error of grpc-go, and is what the servers
+// here do with a handler's error: the status grpc-go would send. A context's error is CANCELED or
+// DEADLINE_EXCEEDED, others without a status are UNKNOWN. nil is nil.
 func ToNaru(err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +48,8 @@ func ToNaru(err error) error {
 		s = grpcstatus.FromContextError(err)
 	}
 	if s.Code() == grpccodes.OK {
-		// grpc-go sends OK for an error that says so itself. A call without a response cannot be OK.
+		// grpc-go sends OK for an error that says so itself. A call without a response cannot be
+		// OK.
 		return status.New(codes.Unknown, err.Error()).WithCause(err).Err()
 	}
 	return naruStatusOf(s).WithCause(err).Err()

@@ -30,8 +30,8 @@ type clientStream struct {
 	peer naru.Peer
 }
 
-// Header implements grpc.ClientStream. As in grpc-go it is nil, without an error, if the call failed without one:
-// RecvMsg tells why.
+// Header implements grpc.ClientStream. As in grpc-go it is nil, without an error, if the call
+// failed without one: RecvMsg tells why.
 func (s *clientStream) Header() (metadata.MD, error) {
 	if md := s.header.Load(); md != nil {
 		return metadata.MD(md.Copy()), nil
@@ -56,8 +56,8 @@ func (s *clientStream) CloseSend() error {
 	return nil
 }
 
-// Context implements grpc.ClientStream. The context ends when the stream has; the peer is in it once the call has
-// been sent.
+// Context implements grpc.ClientStream. The context ends when the stream has; the peer is in it
+// once the call has been sent.
 func (s *clientStream) Context() context.Context { return streamContext{s.ctx, s} }
 
 // SendMsg implements grpc.ClientStream.

@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// unsampled stands for the context of a call that is in no sampled trace: its measurements leave no exemplars, and nothing
-// searches the call's own context for a span once more.
+// unsampled stands for the context of a call that is in no sampled trace: its measurements leave no
+// exemplars, and nothing searches the call's own context for a span once more.
 var unsampled = context.Background()
 
 // measured is the context that a call's measurements are made with.

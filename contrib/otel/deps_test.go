@@ -23,8 +23,8 @@ func TestNoGRPCGo(t *testing.T) {
 	}
 }
 
-// linksSDK reports whether a package is of the SDK, beyond the types of the data that a Producer hands over. The SDK is the
-// program's to choose.
+// linksSDK reports whether a package is of the SDK, beyond the types of the data that a Producer
+// hands over. The SDK is the program's to choose.
 func linksSDK(dep string) bool {
 	if dep == "go.opentelemetry.io/otel/sdk" || strings.HasPrefix(dep, "go.opentelemetry.io/otel/sdk/internal/") {
 		return false

@@ -19,8 +19,8 @@ const scope = "github.com/naru-rpc/naru/contrib/otel"
 type Config struct {
 	// MeterProvider makes the instruments. nil: no metrics, or those of Producer.
 	MeterProvider metric.MeterProvider
-	// Producer keeps the metrics itself, in place of a MeterProvider's instruments: for servers and clients that
-	// make so many calls that the SDK's measurements count. nil: none.
+	// Producer keeps the metrics itself, in place of a MeterProvider's instruments: for servers and
+	// clients that make so many calls that the SDK's measurements count. nil: none.
 	Producer *Producer
 	// TracerProvider makes the tracer. nil: no traces.
 	TracerProvider trace.TracerProvider

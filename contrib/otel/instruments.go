@@ -39,7 +39,8 @@ const (
 	instruments // how many there are
 )
 
-// A shape is what is fixed about an instrument. Durations have the unit "s" and are recorded in nanoseconds.
+// A shape is what is fixed about an instrument. Durations have the unit "s" and are recorded in
+// nanoseconds.
 type shape struct {
 	name, unit, what string
 	bounds           []float64
@@ -67,10 +68,12 @@ func (i instrument) seconds() bool { return shapes[i].unit == "s" }
 // coded reports whether the instrument's series differ by grpc.status.
 func (i instrument) coded() bool { return i < retries || i > retryDelay && i < histograms }
 
-// withoutStatus is where the series that do not differ by grpc.status are kept beside those of the codes.
+// withoutStatus is where the series that do not differ by grpc.status are kept beside those of the
+// codes.
 const withoutStatus = int(codes.Unauthenticated) + 1
 
-// slot is the code's place among the series of a method. Codes that gRPC does not define are UNKNOWN.
+// slot is the code's place among the series of a method. Codes that gRPC does not define are
+// UNKNOWN.
 func slot(c codes.Code) int {
 	if c > codes.Unauthenticated {
 		c = codes.Unknown
@@ -89,7 +92,8 @@ type meter interface {
 	series(l labels) series
 }
 
-// A series is the measurements of one method, of a server or to one target. Safe for concurrent use.
+// A series is the measurements of one method, of a server or to one target. Safe for concurrent
+// use.
 type series interface {
 	// started counts a call or an attempt.
 	started(ctx context.Context)

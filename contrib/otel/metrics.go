@@ -18,7 +18,8 @@ type meterSeries struct {
 	labels      labels
 	count       metric.Int64Counter
 	add         []metric.AddOption
-	// The options of a status, made when it is seen first: attribute sets are the larger part of what a measurement costs.
+	// The options of a status, made when it is seen first: attribute sets are the larger part of
+	// what a measurement costs.
 	options [withoutStatus + 1]atomic.Pointer[[]metric.RecordOption]
 }
 

@@ -372,7 +372,8 @@ func FuzzTraceBin(f *testing.F) {
 	})
 }
 
-// TestProducerIsAProvider: both make the same of the same values, buckets, extremes and descriptions included.
+// TestProducerIsAProvider: both make the same of the same values, buckets, extremes and
+// descriptions included.
 func TestProducerIsAProvider(t *testing.T) {
 	reader, p := metric.NewManualReader(), otel.NewProducer()
 	both := metric.NewManualReader(metric.WithProducer(p))

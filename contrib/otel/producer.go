@@ -19,11 +19,11 @@ import (
 //
 //	metric.NewPeriodicReader(exporter, metric.WithProducer(p))
 //
-// A measurement costs a few atomic additions in place of a look-up of its attributes in the SDK for each of the nine that
-// a unary call makes on its two ends. The metrics are the same, with the same names, labels and
-// buckets. What the SDK offers on the way of a measurement does not apply: no views, no
-// exemplar filters (a call that is sampled leaves one per bucket), and sums that never go back
-// (cumulative temporality). Safe for concurrent use.
+// A measurement costs a few atomic additions in place of a look-up of its attributes in the SDK for
+// each of the nine that a unary call makes on its two ends. The metrics are the same, with the same
+// names, labels and buckets. What the SDK offers on the way of a measurement does not apply: no
+// views, no exemplar filters (a call that is sampled leaves one per bucket), and sums that never go
+// back (cumulative temporality). Safe for concurrent use.
 type Producer struct {
 	mu  sync.Mutex
 	all []*tally // guarded by mu
@@ -216,7 +216,8 @@ func point[N int64 | float64](h *histogram, unit func(int64) N) (d metricdata.Hi
 		d.BucketCounts = append(d.BucketCounts, n)
 		d.Count += n
 	}
-	// What is summed up between two collections fits an int64; what is summed up in a year need not.
+	// What is summed up between two collections fits an int64; what is summed up in a year need
+	// not.
 	moved := h.sum.Swap(0)
 	h.collected += float64(unit(moved))
 	d.Sum = N(h.collected)

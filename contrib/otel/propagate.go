@@ -13,8 +13,8 @@ import (
 	"github.com/naru-rpc/naru/stats"
 )
 
-// incoming is the metadata of a server's call as a propagator sees it. It looks for single keys, so that the call need not
-// put all of its metadata together.
+// incoming is the metadata of a server's call as a propagator sees it. It looks for single keys, so
+// that the call need not put all of its metadata together.
 type incoming struct{ ctx context.Context }
 
 func (c incoming) Get(key string) string {

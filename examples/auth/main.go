@@ -1,4 +1,5 @@
-// Command auth accepts passwords and tokens side by side, and a policy decides which caller may call what.
+// Command auth accepts passwords and tokens side by side, and a policy decides which caller may
+// call what.
 package main
 
 import (

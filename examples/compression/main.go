@@ -1,4 +1,5 @@
-// Command compression sends the same message as it is, with gzip and with zstd, and prints what each took.
+// Command compression sends the same message as it is, with gzip and with zstd, and prints what
+// each took.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command deadline calls a server that calls another one: the time left travels with the handler's context.
+// Command deadline calls a server that calls another one: the time left travels with the handler's
+// context.
 package main
 
 import (

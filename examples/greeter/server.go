@@ -9,7 +9,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// Server is the Greeter that the small examples serve. The zero value is ready; safe for concurrent use.
+// Server is the Greeter that the small examples serve. The zero value is ready; safe for concurrent
+// use.
 type Server struct{}
 
 // SayHello greets one person.

@@ -1,4 +1,5 @@
-// Command health watches a service become unfit and fit again, as a load balancer or Kubernetes would.
+// Command health watches a service become unfit and fit again, as a load balancer or Kubernetes
+// would.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command interceptor runs the same interceptor on both sides, for calls of every kind, and one on the server
-// that refuses calls.
+// Command interceptor runs the same interceptor on both sides, for calls of every kind, and one on
+// the server that refuses calls.
 package main
 
 import (
@@ -25,7 +25,8 @@ func tell(who string) naru.Interceptor {
 	}
 }
 
-// authorize lets calls pass that bring the password. The message of one that does not is never decoded.
+// authorize lets calls pass that bring the password. The message of one that does not is never
+// decoded.
 func authorize(ctx context.Context, _ *naru.Call, next func(context.Context) error) error {
 	if got := metadata.ValueFromIncomingContext(ctx, "password"); len(got) != 1 || got[0] != "please" {
 		return status.Error(codes.Unauthenticated, "say please")

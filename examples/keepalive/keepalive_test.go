@@ -58,7 +58,8 @@ func TestServerVanishes(t *testing.T) {
 	}
 }
 
-// callThenCut makes a call, cuts the connection in the middle of it, and returns how and when the call ended.
+// callThenCut makes a call, cuts the connection in the middle of it, and returns how and when the
+// call ended.
 func callThenCut(t *testing.T, k naru.Keepalive) (codes.Code, time.Duration) {
 	network := narutest.NewNetwork()
 	lis, err := network.Listen("greeter")

@@ -1,4 +1,5 @@
-// Command metadata sends pairs beside a message, and gets some back in the header and in the trailer.
+// Command metadata sends pairs beside a message, and gets some back in the header and in the
+// trailer.
 package main
 
 import (

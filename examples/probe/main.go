@@ -1,5 +1,5 @@
-// Command probe is a service that checks its own health when it is called as "probe health host:port", so that
-// its container image needs no second program.
+// Command probe is a service that checks its own health when it is called as "probe health
+// host:port", so that its container image needs no second program.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package quickstart tests the programs of the guide's first page as a newcomer meets them: in a module of their own,
-// with code generated there, called by the command naru.
+// Package quickstart tests the programs of the guide's first page as a newcomer meets them: in a
+// module of their own, with code generated there, called by the command naru.
 package quickstart
 
 import (

@@ -1,4 +1,5 @@
-// Command run serves on a Unix socket until the process gets SIGTERM, and then ends without losing a call.
+// Command run serves on a Unix socket until the process gets SIGTERM, and then ends without losing
+// a call.
 package main
 
 import (

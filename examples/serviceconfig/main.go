@@ -1,4 +1,5 @@
-// Command serviceconfig sets timeouts of methods from the outside, and shows what a mistake in them looks like.
+// Command serviceconfig sets timeouts of methods from the outside, and shows what a mistake in them
+// looks like.
 package main
 
 import (

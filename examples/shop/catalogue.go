@@ -34,8 +34,8 @@ func (c *Catalogue) Get(ctx context.Context, id string) (*ecommerce.Product, err
 	return p, storeError("read the product", err)
 }
 
-// storeError turns what the store returned, nil or not, into what a caller may see: SQLite's own words
-// stay in this process, as the cause.
+// storeError turns what the store returned, nil or not, into what a caller may see: SQLite's own
+// words stay in this process, as the cause.
 func storeError(operation string, err error) error {
 	switch {
 	case err == nil:

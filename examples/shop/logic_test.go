@@ -110,7 +110,8 @@ func TestProcessBatches(t *testing.T) {
 	}
 }
 
-// TestProcessSendsDuringTheStream: a batch is sent when its third id came, not when the next is asked for.
+// TestProcessSendsDuringTheStream: a batch is sent when its third id came, not when the next is
+// asked for.
 func TestProcessSendsDuringTheStream(t *testing.T) {
 	orders := shop.NewOrders(openStore(t))
 	next := idStream(io.EOF, "102", "103", "105", "106")

@@ -59,8 +59,8 @@ func (o *Orders) Search(ctx context.Context, query string, send func(*ecommerce.
 	return nil
 }
 
-// Update stores every order that recv returns before io.EOF, all or none, and returns what to tell the
-// client: the ids, in the order they came.
+// Update stores every order that recv returns before io.EOF, all or none, and returns what to tell
+// the client: the ids, in the order they came.
 func (o *Orders) Update(ctx context.Context, recv func() (*ecommerce.Order, error)) (string, error) {
 	var orders []*ecommerce.Order
 	var ids []string

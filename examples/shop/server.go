@@ -10,7 +10,8 @@ import (
 	"github.com/naru-rpc/naru/examples/shop/store"
 )
 
-// Register adds both services of the shop to a server. st must stay open until the server has ended.
+// Register adds both services of the shop to a server. st must stay open until the server has
+// ended.
 func Register(reg naru.ServiceRegistrar, st *store.Store) {
 	ecommerce.RegisterProductInfoServer(reg, productInfo{NewCatalogue(st)})
 	ecommerce.RegisterOrderManagementServer(reg, orderManagement{NewOrders(st)})

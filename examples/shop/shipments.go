@@ -14,10 +14,10 @@ import (
 // batchSize is after how many orders Process sends what it has combined.
 const batchSize = 3
 
-// Process combines the orders whose ids recv returns into shipments by destination, and sends them after
-// every third id and after io.EOF. Ids that name no order are sent back in a shipment of their own. It
-// returns nil, and so ends the stream with OK, unless receiving, sending or the store fails: clients of this
-// method that never look at the status of a finished stream are many.
+// Process combines the orders whose ids recv returns into shipments by destination, and sends them
+// after every third id and after io.EOF. Ids that name no order are sent back in a shipment of
+// their own. It returns nil, and so ends the stream with OK, unless receiving, sending or the store
+// fails: clients of this method that never look at the status of a finished stream are many.
 func (o *Orders) Process(ctx context.Context, recv func() (*wrapperspb.StringValue, error), send func(*ecommerce.CombinedShipment) error) error {
 	var b batch
 	for {
@@ -59,8 +59,8 @@ func (b *batch) addUnknown(id string) {
 	b.put("unknown", "There are no orders with these ids", &ecommerce.Order{Id: id})
 }
 
-// put adds an order to the shipment of that id and status, and makes it if there is none. A batch has at
-// most three: a map would not be faster.
+// put adds an order to the shipment of that id and status, and makes it if there is none. A batch
+// has at most three: a map would not be faster.
 func (b *batch) put(id, status string, o *ecommerce.Order) {
 	b.orders++
 	for _, s := range b.shipments {

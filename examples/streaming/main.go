@@ -33,7 +33,8 @@ func main() {
 	}
 }
 
-// serverStream receives until the end. Leaving the loop early, as here for the third, ends the call.
+// serverStream receives until the end. Leaving the loop early, as here for the third, ends the
+// call.
 func serverStream(client greeter.GreeterClient) error {
 	stream, err := client.SayHelloInEveryLanguage(context.Background(), &greeter.HelloRequest{Name: "Ana"})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package testing shows how to test a service: server and client in one process, without sockets and
-// ports, so that tests can run in parallel and time can be faked.
+// Package testing shows how to test a service: server and client in one process, without sockets
+// and ports, so that tests can run in parallel and time can be faked.
 package testing
 
 import (

@@ -1,4 +1,5 @@
-// Command tls serves with a certificate of an authority of its own, and takes only clients that have one too.
+// Command tls serves with a certificate of an authority of its own, and takes only clients that
+// have one too.
 package main
 
 import (
@@ -25,7 +26,8 @@ func (personal) SayHello(ctx context.Context, _ *greeter.HelloRequest) (*greeter
 }
 
 func main() {
-	// In production the authority is somebody else's; see package devcert for what these are good for.
+	// In production the authority is somebody else's; see package devcert for what these are good
+	// for.
 	ca, err := devcert.NewAuthority("example", time.Hour)
 	if err != nil {
 		log.Fatal(err)

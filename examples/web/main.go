@@ -1,4 +1,5 @@
-// Command web serves gRPC, gRPC-Web and Connect on one port, and calls it as a browser's fetch would.
+// Command web serves gRPC, gRPC-Web and Connect on one port, and calls it as a browser's fetch
+// would.
 package main
 
 import (

@@ -26,13 +26,15 @@ const (
 	ExitSPIFFEFailure = 20 // SPIFFE credentials were asked for and are not available
 )
 
-// Probe asks a server for its health as grpc_health_probe does, with the same flags (-addr, -service,
-// -connect-timeout, -tls-ca-cert, and so on; -help lists them), and returns the exit code. The address may
-// also be given without -addr. What was found goes to stderr, where grpc_health_probe writes it. Ending ctx
-// ends the probe. name is the program's name in the help text.
+// Probe asks a server for its health as grpc_health_probe does, with the same flags (-addr,
+// -service, -connect-timeout, -tls-ca-cert, and so on; -help lists them), and returns the exit
+// code. The address may also be given without -addr. What was found goes to stderr, where
+// grpc_health_probe writes it. Ending ctx ends the probe. name is the program's name in the help
+// text.
 //
-// Two flags differ: -alts is refused, and -spiffe, which takes credentials from SPIFFE's Workload API, exits
-// with [ExitSPIFFEFailure]; with certificates in files, -tls-spiffe-id checks the server's SPIFFE ID.
+// Two flags differ: -alts is refused, and -spiffe, which takes credentials from SPIFFE's Workload
+// API, exits with [ExitSPIFFEFailure]; with certificates in files, -tls-spiffe-id checks the
+// server's SPIFFE ID.
 func Probe(ctx context.Context, name string, args []string, stderr io.Writer) int {
 	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
 	o, err := parse(name, args, stderr)

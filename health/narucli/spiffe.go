@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// RequireSPIFFE returns a copy of cfg that accepts a server only if its certificate chains to cfg.RootCAs and
-// has the SPIFFE ID id ("spiffe://example.org/shop") as its one URI name; an ID without a path
-// ("spiffe://example.org") accepts every ID of that trust domain. Host names are not checked, since SPIFFE
-// certificates have none. It is an error if id is no SPIFFE ID, or if cfg has no RootCAs: the system's
-// authorities vouch for no SPIFFE ID.
+// RequireSPIFFE returns a copy of cfg that accepts a server only if its certificate chains to
+// cfg.RootCAs and has the SPIFFE ID id ("spiffe://example.org/shop") as its one URI name; an ID
+// without a path ("spiffe://example.org") accepts every ID of that trust domain. Host names are not
+// checked, since SPIFFE certificates have none. It is an error if id is no SPIFFE ID, or if cfg has
+// no RootCAs: the system's authorities vouch for no SPIFFE ID.
 func RequireSPIFFE(cfg *tls.Config, id string) (*tls.Config, error) {
 	want, err := url.Parse(id)
 	if err != nil || want.Scheme != "spiffe" || want.Host == "" || want.User != nil || want.RawQuery != "" || want.Fragment != "" || want.Port() != "" {
@@ -50,8 +50,8 @@ func verifyChain(certs []*x509.Certificate, roots *x509.CertPool) error {
 	return err
 }
 
-// checkID compares a certificate's SPIFFE ID. A certificate with more than one URI name is invalid (X.509-SVID
-// §2).
+// checkID compares a certificate's SPIFFE ID. A certificate with more than one URI name is invalid
+// (X.509-SVID §2).
 func checkID(cert *x509.Certificate, want *url.URL) error {
 	var names []string
 	for _, u := range cert.URIs {

@@ -1,5 +1,5 @@
-// Package brief cuts texts that others have chosen, peers above all, before they become part of an error, a status
-// message or a log line: what is not bounded there fills trailers, logs and memory.
+// Package brief cuts texts that others have chosen, peers above all, before they become part of an
+// error, a status message or a log line: what is not bounded there fills trailers, logs and memory.
 package brief
 
 import (
@@ -11,8 +11,8 @@ import (
 // Most is a good measure for one such text in an error.
 const Most = 200
 
-// Text returns s if it has at most n bytes, and otherwise its beginning, cut before a character, with its length. The
-// result is valid UTF-8 if s was cut.
+// Text returns s if it has at most n bytes, and otherwise its beginning, cut before a character,
+// with its length. The result is valid UTF-8 if s was cut.
 func Text(s string, n int) string {
 	if len(s) <= n {
 		return s

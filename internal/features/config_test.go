@@ -32,7 +32,8 @@ import (
 
 func yes() *bool { b := true; return &b }
 
-// TestMethodConfigs: the entry of a method, of its service and of all methods, each with what it says.
+// TestMethodConfigs: the entry of a method, of its service and of all methods, each with what it
+// says.
 func TestMethodConfigs(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		cfg := &serviceconfig.Config{
@@ -74,7 +75,8 @@ func wantCode(t *testing.T, err error, code codes.Code, what string) {
 	}
 }
 
-// TestMaxConnections: a service config bounds the connections that the server's limit of streams may call for.
+// TestMaxConnections: a service config bounds the connections that the server's limit of streams
+// may call for.
 func TestMaxConnections(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		virtual(t, func(t *testing.T, fl *fleet) {
@@ -97,7 +99,8 @@ func TestMaxConnections(t *testing.T) {
 	}
 }
 
-// TestRetriesAndTheirBudget: a retry policy repeats, a hedging policy sends further attempts, and throttling stops both.
+// TestRetriesAndTheirBudget: a retry policy repeats, a hedging policy sends further attempts, and
+// throttling stops both.
 func TestRetriesAndTheirBudget(t *testing.T) {
 	all := []serviceconfig.Name{{}}
 	retry := &serviceconfig.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second, MaxBackoff: time.Second, BackoffMultiplier: 1, RetryableStatusCodes: []codes.Code{codes.Aborted}}
@@ -212,7 +215,8 @@ func (f fakeDNS) LookupTXT(context.Context, string) ([]string, error) { return [
 
 func (fakeDNS) LookupPort(context.Context, string, string) (int, error) { return 7, nil }
 
-// TestDNSOptions: addresses and service config come from the resolver that is given; SRV records work alike.
+// TestDNSOptions: addresses and service config come from the resolver that is given; SRV records
+// work alike.
 func TestDNSOptions(t *testing.T) {
 	dns := fakeDNS{`grpc_config=[{"serviceConfig":{"loadBalancingConfig":[{"round_robin":{}}]}}]`}
 	for target, backends := range map[string]int{"dns:///shop:7": 2, "dns:///_grpc._tcp.shop": 2} {

@@ -33,7 +33,8 @@ var (
 // quiet discards what is logged.
 var quiet = slog.New(slog.DiscardHandler)
 
-// backend is a naru server on a network in memory. Its unary methods answer with its name unless handle says otherwise.
+// backend is a naru server on a network in memory. Its unary methods answer with its name unless
+// handle says otherwise.
 type backend struct {
 	f      *fleet
 	name   string // also its address

@@ -21,8 +21,8 @@ func (b *backend) reports(r balancer.LoadReport) {
 	})
 }
 
-// TestWeightsFollowLoadReports: calls go out in proportion to qps / utilization (gRFC A58), once the blackout is over, and
-// not at all by reports that have expired.
+// TestWeightsFollowLoadReports: calls go out in proportion to qps / utilization (gRFC A58), once
+// the blackout is over, and not at all by reports that have expired.
 func TestWeightsFollowLoadReports(t *testing.T) {
 	byGo := naru.WithBalancer(balancer.WeightedRoundRobin{Blackout: 5 * time.Second, Expiration: 20 * time.Second, UpdatePeriod: 500 * time.Millisecond})
 	byJSON := json("weighted_round_robin", `{"blackoutPeriod":"5s","weightExpirationPeriod":"20s","weightUpdatePeriod":"0.5s"}`)
@@ -48,7 +48,8 @@ func TestWeightsFollowLoadReports(t *testing.T) {
 	}
 }
 
-// TestErrorsCountAsLoad: ErrorPenalty times the share of errors is added to the utilization; a negative one adds nothing.
+// TestErrorsCountAsLoad: ErrorPenalty times the share of errors is added to the utilization; a
+// negative one adds nothing.
 func TestErrorsCountAsLoad(t *testing.T) {
 	for _, tt := range []struct {
 		opt   naru.ClientOption
@@ -83,7 +84,8 @@ func wantShare(t *testing.T, count map[string]int, name string, share float64, w
 	}
 }
 
-// TestHostileLoadReports: whatever number a backend reports, calls are picked for at once and reach the others too.
+// TestHostileLoadReports: whatever number a backend reports, calls are picked for at once and reach
+// the others too.
 func TestHostileLoadReports(t *testing.T) {
 	wild := []float64{math.SmallestNonzeroFloat64, 1e-300, 1e300, math.MaxFloat64, math.Inf(1), math.NaN(), -1}
 	for _, qps := range wild {

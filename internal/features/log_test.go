@@ -55,8 +55,8 @@ func TestClientsAreSilent(t *testing.T) {
 	}
 }
 
-// TestManyDeadAddresses: a target of 3,000 addresses, none of which can be connected to, costs few and short texts, and
-// calls fail with one.
+// TestManyDeadAddresses: a target of 3,000 addresses, none of which can be connected to, costs few
+// and short texts, and calls fail with one.
 func TestManyDeadAddresses(t *testing.T) {
 	var addrs []string
 	for i := range 3000 {

@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// TestOutliersAreEjected: which settings have a backend that fails or is slow taken away, with five backends and 20 calls
-// each in an interval.
+// TestOutliersAreEjected: which settings have a backend that fails or is slow taken away, with five
+// backends and 20 calls each in an interval.
 func TestOutliersAreEjected(t *testing.T) {
 	failing := balancer.OutlierDetection{Interval: 5 * time.Second, MaxPercent: 50}
 	rate := func(s balancer.SuccessRateEjection) balancer.OutlierDetection {
@@ -84,7 +84,8 @@ func each(c *naru.Client, n int) {
 	}
 }
 
-// TestEjectionTimes: an endpoint is away for BaseEjection, the second time for twice as long, up to MaxEjection.
+// TestEjectionTimes: an endpoint is away for BaseEjection, the second time for twice as long, up to
+// MaxEjection.
 func TestEjectionTimes(t *testing.T) {
 	for longest, second := range map[time.Duration]time.Duration{0: 40 * time.Second, 20 * time.Second: 20 * time.Second} {
 		virtual(t, func(t *testing.T, fl *fleet) {

@@ -16,7 +16,8 @@ func wantText(t *testing.T, err error, want string) {
 	}
 }
 
-// ownPolicy is a policy of a user around a built-in one, which shows each call to see before it is picked for.
+// ownPolicy is a policy of a user around a built-in one, which shows each call to see before it is
+// picked for.
 type ownPolicy struct {
 	balancer.Policy
 	see func(*balancer.CallInfo)

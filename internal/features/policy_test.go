@@ -122,7 +122,8 @@ func TestReportingPeriod(t *testing.T) {
 	}
 }
 
-// TestPickFirstAttemptDelay: an address that does not answer keeps the next one waiting for AttemptDelay.
+// TestPickFirstAttemptDelay: an address that does not answer keeps the next one waiting for
+// AttemptDelay.
 func TestPickFirstAttemptDelay(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		hang := func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/resolver"
 )
 
-// TestRingHashHeader: calls with the same value of the header go to one backend, from the first on, however the header
-// was attached; others go elsewhere.
+// TestRingHashHeader: calls with the same value of the header go to one backend, from the first on,
+// however the header was attached; others go elsewhere.
 func TestRingHashHeader(t *testing.T) {
 	byGo := naru.WithBalancer(balancer.RingHash{Header: "x-user"})
 	byJSON := json("ring_hash_experimental", `{"requestHashHeader":"x-user"}`)
@@ -53,7 +53,8 @@ func spreadOf(served map[string]string) map[string]bool {
 	return backends
 }
 
-// TestRingHashOfSeveralValues: values of one key are joined by commas (gRFC A76); protocol headers are not seen.
+// TestRingHashOfSeveralValues: values of one key are joined by commas (gRFC A76); protocol headers
+// are not seen.
 func TestRingHashOfSeveralValues(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		c := fl.client(naru.WithBalancer(balancer.RingHash{Header: "x-user"}))
@@ -75,7 +76,8 @@ func TestRingHashOfSeveralValues(t *testing.T) {
 	}, "a", "b", "c", "d")
 }
 
-// TestRingHashWithoutHash: without a header to hash, and no resolver or policy that brings a hash, calls fail and say why.
+// TestRingHashWithoutHash: without a header to hash, and no resolver or policy that brings a hash,
+// calls fail and say why.
 func TestRingHashWithoutHash(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		_, err := get(fl.client(naru.WithBalancer(balancer.RingHash{})))
@@ -83,7 +85,8 @@ func TestRingHashWithoutHash(t *testing.T) {
 	}, "a")
 }
 
-// TestRingHashSizes: a ring of as many places as backends serves as well as one of the largest size.
+// TestRingHashSizes: a ring of as many places as backends serves as well as one of the largest
+// size.
 func TestRingHashSizes(t *testing.T) {
 	for name, opt := range map[string]naru.ClientOption{
 		"Go":   naru.WithBalancer(balancer.RingHash{Header: "k", MinSize: 4, MaxSize: 4}),
@@ -101,7 +104,8 @@ func TestRingHashSizes(t *testing.T) {
 	}
 }
 
-// TestRingHashWeightAndKey: an endpoint's weight is its share of keys, and its hash key stands for its address.
+// TestRingHashWeightAndKey: an endpoint's weight is its share of keys, and its hash key stands for
+// its address.
 func TestRingHashWeightAndKey(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		eps := resolver.EndpointsOf("a", "b")
@@ -127,7 +131,8 @@ func TestRingHashWeightAndKey(t *testing.T) {
 	}, "a", "b")
 }
 
-// TestPickersSeeTheCall: a policy of one's own sees method, attempt and metadata of each call, and no protocol headers.
+// TestPickersSeeTheCall: a policy of one's own sees method, attempt and metadata of each call, and
+// no protocol headers.
 func TestPickersSeeTheCall(t *testing.T) {
 	virtual(t, func(t *testing.T, fl *fleet) {
 		var seen []string

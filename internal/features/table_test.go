@@ -21,8 +21,8 @@ var optionTypes = map[string][]string{
 	"":              {"Keepalive"},
 }
 
-// valueTypes are the other structs with exported fields in these folders: what policies, resolvers and programs exchange.
-// A new struct must be put into one list or the other.
+// valueTypes are the other structs with exported fields in these folders: what policies, resolvers
+// and programs exchange. A new struct must be put into one list or the other.
 var valueTypes = map[string][]string{
 	"balancer":      {"Update", "State", "SubConnOptions", "SubConnState", "CallInfo", "Pick", "DropError", "DoneInfo", "LoadReport"},
 	"resolver":      {"Address", "Endpoint", "State", "Target", "Options"},
@@ -36,8 +36,9 @@ var elsewhere = map[string]string{
 	"Keepalive.UserTimeout": "TestUserTimeout in internal/channel reads it off the socket: its effect needs a network that drops packets",
 }
 
-// TestEveryOptionIsShown fails for an option, a field of a policy's or resolver's configuration, or a scheme that no test
-// uses with a client and a server. Tests are looked for here, in the root package and in test/channel.
+// TestEveryOptionIsShown fails for an option, a field of a policy's or resolver's configuration, or
+// a scheme that no test uses with a client and a server. Tests are looked for here, in the root
+// package and in test/channel.
 func TestEveryOptionIsShown(t *testing.T) {
 	shown := map[string]bool{}
 	for _, dir := range []string{".", "../..", "../../test/channel"} {

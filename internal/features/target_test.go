@@ -85,7 +85,8 @@ func TestWrongTargets(t *testing.T) {
 	}
 }
 
-// TestAuthorityOfTargets: what calls carry as :authority; a zone means something on this machine alone (RFC 6874 §4).
+// TestAuthorityOfTargets: what calls carry as :authority; a zone means something on this machine
+// alone (RFC 6874 §4).
 func TestAuthorityOfTargets(t *testing.T) {
 	for target, authority := range map[string]string{
 		"dns:///[fe80::1%25eth0]:80": "[fe80::1]:80", "[fe80::1%eth0]:80": "[fe80::1]:80",

@@ -73,7 +73,8 @@ func expired(c *x509.Certificate) {
 	c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 }
 
-// Each kind of broken certificate is named on both ends: in the error of the client's call, and in the server's log.
+// Each kind of broken certificate is named on both ends: in the error of the client's call, and in
+// the server's log.
 func TestBrokenCertificates(t *testing.T) {
 	ca, other := issue(t, "our authority", nil, authority), issue(t, "other authority", nil, authority)
 	good := issue(t, "good", ca, nil)
@@ -117,7 +118,8 @@ func TestBrokenCertificates(t *testing.T) {
 			client := &tls.Config{RootCAs: ca.pool()}
 			if c := tt.client; c != nil {
 				pair := tls.Certificate{Certificate: [][]byte{c.cert.Raw}, PrivateKey: c.key}
-				// Whatever authorities the server names, as a client with one certificate in its configuration does not.
+				// Whatever authorities the server names, as a client with one certificate in its
+				// configuration does not.
 				client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 			}
 			began := time.Now()
@@ -131,7 +133,8 @@ func TestBrokenCertificates(t *testing.T) {
 	}
 }
 
-// waitLog waits until something was logged: the server's end of a connection may end after the client's.
+// waitLog waits until something was logged: the server's end of a connection may end after the
+// client's.
 func waitLog(t *testing.T, log *signalLog, want string) {
 	t.Helper()
 	select {

@@ -70,8 +70,9 @@ func newAuthority(t *testing.T, name string) *devcert.Authority {
 	return ca
 }
 
-// The server's certificate, the client's, and the authority of both (old and new overlapping) are replaced under 1,000 calls
-// a second on connections that are half a second old at most: no call fails, and what is new is in use within two seconds.
+// The server's certificate, the client's, and the authority of both (old and new overlapping) are
+// replaced under 1,000 calls a second on connections that are half a second old at most: no call
+// fails, and what is new is in use within two seconds.
 func TestRotationUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := folder{t, t.TempDir()}

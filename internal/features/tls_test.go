@@ -65,7 +65,8 @@ func devCert(t *testing.T) (*devcert.Authority, *devcert.Certificate) {
 	return ca, cert
 }
 
-// TestTLSByClientHello: a server may choose its configuration by the client's hello, and need not know of ALPN to do so.
+// TestTLSByClientHello: a server may choose its configuration by the client's hello, and need not
+// know of ALPN to do so.
 func TestTLSByClientHello(t *testing.T) {
 	ca, cert := devCert(t)
 	chosen := cert.ServerConfig()
@@ -85,7 +86,8 @@ func TestTLSByClientHello(t *testing.T) {
 	}
 }
 
-// TestALPNFailureNamesTheOffer: the error says what the client offered and what the server selected.
+// TestALPNFailureNamesTheOffer: the error says what the client offered and what the server
+// selected.
 func TestALPNFailureNamesTheOffer(t *testing.T) {
 	ca, cert := devCert(t)
 	for selected, want := range map[string]string{"": `offered "h2", and the server selected nothing`, "http/1.1": "no application protocol"} {

@@ -208,8 +208,8 @@ func TestStreamsTakeTurns(t *testing.T) {
 		"DATA stream=1 len=7232 END_STREAM; DATA stream=3 len=7232 END_STREAM")
 }
 
-// The response may be complete when the last of the request leaves: the stream is removed with that. Built with
-// -tags invariants, a buffer that is looked at after it was freed shows here.
+// The response may be complete when the last of the request leaves: the stream is removed with
+// that. Built with -tags invariants, a buffer that is looked at after it was freed shows here.
 func TestRequestEndsAfterItsResponse(t *testing.T) {
 	c := newTestConn(Config{Role: Client})
 	if err := c.RecvSettings(nil); err != nil {
@@ -295,8 +295,8 @@ func TestHeaderListLimitOfThePeer(t *testing.T) {
 	}
 }
 
-// TestRFC9113_6_9_1_AnEndNeedsNoWindow: trailers leave although another stream's data has used up the connection's window, and
-// although much stands in the out-buffer.
+// TestRFC9113_6_9_1_AnEndNeedsNoWindow: trailers leave although another stream's data has used up
+// the connection's window, and although much stands in the out-buffer.
 func TestRFC9113_6_9_1_AnEndNeedsNoWindow(t *testing.T) {
 	c := newTestConn(Config{Role: Server})
 	big, small := openStream(t, c, 1, true), openStream(t, c, 3, true)

@@ -6,8 +6,8 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// lastData is the DATA frame at the end of Out that more data of the same stream may join: a burst of small
-// messages costs one frame header.
+// lastData is the DATA frame at the end of Out that more data of the same stream may join: a burst
+// of small messages costs one frame header.
 type lastData struct {
 	id       uint32 // its stream; 0: there is no such frame
 	off, end int32  // it begins at off and ends at end, in Out; something else follows it if end != len(Out)
@@ -16,9 +16,9 @@ type lastData struct {
 // close lets no more data join.
 func (l *lastData) close() { l.id = 0 }
 
-// appendData writes DATA frames for p, which the windows allow. Data that directly follows data of the same
-// stream joins its frame. The stream stays in the table whatever end says: the caller acts on the end when it is
-// done with the stream.
+// appendData writes DATA frames for p, which the windows allow. Data that directly follows data of
+// the same stream joins its frame. The stream stays in the table whatever end says: the caller acts
+// on the end when it is done with the stream.
 func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 	s.sendWindow -= int64(len(p))
 	c.sendWindow -= int64(len(p))

@@ -16,10 +16,10 @@ import (
 
 var exchanges = flag.Uint64("exchanges", 150, "how many of TestEveryMessageComes")
 
-// TestEveryMessageComes exchanges random messages between two connections, with everything that the shell, the network and
-// the two programs may do later than they could: flushes, arrival, in pieces cut anywhere, what Want says, the
-// taking of messages and the credit for them. When all of it has been done, nothing may be left: a message that waits for
-// window has it, or it is on its way.
+// TestEveryMessageComes exchanges random messages between two connections, with everything that the
+// shell, the network and the two programs may do later than they could: flushes, arrival, in pieces
+// cut anywhere, what Want says, the taking of messages and the credit for them. When all of it has
+// been done, nothing may be left: a message that waits for window has it, or it is on its way.
 func TestEveryMessageComes(t *testing.T) {
 	for seed := range *exchanges {
 		x := newExchange(t, seed)
@@ -40,8 +40,8 @@ type exchange struct {
 	client, server *end
 	now            int64
 	short          bool
-	// unary is one message each way, which the programs take when the end behind it has come, and ends that are sent only
-	// while there is window, as nghttp2 does.
+	// unary is one message each way, which the programs take when the end behind it has come, and
+	// ends that are sent only while there is window, as nghttp2 does.
 	unary bool
 	ended map[uint32]bool // by Tick, for memory
 }
@@ -173,7 +173,8 @@ func (x *exchange) step() {
 	e.check()
 }
 
-// check fails if the state of e is one that must not be. Streams that are over count while the program has not taken all.
+// check fails if the state of e is one that must not be. Streams that are over count while the
+// program has not taken all.
 func (e *end) check() {
 	e.x.t.Helper()
 	err := e.c.recv.Check(func(yield func(*flow.Stream) bool) {

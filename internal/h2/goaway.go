@@ -57,8 +57,8 @@ type goAway struct {
 	received *peerGoAway // nil: none came
 }
 
-// ignores reports whether frames on a stream of the peer are to be ignored because its id is above the last one
-// this side promised to handle (RFC 9113 §6.8).
+// ignores reports whether frames on a stream of the peer are to be ignored because its id is above
+// the last one this side promised to handle (RFC 9113 §6.8).
 func (g *goAway) ignores(id uint32) bool { return g.sent && id > g.last }
 
 // peerGoAway is what the peer's GOAWAY said. Most connections see none.

@@ -9,9 +9,9 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// TestMergedUploads: a proxy merges uploads into one connection. Its clients share a window on their side too, which is what of
-// them lies in its buffers, so that a stream whose bytes it cannot pass on stops all others. Every upload comes whole, and
-// none of them ends for being slow.
+// TestMergedUploads: a proxy merges uploads into one connection. Its clients share a window on
+// their side too, which is what of them lies in its buffers, so that a stream whose bytes it cannot
+// pass on stops all others. Every upload comes whole, and none of them ends for being slow.
 func TestMergedUploads(t *testing.T) {
 	const (
 		uploads = 250

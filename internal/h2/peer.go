@@ -70,12 +70,14 @@ func (c *Conn) recvInitialWindow(v int64) error {
 	return nil
 }
 
-// FitsPeer reports whether the peer accepts a header section (RFC 9113 §10.5.1). One longer than its
-// SETTINGS_MAX_HEADER_LIST_SIZE would cost the stream, with most peers without a reason. It returns the section's
-// size and that limit. extra is the size of the fields that are not in fields.
+// FitsPeer reports whether the peer accepts a header section (RFC 9113 §10.5.1). One longer than
+// its SETTINGS_MAX_HEADER_LIST_SIZE would cost the stream, with most peers without a reason. It
+// returns the section's size and that limit. extra is the size of the fields that are not in
+// fields.
 //
-// A peer that announced nothing takes sections of any size (RFC 9113 §6.5.2), but those on nghttp2, Node among them,
-// take a field of more than 64 KiB for a compression error, which ends the connection: none is sent to them.
+// A peer that announced nothing takes sections of any size (RFC 9113 §6.5.2), but those on nghttp2,
+// Node among them, take a field of more than 64 KiB for a compression error, which ends the
+// connection: none is sent to them.
 func (c *Conn) FitsPeer(extra int, fields []hpack.Field) (size, limit int64, ok bool) {
 	if c.peer.maxHeaderList == math.MaxUint32 {
 		for i := range fields {

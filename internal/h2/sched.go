@@ -28,7 +28,8 @@ func (l *readyList) pop() *Stream {
 	return s
 }
 
-// remove takes a stream out wherever it stands. Linear, but only for streams that end with data queued.
+// remove takes a stream out wherever it stands. Linear, but only for streams that end with data
+// queued.
 func (l *readyList) remove(s *Stream) {
 	if !s.ready {
 		return

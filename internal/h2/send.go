@@ -118,8 +118,8 @@ func (c *Conn) sendNow(s *Stream, body *mem.Buf, end bool, trailers []hpack.Fiel
 	}
 }
 
-// finish ends our half, which may remove the stream: with trailers, or an empty DATA frame with END_STREAM unless the
-// last DATA frame had it (said).
+// finish ends our half, which may remove the stream: with trailers, or an empty DATA frame with
+// END_STREAM unless the last DATA frame had it (said).
 func (c *Conn) finish(s *Stream, said bool) {
 	switch {
 	case len(s.trailers) > 0:

@@ -32,12 +32,13 @@ type Config struct {
 	Role Role
 	// MaxConcurrentStreams is what we advertise (a server; default 256).
 	MaxConcurrentStreams uint32
-	// StreamWindow is the receive window each stream starts with (default of a client 80 KiB: a message
-	// with a payload of 64 KiB, and a quarter of that is left over; of a server 1 MiB, and the 80 KiB while first
-	// windows make the connection hold much). It grows to MaxStreamWindow (default 4 MiB) while the program keeps
-	// up with the peer.
+	// StreamWindow is the receive window each stream starts with (default of a client 80 KiB: a
+	// message with a payload of 64 KiB, and a quarter of that is left over; of a server 1 MiB, and
+	// the 80 KiB while first windows make the connection hold much). It grows to MaxStreamWindow
+	// (default 4 MiB) while the program keeps up with the peer.
 	StreamWindow, MaxStreamWindow int32
-	// ReceiveMemory bounds what streams' windows are opened by beyond StreamWindow (default 16 MiB), see flow.Config.
+	// ReceiveMemory bounds what streams' windows are opened by beyond StreamWindow (default 16
+	// MiB), see flow.Config.
 	ReceiveMemory int32
 	// Short reports whether the server holds so much that windows grow no more; nil: never.
 	Short func() bool

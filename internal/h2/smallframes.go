@@ -1,14 +1,16 @@
 package h2
 
-// A peer whose window is used up may open it by a few bytes at a time, as its own client reads. A DATA frame for each such
-// WINDOW_UPDATE costs both sides and everyone in between more than its bytes do, so that the sender waits until a
-// worthwhile frame fits, as TCP does (RFC 1122 §4.2.3.4, the silly window syndrome). It does not wait when
+// A peer whose window is used up may open it by a few bytes at a time, as its own client reads. A
+// DATA frame for each such WINDOW_UPDATE costs both sides and everyone in between more than its
+// bytes do, so that the sender waits until a worthwhile frame fits, as TCP does (RFC 1122 §4.2.3.4,
+// the silly window syndrome). It does not wait when
 //
 //   - all that is queued fits: nothing would join the frame;
 //   - the window has not been at 0: its rest is sent, whatever its size;
-//   - the peer's windows are small altogether: half of the first window of its streams is always enough;
-//   - it has waited until ReleaseHeld, which the shell calls some time later. A peer that opens its window only once before it
-//     gets something is not made to wait like that again.
+//   - the peer's windows are small altogether: half of the first window of its streams is always
+//     enough;
+//   - it has waited until ReleaseHeld, which the shell calls some time later. A peer that opens its
+//     window only once before it gets something is not made to wait like that again.
 
 // worthwhile is the least DATA frame that is sent while more is queued.
 const worthwhile = 4 << 10
@@ -45,7 +47,8 @@ func (c *Conn) holdsBackStream(s *Stream) bool {
 	return s.refills.holds(s.sendWindow, s.queued, min(worthwhile, int64(c.peer.initialWindow)/2))
 }
 
-// readyOrHeld has s take its turns if it can send, and notes that it does not yet if it is held back.
+// readyOrHeld has s take its turns if it can send, and notes that it does not yet if it is held
+// back.
 func (c *Conn) readyOrHeld(s *Stream) {
 	if c.canSend(s) {
 		c.ready.push(s)
@@ -54,7 +57,8 @@ func (c *Conn) readyOrHeld(s *Stream) {
 	}
 }
 
-// Holding reports whether something that the windows let through may be held back: ReleaseHeld is to be called within a moment.
+// Holding reports whether something that the windows let through may be held back: ReleaseHeld is
+// to be called within a moment.
 func (c *Conn) Holding() bool { return c.mayHold || c.ready.head != nil && c.holdsBack() }
 
 // ReleaseHeld lets go what is held back, however little it is.

@@ -128,8 +128,9 @@ func (r *reader) run(most int) (waits int) {
 	return waits
 }
 
-// TestSmallWindowUpdates: whatever a peer's windows are and however it opens them, everything is sent. The sender waits for its
-// timer once, with a peer that opens its window by a little when it is at 0 and no further before that has come.
+// TestSmallWindowUpdates: whatever a peer's windows are and however it opens them, everything is
+// sent. The sender waits for its timer once, with a peer that opens its window by a little when it
+// is at 0 and no further before that has come.
 func TestSmallWindowUpdates(t *testing.T) {
 	for seed := range uint64(400) {
 		rnd := rand.New(rand.NewPCG(seed, 1122))
@@ -148,7 +149,8 @@ func TestSmallWindowUpdates(t *testing.T) {
 	}
 }
 
-// TestSmallFramesJoin counts the frames that a peer gets which reads 8 to 64 bytes at a time and announces each.
+// TestSmallFramesJoin counts the frames that a peer gets which reads 8 to 64 bytes at a time and
+// announces each.
 func TestSmallFramesJoin(t *testing.T) {
 	frames := func(eager bool) int {
 		rnd := rand.New(rand.NewPCG(1, 1122))

@@ -6,7 +6,8 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// A Stream is one stream's protocol state. The shell may use it for another stream when it is Unlinked.
+// A Stream is one stream's protocol state. The shell may use it for another stream when it is
+// Unlinked.
 //
 // RFC 9113 §5.1, without the states of server push, which neither side may use here:
 //
@@ -51,7 +52,8 @@ type Stream struct {
 	dataSeen      int64
 }
 
-// Unlinked reports whether a stream that ended in good order is no longer referred to by its connection.
+// Unlinked reports whether a stream that ended in good order is no longer referred to by its
+// connection.
 func (s *Stream) Unlinked() bool {
 	return s.Closed && s.RemoteClosed && s.LocalClosed && !s.Waiting && !s.ready && s.next == nil && s.queued == 0 && s.recv.Unlinked()
 }

@@ -7,8 +7,8 @@ import (
 
 // What the shell tells the receive side of flow control, see package flow.
 
-// Delivered notes that n bytes of a DATA frame on s go to the program, before they do. Each is to be given
-// to Consumed once, also after the stream has ended.
+// Delivered notes that n bytes of a DATA frame on s go to the program, before they do. Each is to
+// be given to Consumed once, also after the stream has ended.
 func (c *Conn) Delivered(s *Stream, n int) {
 	c.recv.Delivered(&s.recv, int64(n), c.Now)
 	c.adjustFirst()
@@ -27,8 +27,8 @@ func (c *Conn) sendSettings(settings ...frame.Setting) {
 	c.acksDue++
 }
 
-// RecvSettingsAck notes that the peer goes by the SETTINGS frame that it had not acknowledged (RFC 9113 §6.5.3). One that
-// acknowledges nothing is ignored.
+// RecvSettingsAck notes that the peer goes by the SETTINGS frame that it had not acknowledged (RFC
+// 9113 §6.5.3). One that acknowledges nothing is ignored.
 func (c *Conn) RecvSettingsAck() {
 	if c.acksDue > 0 {
 		if c.acksDue--; c.acksDue == 0 {
@@ -37,8 +37,8 @@ func (c *Conn) RecvSettingsAck() {
 	}
 }
 
-// Overfull reports whether the peer's streams hold more than the windows they start with may make them hold; Excess returns
-// those that are to be ended for it.
+// Overfull reports whether the peer's streams hold more than the windows they start with may make
+// them hold; Excess returns those that are to be ended for it.
 func (c *Conn) Overfull() bool { return c.recv.Overfull() }
 
 // Excess is the streams that have to end when the connection is Overfull.
@@ -53,10 +53,12 @@ func (c *Conn) Consumed(s *Stream, n int64) { c.recv.Consumed(&s.recv, n, c.Now)
 // Held returns the bytes received, or waiting to be sent, that the connection holds.
 func (c *Conn) Held() int64 { return c.recv.Held() + int64(c.Unsent.Bytes) }
 
-// Waits reports whether messages wait for memory of the connection: Tick is to be called every flow.TickEvery.
+// Waits reports whether messages wait for memory of the connection: Tick is to be called every
+// flow.TickEvery.
 func (c *Conn) Waits() bool { return c.recv.Waits() }
 
-// Tick looks after the messages that wait at now, in nanoseconds, and returns the streams that have to end for them.
+// Tick looks after the messages that wait at now, in nanoseconds, and returns the streams that have
+// to end for them.
 func (c *Conn) Tick(now int64) (end []*Stream) { return c.ofRecv(c.recv.Tick(c.recvStreams, now)) }
 
 func (c *Conn) ofRecv(all []*flow.Stream) (streams []*Stream) {

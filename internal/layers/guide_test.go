@@ -33,8 +33,8 @@ func guide(t *testing.T) []page {
 	return pages
 }
 
-// TestGuideQuotesRealCode compares the code and output in the pages of the guide with the files they name. A
-// program's output is quoted from the Example that runs it.
+// TestGuideQuotesRealCode compares the code and output in the pages of the guide with the files
+// they name. A program's output is quoted from the Example that runs it.
 func TestGuideQuotesRealCode(t *testing.T) {
 	top := root(t)
 	for _, p := range guide(t) {
@@ -56,8 +56,8 @@ func TestGuideQuotesRealCode(t *testing.T) {
 
 var fenced = regexp.MustCompile("(?s)(?:<!-- ([^ ]+) -->\n)?```(go|proto|text)\n(.*?)```")
 
-// quotesOf returns how many blocks of code a page has, and each block of code or output that is not in the file named
-// above it.
+// quotesOf returns how many blocks of code a page has, and each block of code or output that is not
+// in the file named above it.
 func quotesOf(text string, read func(file string) (string, error)) (quotes int, faults []string) {
 	for _, m := range fenced.FindAllStringSubmatch(text, -1) {
 		file, kind, block := m[1], m[2], m[3]
@@ -120,8 +120,8 @@ var (
 	option    = regexp.MustCompile(`\b(?:With[A-Z]\w+|WaitForReady)\b`)
 )
 
-// TestGuideNamesWhatIsThere: what a page of the guide names as `package.Name`, `package.Type.Member` or, of the root
-// package, `WithOption` and `Type.Member`, is declared.
+// TestGuideNamesWhatIsThere: what a page of the guide names as `package.Name`,
+// `package.Type.Member` or, of the root package, `WithOption` and `Type.Member`, is declared.
 func TestGuideNamesWhatIsThere(t *testing.T) {
 	packages, declared := declarations(readSources(t))
 	names := 0
@@ -156,8 +156,8 @@ func TestGuideNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// declarations returns the runtime's public packages by name, and what they export: "package.Name" and
-// "package.Type.Member".
+// declarations returns the runtime's public packages by name, and what they export: "package.Name"
+// and "package.Type.Member".
 func declarations(sources []*source) (packages, declared map[string]bool) {
 	packages, declared = map[string]bool{}, map[string]bool{}
 	for _, s := range sources {

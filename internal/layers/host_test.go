@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// hostCalls change the process of the program that links the library, or the output of all of it. The collector's
-// pace, the scheduler's turns and the default logger are the program's: a library that is faster at their expense
-// makes everything beside it slower or larger.
+// hostCalls change the process of the program that links the library, or the output of all of it.
+// The collector's pace, the scheduler's turns and the default logger are the program's: a library
+// that is faster at their expense makes everything beside it slower or larger.
 var hostCalls = []string{
 	"debug.SetGCPercent", "debug.SetMemoryLimit", "debug.SetMaxStack", "debug.SetMaxThreads", "debug.SetPanicOnFault",
 	"debug.SetTraceback", "debug.FreeOSMemory", "runtime.GC", "runtime.GOMAXPROCS", "runtime.LockOSThread",
@@ -65,7 +65,8 @@ func asks(call *ast.CallExpr) bool {
 	return false
 }
 
-// TestTheHostIsLeftAlone reads the library, which is what programs link, for calls that change more than itself.
+// TestTheHostIsLeftAlone reads the library, which is what programs link, for calls that change more
+// than itself.
 func TestTheHostIsLeftAlone(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range readSources(t) {

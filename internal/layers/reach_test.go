@@ -12,8 +12,9 @@ import (
 // optionTypes are the types of the root package's options.
 var optionTypes = []string{"Option", "ServerOption", "ClientOption", "CallOption", "CommonOption"}
 
-// TestGuideReachesEveryOption: each option of the root package and each field of the structs that options take, each
-// public package and each limit is named by a page of the guide or, of a struct's fields, the struct is.
+// TestGuideReachesEveryOption: each option of the root package and each field of the structs that
+// options take, each public package and each limit is named by a page of the guide or, of a
+// struct's fields, the struct is.
 func TestGuideReachesEveryOption(t *testing.T) {
 	var all strings.Builder
 	for _, p := range guide(t) {
@@ -77,7 +78,8 @@ func unreached(text string, names, packages []string) (missing []string) {
 	return missing
 }
 
-// TestPackagesHaveExamples: each public package of the runtime has an Example whose output is compared.
+// TestPackagesHaveExamples: each public package of the runtime has an Example whose output is
+// compared.
 func TestPackagesHaveExamples(t *testing.T) {
 	sources := readSources(t)
 	_, packages := reachable(sources)

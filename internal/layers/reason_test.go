@@ -20,11 +20,12 @@ func runtimeSource(s *source) bool {
 	return true
 }
 
-// rules are the folders whose codes name a rule of an RFC: each is written where it is produced, see package reason.
+// rules are the folders whose codes name a rule of an RFC: each is written where it is produced,
+// see package reason.
 const rules = "internal/h2/"
 
-// codeParams finds the parameters of type reason.Code: by name of the function, which one. -1: another function of the
-// name takes a string there.
+// codeParams finds the parameters of type reason.Code: by name of the function, which one. -1:
+// another function of the name takes a string there.
 func codeParams(sources []*source) map[string]int {
 	type param struct {
 		name string
@@ -154,7 +155,8 @@ func producers(s *source, count map[string]int) {
 	})
 }
 
-// TestReasonCodes: packages that agree on a code by its text agree until somebody changes one of them, and nothing says so.
+// TestReasonCodes: packages that agree on a code by its text agree until somebody changes one of
+// them, and nothing says so.
 func TestReasonCodes(t *testing.T) {
 	sources := readSources(t)
 	params := codeParams(sources)
@@ -222,14 +224,16 @@ func TestBrokenReasonCodesAreFound(t *testing.T) {
 	}
 }
 
-// discards are the places where the error of sending may be discarded, with what finds the end of the stream there.
+// discards are the places where the error of sending may be discarded, with what finds the end of
+// the stream there.
 var discards = map[string]string{
 	"internal/call/client/runner.go":      "an attempt that has ended is found out by heard",
 	"internal/call/client/stream_send.go": "the next operation, or RecvMsg, finds that the stream has ended; messages have no limit that Send could hit",
 }
 
-// TestSendErrorsAreSeen: what was not sent must not be taken for sent. A header section may be larger than the peer
-// accepts while the stream is well, so that "a stream that is gone needs no status" is no reason.
+// TestSendErrorsAreSeen: what was not sent must not be taken for sent. A header section may be
+// larger than the peer accepts while the stream is well, so that "a stream that is gone needs no
+// status" is no reason.
 func TestSendErrorsAreSeen(t *testing.T) {
 	used := map[string]bool{}
 	for _, s := range readSources(t) {

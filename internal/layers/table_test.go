@@ -4,15 +4,15 @@ import "strings"
 
 const modulePath = "github.com/naru-rpc/naru"
 
-// A tree is a folder tree whose packages may import each other freely. Its group decides what else they
-// may import.
+// A tree is a folder tree whose packages may import each other freely. Its group decides what else
+// they may import.
 type tree struct {
 	path  string // relative to the module root; "" is the root package alone
 	group int
 }
 
-// trees lists every tree of the runtime module. The longest matching path wins. A package in none of
-// them fails the test: give it a group before others import it.
+// trees lists every tree of the runtime module. The longest matching path wins. A package in none
+// of them fails the test: give it a group before others import it.
 var trees = []tree{
 	{"internal/mem", 0},
 	{"internal/leak", 0},
@@ -59,8 +59,8 @@ var trees = []tree{
 	{"internal/features", 9}, // tests of the public API alone
 }
 
-// A group is what its trees have in common, whether they may import each other, and what an import from a
-// higher group would cost.
+// A group is what its trees have in common, whether they may import each other, and what an import
+// from a higher group would cost.
 type group struct {
 	name     string
 	sideways bool

@@ -26,8 +26,8 @@ var (
 	reflowOnly = flag.String("reflow-only", "", "wrap only in files whose path begins with this")
 )
 
-// wideList holds the files that were written before the rule, with the number of their wide lines. No
-// number may grow. With -reflow the list is written again.
+// wideList holds the files that were written before the rule, with the number of their wide lines.
+// No number may grow. With -reflow the list is written again.
 const wideList = "testdata/wide-comments.txt"
 
 // TestCommentWidth: no line of a comment ends beyond the last column. With -reflow it wraps those

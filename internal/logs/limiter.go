@@ -1,5 +1,5 @@
-// Package logs limits the log lines that peers can cause. What is counted is counted elsewhere; a line is for someone
-// who looks for the cause, and needs the first and some of those that follow.
+// Package logs limits the log lines that peers can cause. What is counted is counted elsewhere; a
+// line is for someone who looks for the cause, and needs the first and some of those that follow.
 package logs
 
 import (
@@ -10,12 +10,15 @@ import (
 // Period is the time in which one more line of a reason may be logged.
 const Period = 10 * time.Second
 
-// mostReasons bounds the reasons that are told apart. Those that are not known then share one limit.
+// mostReasons bounds the reasons that are told apart. Those that are not known then share one
+// limit.
 const mostReasons = 1000
 
-// A Limiter limits the lines of each reason: Burst at once, and one more each Period. Safe for concurrent use.
+// A Limiter limits the lines of each reason: Burst at once, and one more each Period. Safe for
+// concurrent use.
 type Limiter struct {
-	// Burst is how many lines of a reason may follow each other, 0: one. It is set before the first use.
+	// Burst is how many lines of a reason may follow each other, 0: one. It is set before the first
+	// use.
 	Burst int
 
 	mu sync.Mutex // a leaf lock
@@ -30,7 +33,8 @@ type pace struct {
 	suppressed uint64    // lines left out since the last one
 }
 
-// Allow reports whether a line of the reason may be logged now, and how many were left out since the last one.
+// Allow reports whether a line of the reason may be logged now, and how many were left out since
+// the last one.
 func (l *Limiter) Allow(reason string) (suppressed uint64, ok bool) {
 	now := time.Now()
 	l.mu.Lock()

@@ -1,10 +1,11 @@
-// Package reason names why calls, streams and connections end: one package produces a code, others compare it, count
-// it or explain it.
+// Package reason names why calls, streams and connections end: one package produces a code, others
+// compare it, count it or explain it.
 //
-// Codes are part of what users see, as keys of Stats and in logs, so that they are short, stable and few. Those that name
-// a rule of RFC 9113 or 7541 that a peer broke stand in tables of internal/h2, where each is produced at one place and
-// compared nowhere; every other one is a constant of this package. internal/layers fails for a code without a producer,
-// and for a literal in place of a constant.
+// Codes are part of what users see, as keys of Stats and in logs, so that they are short, stable
+// and few. Those that name a rule of RFC 9113 or 7541 that a peer broke stand in tables of
+// internal/h2, where each is produced at one place and compared nowhere; every other one is a
+// constant of this package. internal/layers fails for a code without a producer, and for a literal
+// in place of a constant.
 package reason
 
 // A Code names a reason. The zero Code is none.
@@ -12,7 +13,8 @@ type Code string
 
 // Header lists, in both directions.
 const (
-	// HeaderList is a request or response whose header list is larger than this side accepts (Limits.MaxHeaderListSize).
+	// HeaderList is a request or response whose header list is larger than this side accepts
+	// (Limits.MaxHeaderListSize).
 	HeaderList Code = "header_list"
 	// PeerHeaderList is a request or response whose header list is larger than the peer accepts
 	// (its SETTINGS_MAX_HEADER_LIST_SIZE). It was not sent, or not all of it.

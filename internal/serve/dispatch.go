@@ -24,7 +24,8 @@ func (c *connection) Stream(s transport.ServerStream, head *transport.RequestHea
 	}
 	if head.Method != "POST" {
 		c.refusing(s, reason.NotPost)
-		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there are.
+		// PROTOCOL-HTTP2.md: "Method → ":method POST"". RFC 9110 §15.5.6 wants the methods there
+		// are.
 		return server.Refuse(c, s, subtype, 405, status.Newf(codes.Internal, "gRPC calls use the method POST, not %s", brief.Quote(head.Method)),
 			transport.Field{Name: "allow", Value: "POST"})
 	}

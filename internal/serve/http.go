@@ -53,7 +53,8 @@ func (h *httpStream) enter(next httpStage) (before httpStage) {
 	return before
 }
 
-// serveHTTP builds the request on the read loop, where the head is lent, and lets a worker serve it.
+// serveHTTP builds the request on the read loop, where the head is lent, and lets a worker serve
+// it.
 func (c *connection) serveHTTP(stream transport.ServerStream, head *transport.RequestHead, end bool) transport.Sink {
 	target, err := requestURL(head)
 	if err != nil || head.Oversize != nil {
@@ -120,8 +121,8 @@ func refuseHTTP(stream transport.ServerStream, tooLarge bool) transport.Sink {
 	return server.Discard{Stream: stream}
 }
 
-// sendOrReset ends a stream with out. If the peer accepts no header section of that size, it is reset: what has been
-// answered must end.
+// sendOrReset ends a stream with out. If the peer accepts no header section of that size, it is
+// reset: what has been answered must end.
 func sendOrReset(stream transport.ServerStream, out *transport.Out) {
 	if err := stream.Send(out); err != nil {
 		stream.Reset(internalError, reason.PeerHeaderList) // no-op on a stream that is over

@@ -19,8 +19,9 @@ const (
 // "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
 // status of 415 (Unsupported Media Type)."
 //
-// It answers when the request is over, as a client that is still sending might not look at an answer
-// before (and frames that follow are judged on a stream that is open), but does not wait for ever.
+// It answers when the request is over, as a client that is still sending might not look at an
+// answer before (and frames that follow are judged on a stream that is open), but does not wait for
+// ever.
 type refusal struct {
 	stream transport.ServerStream
 	head   bool // a HEAD request: no body

@@ -12,8 +12,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// Listen opens a listener: "host:port", ":port", or "unix:path" (also "unix:///path"). A socket file that a process
-// which was killed has left, and which nothing answers on, is replaced.
+// Listen opens a listener: "host:port", ":port", or "unix:path" (also "unix:///path"). A socket
+// file that a process which was killed has left, and which nothing answers on, is replaced.
 func Listen(addr string) (net.Listener, error) {
 	network, address := "tcp", addr
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
@@ -29,15 +29,15 @@ func Listen(addr string) (net.Listener, error) {
 	return lis, err
 }
 
-// Pauses after an accept that failed, such as for want of file descriptors (EMFILE, ENFILE). Nothing
-// frees them but connections that end, so that the loop waits and tries again for ever.
+// Pauses after an accept that failed, such as for want of file descriptors (EMFILE, ENFILE).
+// Nothing frees them but connections that end, so that the loop waits and tries again for ever.
 const (
 	firstPause = 5 * time.Millisecond
 	longPause  = 200 * time.Millisecond
 )
 
-// Serve accepts connections until the server stops, which returns nil, or lis is closed by somebody else. It closes
-// lis. A server that has stopped before returns ErrClosed.
+// Serve accepts connections until the server stops, which returns nil, or lis is closed by somebody
+// else. It closes lis. A server that has stopped before returns ErrClosed.
 func (s *Server) Serve(lis net.Listener) error {
 	if !s.addListener(lis) {
 		_ = lis.Close() // as Serve promises; there is no one to tell

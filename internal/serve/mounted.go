@@ -12,8 +12,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/nethttp"
 )
 
-// newMounted makes what carries calls over the requests of a net/http server, with the limits of the
-// HTTP/2 side.
+// newMounted makes what carries calls over the requests of a net/http server, with the limits of
+// the HTTP/2 side.
 func (s *Server) newMounted() *nethttp.Server {
 	limits := s.cfg.HTTP2.Resolved()
 	return nethttp.New(nethttp.Config{
@@ -78,8 +78,8 @@ func answerText(w http.ResponseWriter, code int, text string) {
 	_, _ = io.WriteString(w, text) // a client that is gone needs no answer
 }
 
-// refuseStopped answers a request that came when the server was shutting down. Closing the connection
-// makes the client go to another server with the next one.
+// refuseStopped answers a request that came when the server was shutting down. Closing the
+// connection makes the client go to another server with the next one.
 func refuseStopped(w http.ResponseWriter, r *http.Request) {
 	const text = "the server is shutting down"
 	w.Header().Set("Connection", "close")

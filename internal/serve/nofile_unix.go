@@ -4,8 +4,8 @@ package serve
 
 import "syscall"
 
-// DescriptorLimit returns how many descriptors the process may have open, and could; ok is false where that
-// is not known.
+// DescriptorLimit returns how many descriptors the process may have open, and could; ok is false
+// where that is not known.
 func DescriptorLimit() (soft, hard uint64, ok bool) {
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {

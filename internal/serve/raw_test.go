@@ -116,8 +116,8 @@ func fields(kv ...string) (f []transport.Field) {
 	return f
 }
 
-// testServer has the methods /t.S/unary, which answers with the raw request, /t.S/bidi, which echoes, and
-// /t.S/stream, which sends each byte of the request.
+// testServer has the methods /t.S/unary, which answers with the raw request, /t.S/bidi, which
+// echoes, and /t.S/stream, which sends each byte of the request.
 func testServer(t testing.TB, change ...func(*Config)) *Server {
 	registry, err := encoding.NewRegistry(
 		[]encoding.Codec{encoding.Proto(), encoding.JSON(), encoding.Raw()},

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// removeStale removes the file of a unix socket that nothing listens on, and reports whether it did. Nothing is
-// removed that is not a socket, nor one whose server is only too busy to accept.
+// removeStale removes the file of a unix socket that nothing listens on, and reports whether it
+// did. Nothing is removed that is not a socket, nor one whose server is only too busy to accept.
 func removeStale(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {

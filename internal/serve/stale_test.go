@@ -15,7 +15,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A socket that a killed process has left is replaced; one that is in use, and a file that is no socket, is not.
+// A socket that a killed process has left is replaced; one that is in use, and a file that is no
+// socket, is not.
 func TestListenReplacesAStaleSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sock")
 	old, err := net.Listen("unix", path)

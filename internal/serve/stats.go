@@ -23,12 +23,13 @@ func (s *Server) count(info *transport.ConnInfo, err *transport.Error) {
 	if err.Scope != transport.ScopeConn || err.Origin != transport.OriginLocal && !badHandshake(err) {
 		return
 	}
-	// A rule of this side ended the connection: the log says which, as the client may know no more than that the
-	// server closed it.
+	// A rule of this side ended the connection: the log says which, as the client may know no more
+	// than that the server closed it.
 	s.log(slog.LevelInfo, err.Token, "naru: connection ended", "reason", string(err.Token), "peer", info.Peer(), "error", brief.Text(err.Error(), brief.Most))
 }
 
-// badHandshake tells a TLS handshake that failed for a cause from a connection that was only closed, as port checks do.
+// badHandshake tells a TLS handshake that failed for a cause from a connection that was only
+// closed, as port checks do.
 func badHandshake(err *transport.Error) bool {
 	var op *net.OpError // crypto/tls's alerts are such too, of other operations
 	network := errors.As(err.Cause, &op) && (op.Op == "read" || op.Op == "write")

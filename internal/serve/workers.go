@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// A Task is what a worker runs. It must not panic. If it ends its goroutine (runtime.Goexit), the worker is
-// replaced when needed.
+// A Task is what a worker runs. It must not panic. If it ends its goroutine (runtime.Goexit), the
+// worker is replaced when needed.
 type Task interface{ Run() }
 
 // Idle workers are kept because their stacks have grown to what handlers need: a fresh goroutine
-// per call costs a third of the throughput in stack growth and scheduling. Each holds some KiB. With thousands of busy
-// connections, hundreds of which have a write pending at a time, more are of use.
+// per call costs a third of the throughput in stack growth and scheduling. Each holds some KiB.
+// With thousands of busy connections, hundreds of which have a write pending at a time, more are of
+// use.
 const (
 	leastIdleWorkers = 32
 	mostIdleWorkers  = 256
@@ -20,9 +21,9 @@ const (
 	trimInterval     = 10 * time.Second
 )
 
-// A worker leaves after two trims at the latest: a stack never shrinks while nothing is collected, so that a handler that
-// once nested deep would leave its megabytes with a worker for as long as it is of use. To start one anew costs
-// microseconds.
+// A worker leaves after two trims at the latest: a stack never shrinks while nothing is collected,
+// so that a handler that once nested deep would leave its megabytes with a worker for as long as it
+// is of use. To start one anew costs microseconds.
 
 // workers runs tasks on goroutines that park between them, last in, first out.
 //
@@ -71,7 +72,8 @@ func (p *workers) Go(t Task) {
 	}
 }
 
-// callLocked makes a worker come if none is on its way. It returns the worker to wake after unlocking.
+// callLocked makes a worker come if none is on its way. It returns the worker to wake after
+// unlocking.
 func (p *workers) callLocked() *worker {
 	if p.coming {
 		return nil

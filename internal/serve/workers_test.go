@@ -162,7 +162,8 @@ func TestWorkersSurviveGoexit(t *testing.T) {
 	})
 }
 
-// A worker that is always of use does not keep the stack that one deep handler has grown: another takes its place.
+// A worker that is always of use does not keep the stack that one deep handler has grown: another
+// takes its place.
 func TestBusyWorkersAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &workers{}

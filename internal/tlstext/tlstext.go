@@ -1,5 +1,5 @@
-// Package tlstext says in words why a TLS handshake failed: what is wrong with whose certificate, and what the other end
-// found wrong with this end's.
+// Package tlstext says in words why a TLS handshake failed: what is wrong with whose certificate,
+// and what the other end found wrong with this end's.
 package tlstext
 
 import (
@@ -57,7 +57,8 @@ func Issuer(c *x509.Certificate) string {
 	return fmt.Sprintf(" (issuer %q)", cut(c.Issuer.String()))
 }
 
-// Validity says since when, or until when, a certificate is not valid at a time. crypto/x509 has one reason for both.
+// Validity says since when, or until when, a certificate is not valid at a time. crypto/x509 has
+// one reason for both.
 func Validity(c *x509.Certificate, now time.Time) string {
 	switch {
 	case c != nil && now.Before(c.NotBefore):
@@ -75,8 +76,9 @@ func cut(s string) string {
 	return s
 }
 
-// Alert returns the text of the alert (RFC 8446 §6) the peer ended a handshake or connection with; "" if err is none.
-// crypto/tls does not export the type of alerts received; the texts are those of its alert.go.
+// Alert returns the text of the alert (RFC 8446 §6) the peer ended a handshake or connection with;
+// "" if err is none. crypto/tls does not export the type of alerts received; the texts are those of
+// its alert.go.
 func Alert(err error) string {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" {
@@ -85,8 +87,8 @@ func Alert(err error) string {
 	return strings.TrimPrefix(op.Err.Error(), "tls: ")
 }
 
-// Refusal says what an alert means about the certificate of this end ("client" or "server"), and what to do; "" if the
-// alert is not about certificates.
+// Refusal says what an alert means about the certificate of this end ("client" or "server"), and
+// what to do; "" if the alert is not about certificates.
 func Refusal(alert, end string) string {
 	peer := "server"
 	if end == "server" {
@@ -114,8 +116,8 @@ func Refusal(alert, end string) string {
 	return ""
 }
 
-// Handshake says, on a server, why a client's handshake failed: what is wrong with the client's certificate, or what the
-// client found wrong with the server's.
+// Handshake says, on a server, why a client's handshake failed: what is wrong with the client's
+// certificate, or what the client found wrong with the server's.
 func Handshake(err error) string {
 	if alert := Alert(err); alert != "" {
 		if text := Refusal(alert, "server"); text != "" {

@@ -67,8 +67,9 @@ const (
 	SectionTrailer        Section = "response trailer" // also that of a trailers-only response
 )
 
-// A HeaderListError says that a header section is larger than the peer accepts, so that it was not sent (RFC 9113
-// §10.5.1): most peers reset the stream of a larger one, without a reason. Nothing was sent of the step it was part of, and the stream is as it was.
+// A HeaderListError says that a header section is larger than the peer accepts, so that it was not
+// sent (RFC 9113 §10.5.1): most peers reset the stream of a larger one, without a reason. Nothing
+// was sent of the step it was part of, and the stream is as it was.
 type HeaderListError struct {
 	Section     Section
 	Size, Limit int64 // bytes as RFC 9113 §6.5.2 counts them: 32 for each field besides its name and value

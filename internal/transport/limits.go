@@ -13,7 +13,8 @@ func limitError(token reason.Code, text string) *Error {
 	}
 }
 
-// HeaderListOver is the error of a call whose header list of size bytes in fields fields exceeds a limit.
+// HeaderListOver is the error of a call whose header list of size bytes in fields fields exceeds a
+// limit.
 func HeaderListOver(size, fields uint64, maxSize, maxFields uint32) *Error {
 	return limitError(reason.HeaderList, fmt.Sprintf("header list of %d bytes in %d fields, the limits are %d bytes and %d fields "+
 		"(Limits.MaxHeaderListSize, Limits.HeaderFields)", size, fields, maxSize, maxFields))
@@ -25,6 +26,7 @@ func ServerMemoryOver(limit int64) *Error {
 		"and this call's came or went more slowly than others' (Limits.ServerMemory, WithLimits)", limit))
 }
 
-// ErrConnectionMemory is the error of the calls that end when a connection holds its limit of bytes. It must not be changed.
+// ErrConnectionMemory is the error of the calls that end when a connection holds its limit of
+// bytes. It must not be changed.
 var ErrConnectionMemory = limitError(reason.ConnectionMemory, "connection holds its limit of messages that have not come whole, "+
 	"and this call's came more slowly than others' (Limits.ReceiveMemory, WithLimits)")

@@ -1,13 +1,14 @@
 // Package transport declares what the RPC layer needs of a transport, and nothing of how
 // one works. transport/http2 and transport/inproc implement it.
 //
-// Data goes down by method calls on a stream and comes up by method calls on a sink. The methods of a
-// sink are called one at a time: by http2 on the connection's read loop, by inproc on the goroutine that
-// sends. They must not block, and must not keep what they are lent (heads, fields, bytes) after they
-// return; strings are immutable and may be kept. No lock that a method of the stream takes is held during
-// the calls, so that a sink may use its own stream. Once the peer's half has ended on a client's stream (Head, Data or
-// Trailers with the end, or Closed), its sink is never called again; if the program's half was
-// still open then, the transport resets the stream. Sink calls may come before Open returned.
+// Data goes down by method calls on a stream and comes up by method calls on a sink. The methods of
+// a sink are called one at a time: by http2 on the connection's read loop, by inproc on the
+// goroutine that sends. They must not block, and must not keep what they are lent (heads, fields,
+// bytes) after they return; strings are immutable and may be kept. No lock that a method of the
+// stream takes is held during the calls, so that a sink may use its own stream. Once the peer's
+// half has ended on a client's stream (Head, Data or Trailers with the end, or Closed), its sink is
+// never called again; if the program's half was still open then, the transport resets the stream.
+// Sink calls may come before Open returned.
 package transport
 
 import (
@@ -53,7 +54,8 @@ type Out struct {
 	// End ends the stream: with Trailers if there are any, else with END_STREAM on the last frame.
 	End      bool
 	Trailers []Field // Lent until return.
-	// Deadline, with End, is the call's: what still waits for the peer's window then is dropped. Zero: none.
+	// Deadline, with End, is the call's: what still waits for the peer's window then is dropped.
+	// Zero: none.
 	Deadline time.Time
 }
 
@@ -94,14 +96,14 @@ type StreamControl interface {
 	// Every byte must be returned once, also after the stream ended.
 	Consumed(n int)
 	// Want notes that a message is accepted, so that the peer is given a stream window large enough
-	// for it. The message lies from offset begin to end of all bytes that the stream's Sink is given. Data
-	// may be called meanwhile, with a part of it or the rest.
+	// for it. The message lies from offset begin to end of all bytes that the stream's Sink is
+	// given. Data may be called meanwhile, with a part of it or the rest.
 	Want(begin, end int64)
 	// Reset ends the stream with an HTTP/2 error code and stops its sink being called;
 	// a call already on its way may still arrive. No-op on a finished stream.
 	Reset(code uint32, token reason.Code)
-	// Release promises that the caller will not use the stream again, and that its Sink has been told of
-	// the end of the peer's half. The stream may then be used for another call.
+	// Release promises that the caller will not use the stream again, and that its Sink has been
+	// told of the end of the peer's half. The stream may then be used for another call.
 	Release()
 	Conn() *ConnInfo
 }
@@ -117,24 +119,27 @@ type Sink interface {
 	Closed(err *Error)
 }
 
-// Served is implemented by sinks of a server that know whether a handler has begun. A client that resets a
-// call before is charged for it.
+// Served is implemented by sinks of a server that know whether a handler has begun. A client that
+// resets a call before is charged for it.
 type Served interface {
 	// Served reports whether a handler has begun with the call.
 	Served() bool
 }
 
-// Refuser is implemented by server streams of connections that charge their peers for calls that are refused without
-// a look at their messages.
+// Refuser is implemented by server streams of connections that charge their peers for calls that
+// are refused without a look at their messages.
 type Refuser interface {
-	// Refused charges one such call, with a weight of 1 for most. Only from within ServerHandler.Stream.
+	// Refused charges one such call, with a weight of 1 for most. Only from within
+	// ServerHandler.Stream.
 	Refused(weight int)
 }
 
-// A Shedder is a server's Sink that can end its call with a status when the server holds too many bytes.
+// A Shedder is a server's Sink that can end its call with a status when the server holds too many
+// bytes.
 type Shedder interface {
-	// Shed asks the sink to end its call with err. The sink drops what it holds and what still arrives,
-	// and reports both as Consumed. It is called like the methods of Sink, before the program's half has ended.
+	// Shed asks the sink to end its call with err. The sink drops what it holds and what still
+	// arrives, and reports both as Consumed. It is called like the methods of Sink, before the
+	// program's half has ended.
 	Shed(err *Error)
 }
 
@@ -145,8 +150,8 @@ type ClientSink interface {
 	Head(h *ResponseHead, end bool)
 }
 
-// An OversizeSink is a Sink with a method that is called instead of Trailers for a trailer section that
-// exceeded the soft limit. fields are those within it.
+// An OversizeSink is a Sink with a method that is called instead of Trailers for a trailer section
+// that exceeded the soft limit. fields are those within it.
 type OversizeSink interface {
 	TrailersOver(fields []Field, err *Error)
 }
@@ -164,11 +169,11 @@ type ConnDoner interface {
 	ConnDone()
 }
 
-// A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not read the
-// responses to earlier ones.
+// A Backlogger is a ServerHandler that begins no calls of a connection while its peer does not read
+// the responses to earlier ones.
 type Backlogger interface {
-	// Backlog reports whether finished responses pile up. It is called under a lock of the transport, and
-	// must neither block nor use a stream.
+	// Backlog reports whether finished responses pile up. It is called under a lock of the
+	// transport, and must neither block nor use a stream.
 	Backlog(full bool)
 }
 
@@ -189,8 +194,8 @@ type ConnInfo struct {
 	told atomic.Pointer[stats.Conn] // made by the first Stats
 }
 
-// Stats returns what stats handlers are told of the connection, the same for all of its calls; nil for nil. Safe for
-// concurrent use.
+// Stats returns what stats handlers are told of the connection, the same for all of its calls; nil
+// for nil. Safe for concurrent use.
 func (i *ConnInfo) Stats() *stats.Conn {
 	if i == nil {
 		return nil
@@ -213,9 +218,9 @@ func (i *ConnInfo) Peer() string {
 // ClientConn is a connection a channel can open streams on. Safe for concurrent use.
 type ClientConn interface {
 	// Open starts a stream: head, then body if not nil (ownership passes in any case), then a
-	// half-close if end is set. It never blocks. ErrStreamLimit: the peer's limit of
-	// concurrent streams is reached, see AwaitSlot. Any other error is an *Error, and nothing of the
-	// call reached the peer: with ScopeConn the connection takes no streams, and another one may; with
+	// half-close if end is set. It never blocks. ErrStreamLimit: the peer's limit of concurrent
+	// streams is reached, see AwaitSlot. Any other error is an *Error, and nothing of the call
+	// reached the peer: with ScopeConn the connection takes no streams, and another one may; with
 	// ScopeStream the peer's limits do not allow this head, and trying again is of no use.
 	Open(head *RequestHead, body *mem.Buf, end bool, sink ClientSink) (ClientStream, error)
 	// AwaitSlot blocks until Open may succeed, done is closed (ErrAwaitDone) or the

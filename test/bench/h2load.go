@@ -27,8 +27,8 @@ var errNoH2load = errors.New("h2load is not installed (Debian: apt-get install n
 // h2load is work for h2load, a client in C: the server runs on one processor, h2load on another.
 type h2load struct{ conns, streams int }
 
-// rate measures unary calls per second. A fast server leaves h2load's processor no rest before its own: then the
-// figure is h2load's. See replayed.
+// rate measures unary calls per second. A fast server leaves h2load's processor no rest before its
+// own: then the figure is h2load's. See replayed.
 func (l h2load) rate(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 	if b.h2load == "" {
 		return 0, errNoH2load

@@ -43,7 +43,8 @@ func describeMachine(b *bench) machine {
 	if data, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.System += ", kernel " + strings.TrimSpace(string(data))
 	}
-	// bbr spaces out packets even on loopback and hides differences between stacks that move megabytes.
+	// bbr spaces out packets even on loopback and hides differences between stacks that move
+	// megabytes.
 	if data, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
 		m.System += ", TCP " + strings.TrimSpace(string(data))
 	}

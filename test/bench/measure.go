@@ -107,8 +107,8 @@ func halfPeak(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 	return res.Latency.P99, nil
 }
 
-// thrice is the median of three measurements, for figures that divide one of them by another: a moment in which other tenants
-// have the machine makes those twice as wrong.
+// thrice is the median of three measurements, for figures that divide one of them by another: a
+// moment in which other tenants have the machine makes those twice as wrong.
 func thrice(measure func(context.Context, *bench, echo.Impl) (float64, error)) func(context.Context, *bench, echo.Impl) (float64, error) {
 	return func(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 		var all []float64
@@ -123,7 +123,8 @@ func thrice(measure func(context.Context, *bench, echo.Impl) (float64, error)) f
 	}
 }
 
-// dataFrame is how much a sender may have put before a small call that comes in the middle of a message.
+// dataFrame is how much a sender may have put before a small call that comes in the middle of a
+// message.
 const dataFrame = 16 << 10
 
 // fairness is the p99 of a small call while a stream of messages of this size runs on the same
@@ -153,7 +154,8 @@ func fairness(message int) func(context.Context, *bench, echo.Impl) (float64, er
 	}
 }
 
-// idleTime is how long connections rest before they are weighed: naru's read loops give their stacks back after five seconds.
+// idleTime is how long connections rest before they are weighed: naru's read loops give their
+// stacks back after five seconds.
 const idleTime = 7 * time.Second
 
 // memory is what a server's resident memory grows by per connection that made one call and
@@ -232,9 +234,10 @@ func (m memory) hold(ctx context.Context, b *bench, s *serverProcess, n int, f f
 }
 
 // kept is the share of throughput, in percent, that a server keeps when there are 10,000
-// connections with ten streams each instead of ten. The client is replay: h2load uses its processor up with so many.
-// A round of all 100,000 calls takes a third of a second: so both are measured for twice the usual time, and after a longer
-// warm-up, when the server has made what 10,000 connections need.
+// connections with ten streams each instead of ten. The client is replay: h2load uses its processor
+// up with so many. A round of all 100,000 calls takes a third of a second: so both are measured for
+// twice the usual time, and after a longer warm-up, when the server has made what 10,000
+// connections need.
 func kept(ctx context.Context, b *bench, impl echo.Impl) (float64, error) {
 	longer := *b
 	longer.duration *= 2

@@ -13,7 +13,8 @@ import (
 	"github.com/naru-rpc/naru/test/bench/replay"
 )
 
-// replayed is work for cmd/replay, a client that costs little: the server runs on one processor, it on another.
+// replayed is work for cmd/replay, a client that costs little: the server runs on one processor, it
+// on another.
 type replayed struct {
 	conns, streams int
 	warmup         time.Duration // 0: replay's own

@@ -15,8 +15,8 @@ import (
 
 // What servers tell clients besides answers, told by grpc-go's.
 
-// TestLoadReports: weights follow the load that grpc-go's servers report, with each call (gRFC A51, per-query) or on a
-// stream of their own (out of band): calls per second by utilisation (gRFC A58).
+// TestLoadReports: weights follow the load that grpc-go's servers report, with each call (gRFC A51,
+// per-query) or on a stream of their own (out of band): calls per second by utilisation (gRFC A58).
 func TestLoadReports(t *testing.T) {
 	t.Parallel()
 	loads := []struct{ qps, utilization float64 }{{100, 0.5}, {300, 0.5}, {200, 0.5}} // weights 200, 600, 400
@@ -77,8 +77,8 @@ func reporting(metrics orca.ServerMetricsRecorder, outOfBand bool) func(*backend
 	}
 }
 
-// TestHealthChecking: a backend that grpc-go's health service calls NOT_SERVING gets no calls, and those it serves again
-// (gRFC A17).
+// TestHealthChecking: a backend that grpc-go's health service calls NOT_SERVING gets no calls, and
+// those it serves again (gRFC A17).
 func TestHealthChecking(t *testing.T) {
 	t.Parallel()
 	checks := health.NewServer()

@@ -21,8 +21,9 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Keepalive against the enforcement of grpc-go's server (gRFC A8): a third ping sooner than MinTime after the one before,
-// with nothing sent by the server in between, is answered by GOAWAY too_many_pings.
+// Keepalive against the enforcement of grpc-go's server (gRFC A8): a third ping sooner than MinTime
+// after the one before, with nothing sent by the server in between, is answered by GOAWAY
+// too_many_pings.
 
 var events = &naru.MethodInfo{FullMethod: "/test.Channel/Events", Kind: naru.KindBidi}
 
@@ -73,7 +74,8 @@ func listen(ctx context.Context, c *naru.Client) error {
 	}
 }
 
-// cancelled is a context that is cancelled after d. The server does not know when, unlike with a deadline.
+// cancelled is a context that is cancelled after d. The server does not know when, unlike with a
+// deadline.
 func cancelled(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(d, cancel)
@@ -108,8 +110,8 @@ func keptAlive(t *testing.T, srv *grpc.Server, wire *deafening, opts ...naru.Cli
 	}
 }
 
-// TestKeepaliveForDays: streams of servers with default enforcement that say little or nothing live for two days, in
-// virtual time, whatever the interval; 0 is the default.
+// TestKeepaliveForDays: streams of servers with default enforcement that say little or nothing live
+// for two days, in virtual time, whatever the interval; 0 is the default.
 func TestKeepaliveForDays(t *testing.T) {
 	for _, interval := range []time.Duration{0, 10 * time.Second, 61 * time.Second, 299 * time.Second} {
 		for _, speaks := range []time.Duration{0, 23 * time.Second, 7 * time.Minute, 5 * time.Hour} {
@@ -129,7 +131,8 @@ func TestKeepaliveForDays(t *testing.T) {
 	}
 }
 
-// TestKeepalivePermission: a client that was told what its servers permit makes use of it, also while no call is open.
+// TestKeepalivePermission: a client that was told what its servers permit makes use of it, also
+// while no call is open.
 func TestKeepalivePermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = 3 * time.Second
@@ -148,8 +151,8 @@ func TestKeepalivePermission(t *testing.T) {
 	})
 }
 
-// TestKeepaliveLearns: a server that permits less than the client was told, or than servers do by default, ends one
-// connection, and no other.
+// TestKeepaliveLearns: a server that permits less than the client was told, or than servers do by
+// default, ends one connection, and no other.
 func TestKeepaliveLearns(t *testing.T) {
 	for name, k := range map[string]naru.Keepalive{
 		"stricter than the default": {Interval: 10 * time.Second},
@@ -205,8 +208,8 @@ func (c cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestKeepaliveFindsTheDead: a peer that falls silent is found within interval and timeout, and in a quiet stretch within 5
-// minutes more, and the status says so.
+// TestKeepaliveFindsTheDead: a peer that falls silent is found within interval and timeout, and in
+// a quiet stretch within 5 minutes more, and the status says so.
 func TestKeepaliveFindsTheDead(t *testing.T) {
 	const interval, timeout = 10 * time.Second, 5 * time.Second
 	often := naru.WithKeepalive(naru.Keepalive{Interval: interval, Timeout: timeout})
@@ -274,7 +277,8 @@ func TestKeepaliveOnSockets(t *testing.T) {
 	}
 }
 
-// TestKeepaliveFrozenProcess: the kernel of a server that is stopped acknowledges everything; only a ping finds out.
+// TestKeepaliveFrozenProcess: the kernel of a server that is stopped acknowledges everything; only
+// a ping finds out.
 func TestKeepaliveFrozenProcess(t *testing.T) {
 	t.Parallel()
 	for _, stack := range []string{"naru", "grpc-go"} {

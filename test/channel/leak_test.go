@@ -15,8 +15,8 @@ import (
 	"github.com/naru-rpc/naru/health"
 )
 
-// TestTenThousandProbes: health checks against targets that are up, refusing, silent, and wrong on TLS leave descriptors
-// and goroutines as they were.
+// TestTenThousandProbes: health checks against targets that are up, refusing, silent, and wrong on
+// TLS leave descriptors and goroutines as they were.
 func TestTenThousandProbes(t *testing.T) {
 	descriptors, goroutines := openDescriptors(t), runtime.NumGoroutine()
 	up := start(t, "127.0.0.1", 0, func(b *backend) runner {

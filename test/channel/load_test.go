@@ -20,8 +20,8 @@ type load struct {
 	spans  []span   // of calls that failed
 	took   []time.Duration
 	answer map[string]int
-	// noise is how late the machine was at worst with what it had to do at a time. It is what tests under load
-	// add to bounds of time.
+	// noise is how late the machine was at worst with what it had to do at a time. It is what tests
+	// under load add to bounds of time.
 	noise time.Duration
 }
 

@@ -19,9 +19,10 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// A backend can be a process of its own, which SIGKILL ends without a word: the test's own program, told by this
-// variable which stack to serve with. It serves the listener it inherits as descriptor 3 and writes each request it
-// executes to its output. Lines of its input say how it behaves: see behaviour.
+// A backend can be a process of its own, which SIGKILL ends without a word: the test's own program,
+// told by this variable which stack to serve with. It serves the listener it inherits as descriptor
+// 3 and writes each request it executes to its output. Lines of its input say how it behaves: see
+// behaviour.
 const backendStack = "NARU_TEST_BACKEND"
 
 func backendMain(stack string) {
@@ -63,7 +64,8 @@ func backendMain(stack string) {
 	r.serve(lis)
 }
 
-// behaviour is how a process answers. Which requests are late or fail goes by their number, not by chance.
+// behaviour is how a process answers. Which requests are late or fail goes by their number, not by
+// chance.
 type behaviour struct {
 	Takes time.Duration
 	// Each Lag-th request takes Lagging; 0: none.

@@ -28,8 +28,8 @@ type stopped struct {
 	when span
 }
 
-// restartAll restarts the backends one after another until ctx ends, each down for a while. It returns when they were
-// stopped.
+// restartAll restarts the backends one after another until ctx ends, each down for a while. It
+// returns when they were stopped.
 func restartAll(ctx context.Context, bs []*backend, stop func(*backend)) (stops []stopped) {
 	for ctx.Err() == nil {
 		for _, b := range bs {
@@ -103,8 +103,8 @@ func underRestarts(t *testing.T, bs []*backend, stop func(*backend), m *naru.Met
 	return l, stops
 }
 
-// TestRollingRestartIdempotent: 3 backends are restarted one after another under 500 calls a second of an idempotent
-// method, drained the one time and killed the other: no call fails.
+// TestRollingRestartIdempotent: 3 backends are restarted one after another under 500 calls a second
+// of an idempotent method, drained the one time and killed the other: no call fails.
 func TestRollingRestartIdempotent(t *testing.T) {
 	t.Parallel()
 	t.Run("drained", func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestRollingRestartIdempotent(t *testing.T) {
 	})
 }
 
-// TestRollingRestartOnce: of a method that is not idempotent every call is executed at most once. Backends that drain
-// fail none; of those that are killed only calls in flight on them fail.
+// TestRollingRestartOnce: of a method that is not idempotent every call is executed at most once.
+// Backends that drain fail none; of those that are killed only calls in flight on them fail.
 func TestRollingRestartOnce(t *testing.T) {
 	t.Parallel()
 	wantOnce := func(t *testing.T, e *executions) {
@@ -156,7 +156,8 @@ func TestRollingRestartOnce(t *testing.T) {
 	})
 }
 
-// inFlight tells whether a call that failed was on a backend when that was stopped. The client hears of it some time later.
+// inFlight tells whether a call that failed was on a backend when that was stopped. The client
+// hears of it some time later.
 func inFlight(err error, took span, stops []stopped, hears time.Duration) bool {
 	return status.Code(err) == codes.Unavailable && slices.ContainsFunc(stops, func(s stopped) bool {
 		s.when.to = s.when.to.Add(hears)

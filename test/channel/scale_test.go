@@ -14,7 +14,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// TestScaleByDNS: 2 backends become 4 by DNS, and each serves 15 % within 10 s; they become 2 again, and no call fails.
+// TestScaleByDNS: 2 backends become 4 by DNS, and each serves 15 % within 10 s; they become 2
+// again, and no call fails.
 func TestScaleByDNS(t *testing.T) {
 	t.Parallel()
 	hosts := []string{"127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"}
@@ -67,8 +68,8 @@ func TestScaleByDNS(t *testing.T) {
 	}
 }
 
-// TestStreamLimit: a server that allows 10 streams on a connection, and 1000 callers: all proceed, and the connections
-// stay within the bound.
+// TestStreamLimit: a server that allows 10 streams on a connection, and 1000 callers: all proceed,
+// and the connections stay within the bound.
 func TestStreamLimit(t *testing.T) {
 	t.Parallel()
 	slow := func(_ context.Context, req string) (string, error) {

@@ -11,8 +11,9 @@ import (
 	"github.com/naru-rpc/naru/serviceconfig"
 )
 
-// Backends here are processes, most of them grpc-go's. Counts are held strictly; times are, too, but for what the machine
-// is late by meanwhile (load.noise). The root package has the same in virtual time.
+// Backends here are processes, most of them grpc-go's. Counts are held strictly; times are, too,
+// but for what the machine is late by meanwhile (load.noise). The root package has the same in
+// virtual time.
 
 // mixed3 are backends in processes, two of grpc-go and one of naru; the second may be spoilt.
 func mixed3(t *testing.T, e *executions) []*backend {
@@ -23,8 +24,8 @@ func mixed3(t *testing.T, e *executions) []*backend {
 	}
 }
 
-// TestOutlierDetection: a backend that answers ten times slower or fails half of its calls gets no call two intervals
-// later, and its share again when it has recovered.
+// TestOutlierDetection: a backend that answers ten times slower or fails half of its calls gets no
+// call two intervals later, and its share again when it has recovered.
 func TestOutlierDetection(t *testing.T) {
 	interval := underLoad(10*time.Second, time.Second)
 	const takes = 30 * time.Millisecond // so that ten times as long is that on a busy machine, too
@@ -71,8 +72,8 @@ func TestOutlierDetection(t *testing.T) {
 	}
 }
 
-// TestSlowBackend: with one of three backends ten times slower, least_request alone keeps p99 within twice of what it is
-// with healthy ones.
+// TestSlowBackend: with one of three backends ten times slower, least_request alone keeps p99
+// within twice of what it is with healthy ones.
 func TestSlowBackend(t *testing.T) {
 	var e executions
 	bs := mixed3(t, &e)
@@ -98,8 +99,8 @@ func TestSlowBackend(t *testing.T) {
 	}
 }
 
-// TestHedging: with 1 % of calls delayed 100 times, p99.9 falls at least 5 times for at most 5 % more calls sent, and nothing
-// is executed that the client had not sent before it had its answer.
+// TestHedging: with 1 % of calls delayed 100 times, p99.9 falls at least 5 times for at most 5 %
+// more calls sent, and nothing is executed that the client had not sent before it had its answer.
 func TestHedging(t *testing.T) {
 	const takes, lagging, delay = 10 * time.Millisecond, time.Second, 100 * time.Millisecond
 	run := func(opts ...naru.ClientOption) (l *load, e *executions, attempts map[string]int) {
@@ -139,8 +140,8 @@ func TestHedging(t *testing.T) {
 			t.Errorf("%s was sent %d times and executed %d times", id, n, executed)
 		}
 	}
-	// No call is hedged before the delay is over. Of those answered later, 1 % of all that was executed are the
-	// backends' doing; the machine has to answer for the rest.
+	// No call is hedged before the delay is over. Of those answered later, 1 % of all that was
+	// executed are the backends' doing; the machine has to answer for the rest.
 	late := 0
 	for _, took := range with.took {
 		if took >= delay {

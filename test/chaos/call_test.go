@@ -37,16 +37,18 @@ type call struct {
 	canceled atomic.Bool
 }
 
-// A call that has not ended is late, which is a fault, when it has had hang and so many calls that began after it have ended: a
-// machine that is busy with something else, or the race detector, makes all of them slow, and there nothing but others tells a
-// hang from that. stuck is for the case that all callers hang.
+// A call that has not ended is late, which is a fault, when it has had hang and so many calls that
+// began after it have ended: a machine that is busy with something else, or the race detector,
+// makes all of them slow, and there nothing but others tells a hang from that. stuck is for the
+// case that all callers hang.
 const (
 	hang  = 10 * time.Second
 	later = 2000
 	stuck = 3 * time.Minute
 )
 
-// isLate reports whether a call that has not ended is late. before is how many calls had ended when it began.
+// isLate reports whether a call that has not ended is late. before is how many calls had ended when
+// it began.
 func (w *world) isLate(began time.Time, before int64) bool {
 	had := time.Since(began)
 	return had >= hang && w.ended.Load()-before >= later+callers || had >= stuck
@@ -106,7 +108,8 @@ func (w *world) choose(rng *rand.Rand, id string) *call {
 	return c
 }
 
-// policy gives some calls of naru's client a policy of their own; those of clients that retry have one.
+// policy gives some calls of naru's client a policy of their own; those of clients that retry have
+// one.
 func (c *call) policy(rng *rand.Rand) {
 	if c.client.retries {
 		c.tries = attempts
@@ -175,7 +178,8 @@ func (c *call) String() string {
 		c.id, c.client.stack, c.client.server, c.kind, c.client.breaks, len(c.messages), c.fails, c.tries, c.delay, c.deadline, c.cancel)
 }
 
-// before is how long before a call its connection may have broken without the client having seen it.
+// before is how long before a call its connection may have broken without the client having seen
+// it.
 const before = 500 * time.Millisecond
 
 // judge returns what is wrong with an outcome, or nothing.
@@ -207,9 +211,10 @@ func (c *call) judge(res pair.Response, took time.Duration) string {
 	return c.judgeParts(res)
 }
 
-// foreignLoss reports whether a stream of grpc-go's client met the end of a connection and ended with OK too
-// early, or with an error that holds nothing but EOF; some do not end at all. It does so with its own server as well, about
-// once in ten thousand calls, so that it says nothing of naru.
+// foreignLoss reports whether a stream of grpc-go's client met the end of a connection and ended
+// with OK too early, or with an error that holds nothing but EOF; some do not end at all. It does
+// so with its own server as well, about once in ten thousand calls, so that it says nothing of
+// naru.
 func (c *call) foreignLoss(res pair.Response) bool {
 	if c.client.stack == pair.Naru.Name || c.kind == pair.Unary || !c.client.brokeSince(c.began.Add(-before)) {
 		return false
@@ -236,8 +241,8 @@ func (c *call) judgeOK(res pair.Response) string {
 	return ""
 }
 
-// judgeInjected is for the status that a handler was told to return. A call with attempts left may end
-// with it as well: its budget of retries was used up, or a connection broke in between.
+// judgeInjected is for the status that a handler was told to return. A call with attempts left may
+// end with it as well: its budget of retries was used up, or a connection broke in between.
 func (c *call) judgeInjected(res pair.Response) string {
 	switch {
 	case c.fails == 0:

@@ -176,8 +176,8 @@ func (w *world) close(t *testing.T) {
 	}
 }
 
-// serve does as the metadata of the call says: "fail" attempts fail with UNAVAILABLE, the others take
-// "delay" and echo.
+// serve does as the metadata of the call says: "fail" attempts fail with UNAVAILABLE, the others
+// take "delay" and echo.
 func (w *world) serve(c pair.ServerCall) error {
 	id := c.Metadata("id")
 	v, _ := w.runs.LoadOrStore(id, new(atomic.Int64))

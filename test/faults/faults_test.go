@@ -115,9 +115,9 @@ func (w *world) spoil(nc net.Conn, r faultnet.Rule) net.Conn {
 	return f
 }
 
-// TestCutAtEveryByte records how many bytes a call takes and then makes it again with the connection
-// cut after each of them, in both directions. The call succeeds (on another connection), or says
-// UNAVAILABLE; it runs at most once; the client's next call succeeds.
+// TestCutAtEveryByte records how many bytes a call takes and then makes it again with the
+// connection cut after each of them, in both directions. The call succeeds (on another connection),
+// or says UNAVAILABLE; it runs at most once; the client's next call succeeds.
 func TestCutAtEveryByte(t *testing.T) {
 	var read, written int
 	synctest.Test(t, func(t *testing.T) {
@@ -179,8 +179,8 @@ func call(t *testing.T, w *world) error {
 	return err
 }
 
-// TestPoorNetworks: calls, alone and many at once, and streams work over connections that give little at a time, late,
-// and hold little on the way.
+// TestPoorNetworks: calls, alone and many at once, and streams work over connections that give
+// little at a time, late, and hold little on the way.
 func TestPoorNetworks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -249,8 +249,8 @@ func poorCalls(t *testing.T, w *world) {
 	}
 }
 
-// TestHalfOpen: the server's machine is gone and nothing tells the client so. With keepalive the call
-// ends when the pings stay unanswered; without, at its deadline.
+// TestHalfOpen: the server's machine is gone and nothing tells the client so. With keepalive the
+// call ends when the pings stay unanswered; without, at its deadline.
 func TestHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &memnet.Network{}

@@ -32,7 +32,8 @@ func (w waiting) Unary(ctx context.Context, _ *benchpb.Message) (*benchpb.Messag
 	return nil, ctx.Err()
 }
 
-// clientless serves a call of a client that test then takes away, and waits for the handler to learn of it.
+// clientless serves a call of a client that test then takes away, and waits for the handler to
+// learn of it.
 func clientless(t *testing.T, takeAway func(nc *memnet.Conn), within time.Duration, reason string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,14 +79,16 @@ func clientless(t *testing.T, takeAway func(nc *memnet.Conn), within time.Durati
 	})
 }
 
-// TestHalfOpenClient: the client's machine is gone. With keepalive the server finds out and the handler's context ends.
+// TestHalfOpenClient: the client's machine is gone. With keepalive the server finds out and the
+// handler's context ends.
 func TestHalfOpenClient(t *testing.T) {
 	clientless(t, func(nc *memnet.Conn) {
 		go func() { _, _ = io.Copy(io.Discard, nc) }() // pings arrive, and nobody answers
 	}, 30*time.Second, "keepalive_timeout")
 }
 
-// TestHalfClosedClient: a client that says it will send nothing more has no way to go on with HTTP/2: its calls end.
+// TestHalfClosedClient: a client that says it will send nothing more has no way to go on with
+// HTTP/2: its calls end.
 func TestHalfClosedClient(t *testing.T) {
 	clientless(t, func(nc *memnet.Conn) { _ = nc.CloseWrite() }, 0, "eof")
 }
@@ -95,8 +98,8 @@ func TestCrashedClient(t *testing.T) {
 	clientless(t, func(nc *memnet.Conn) { nc.Abort() }, 0, "read")
 }
 
-// TestHalfClosedServer: a server that says it will send nothing more, and reads on, ends the calls at once; the next
-// one finds another connection.
+// TestHalfClosedServer: a server that says it will send nothing more, and reads on, ends the calls
+// at once; the next one finds another connection.
 func TestHalfClosedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &memnet.Network{}

@@ -36,9 +36,10 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d calls, stream %t, %s with GOAWAY(%d) and RST_STREAM(%v), apart %t", a.calls, a.stream, a.order, a.last, a.code, a.apart)
 }
 
-// TestAnswersInEveryOrder delivers HEADERS, DATA and trailers of one and of two calls with GOAWAY and RST_STREAM at
-// every place between, before and behind. Each call ends as the frames up to its end say, and nothing that follows
-// changes that; a call is sent again only if the server has not looked at it.
+// TestAnswersInEveryOrder delivers HEADERS, DATA and trailers of one and of two calls with GOAWAY
+// and RST_STREAM at every place between, before and behind. Each call ends as the frames up to its
+// end say, and nothing that follows changes that; a call is sent again only if the server has not
+// looked at it.
 func TestAnswersInEveryOrder(t *testing.T) {
 	lasts := []uint32{0, 1, 3, frame.MaxStreamID}
 	resets := []frame.ErrCode{frame.RefusedStream, frame.Cancel, frame.NoError, frame.InternalError, frame.EnhanceYourCalm}
@@ -100,7 +101,8 @@ func interleavings(parts ...string) (all []string) {
 type verdict struct {
 	code  codes.Code
 	again bool // it is sent again
-	// twice: the attempt that follows may be refused as well, and there is no third (gRFC A6: "retry the RPC once").
+	// twice: the attempt that follows may be refused as well, and there is no third (gRFC A6:
+	// "retry the RPC once").
 	twice bool
 }
 
@@ -119,8 +121,8 @@ func (a answer) outcome(i int) verdict {
 		case f == rune(marks[2]):
 			return verdict{code: codes.OK}
 		case f == 'G' && a.last < id:
-			// RFC 9113 §6.8: not processed, so that it is safe to send it again. An answer has begun: the server
-			// contradicts itself, and what is safe is not to.
+			// RFC 9113 §6.8: not processed, so that it is safe to send it again. An answer has
+			// begun: the server contradicts itself, and what is safe is not to.
 			if head {
 				return verdict{code: codes.Unavailable}
 			}
@@ -132,8 +134,8 @@ func (a answer) outcome(i int) verdict {
 		case f == 'R' && i == 0 && head:
 			return verdict{code: codes.Unavailable}
 		case f == 'R' && i == 0:
-			// §8.7: not processed. The second attempt may be on this connection when GOAWAY comes; one that is processed
-			// apart finds it answered.
+			// §8.7: not processed. The second attempt may be on this connection when GOAWAY comes;
+			// one that is processed apart finds it answered.
 			follows := strings.ContainsAny(a.order[at:], "Gg") && (a.last < uint32(1+2*a.calls) || a.raise())
 			return verdict{code: codes.OK, again: true, twice: follows && !a.apart}
 		}
@@ -198,7 +200,8 @@ func unary(echo benchpbnaru.EchoClient, id int64) error {
 	return err
 }
 
-// call makes a call and returns how it ended. A stream's messages come before its end, and no more than were sent.
+// call makes a call and returns how it ended. A stream's messages come before its end, and no more
+// than were sent.
 func (a answer) call(t *testing.T, echo benchpbnaru.EchoClient, id int64) error {
 	if !a.stream {
 		return unary(echo, id)

@@ -32,9 +32,10 @@ func (q request) String() string {
 	return fmt.Sprintf("%s, RST_STREAM(%v), stream %t, apart %t", q.order, q.code, q.stream, q.apart)
 }
 
-// TestRequestsInEveryOrder delivers the requests of two calls with RST_STREAM and GOAWAY at every place. A call runs
-// at most once; one that is complete and was not reset is answered once, also behind GOAWAY; the connection
-// survives, unless the order is an error of the connection by RFC 9113.
+// TestRequestsInEveryOrder delivers the requests of two calls with RST_STREAM and GOAWAY at every
+// place. A call runs at most once; one that is complete and was not reset is answered once, also
+// behind GOAWAY; the connection survives, unless the order is an error of the connection by RFC
+// 9113.
 func TestRequestsInEveryOrder(t *testing.T) {
 	codes := []frame.ErrCode{frame.Cancel, frame.RefusedStream, frame.NoError}
 	ended := make(map[string]int)

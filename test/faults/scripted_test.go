@@ -14,8 +14,8 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// scripts is a server that answers the first requests of its first connection as it is told, and all others at
-// once and well.
+// scripts is a server that answers the first requests of its first connection as it is told, and
+// all others at once and well.
 type scripts struct {
 	// immutable
 	begun  func(*scripted) // told of the first connection when it is open
@@ -137,7 +137,8 @@ func (c *scripted) frame(kind rune, stream uint32, out []byte) []byte {
 	return frame.AppendHeaders(out, stream, true, frame.MinMaxFrameSize, block)
 }
 
-// deliver writes the frames of a, in one piece or each when the client has done what the one before says.
+// deliver writes the frames of a, in one piece or each when the client has done what the one before
+// says.
 func (c *scripted) deliver(a answer) {
 	var out []byte
 	for _, f := range a.order {

@@ -1,5 +1,5 @@
-// Package grpcgo runs grpc-go's interop test over the bridge: its server implementation on a naru server, and its
-// client's cases on a naru client.
+// Package grpcgo runs grpc-go's interop test over the bridge: its server implementation on a naru
+// server, and its client's cases on a naru client.
 package grpcgo
 
 import (
@@ -47,10 +47,10 @@ type conn interface {
 	Close() error
 }
 
-// The cases of grpc-go's client that need no cloud: those with Google's credentials (compute_engine_creds,
-// service_account_creds, jwt_token_creds, per_rpc_creds, oauth2_auth_token, google_default_credentials,
-// compute_engine_channel_credentials) ask its servers. orca_oob needs a reporting interval that only grpc-go's
-// own module can set. soak is rpc_soak and channel_soak.
+// The cases of grpc-go's client that need no cloud: those with Google's credentials
+// (compute_engine_creds, service_account_creds, jwt_token_creds, per_rpc_creds, oauth2_auth_token,
+// google_default_credentials, compute_engine_channel_credentials) ask its servers. orca_oob needs a
+// reporting interval that only grpc-go's own module can set. soak is rpc_soak and channel_soak.
 var cases = map[string]func(t *testing.T, cc conn){
 	"empty_unary":                 of(interop.DoEmptyUnaryCall),
 	"large_unary":                 of(interop.DoLargeUnaryCall),
@@ -96,8 +96,8 @@ func of(do func(context.Context, testpb.TestServiceClient, ...grpc.CallOption)) 
 	return func(t *testing.T, cc conn) { do(t.Context(), testpb.NewTestServiceClient(cc)) }
 }
 
-// TestInterop runs every case over TLS: a naru server with grpc-go's client, grpc-go's server with a naru client, and
-// both of naru.
+// TestInterop runs every case over TLS: a naru server with grpc-go's client, grpc-go's server with
+// a naru client, and both of naru.
 func TestInterop(t *testing.T) {
 	for _, pair := range []struct {
 		name           string
@@ -119,7 +119,8 @@ func TestInterop(t *testing.T) {
 	}
 }
 
-// TestORCAPerRPC runs orca_per_rpc with grpc-go's client: the case looks at reports by a balancer of grpc-go.
+// TestORCAPerRPC runs orca_per_rpc with grpc-go's client: the case looks at reports by a balancer
+// of grpc-go.
 func TestORCAPerRPC(t *testing.T) {
 	defer fatalsAreFailures(t)
 	cc := dial(t, false, serve(t, true), grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}`))
@@ -130,7 +131,8 @@ func TestORCAPerRPC(t *testing.T) {
 	}
 }
 
-// identified is grpc-go's implementation with the identity that pick_first_unary asks for, which it lacks.
+// identified is grpc-go's implementation with the identity that pick_first_unary asks for, which it
+// lacks.
 type identified struct{ testpb.TestServiceServer }
 
 func (s identified) UnaryCall(ctx context.Context, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {

@@ -14,8 +14,9 @@ import (
 
 var besideTime = flag.Duration("beside", 0, "how long each attack of TestBeside lasts; its bounds on time hold then, 0: a moment, no bounds")
 
-// TestBeside measures what an honest client gets from a server before, during and after an attack, of naru and of grpc-go in turn.
-// In ordinary tests an attack is short, and only that honest calls succeed is asserted.
+// TestBeside measures what an honest client gets from a server before, during and after an attack,
+// of naru and of grpc-go in turn. In ordinary tests an attack is short, and only that honest calls
+// succeed is asserted.
 func TestBeside(t *testing.T) {
 	if racing.Enabled {
 		t.Skip("attackers are many: TestHostileClients finds races with fewer")

@@ -10,8 +10,8 @@ import (
 	"github.com/naru-rpc/naru/test/bench/benchpb"
 )
 
-// decoders is what those that expand messages may have beside the messages: as many as there are processors, each of a
-// message and a block more.
+// decoders is what those that expand messages may have beside the messages: as many as there are
+// processors, each of a message and a block more.
 var decoders = int64(runtime.GOMAXPROCS(0)) * (terms.Message + 1<<20)
 
 // What gRPC puts on top of HTTP/2: paths, prefixes, compression. The server refuses the call and

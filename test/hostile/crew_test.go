@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Attackers run in a process of their own, this test binary started again: so that heap, goroutines and
-// latency of the process that is looked at are the server's and its client's. The child has one
+// Attackers run in a process of their own, this test binary started again: so that heap, goroutines
+// and latency of the process that is looked at are the server's and its client's. The child has one
 // processor, GOMAXPROCS=1, and is told to stop by the end of its standard input.
 
 // crewEnv names the class a child attacks with; crewAddr is whom.

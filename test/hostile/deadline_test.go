@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestDeadlinesAsCallsBegin lets the deadlines of streams pass in the moment in which the server begins with them, some thousand
-// times: each ends with one status, and nothing is left of it.
+// TestDeadlinesAsCallsBegin lets the deadlines of streams pass in the moment in which the server
+// begins with them, some thousand times: each ends with one status, and nothing is left of it.
 func TestDeadlinesAsCallsBegin(t *testing.T) {
 	v := newVictim(t, false)
 	p, err := dialPeer(v.addr, make(chan struct{}), false)

@@ -43,7 +43,8 @@ const (
 	sendLimit = 5 * time.Second // the other side reads, or it is over
 )
 
-// dialPeer connects and, unless raw, exchanges prefaces. A reader consumes what comes until the end.
+// dialPeer connects and, unless raw, exchanges prefaces. A reader consumes what comes until the
+// end.
 func dialPeer(addr string, stop <-chan struct{}, raw bool, settings ...frame.Setting) (*peer, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -103,8 +104,8 @@ func (p *peer) readFrames() {
 	}
 }
 
-// send writes what was appended. A connection that the other side ended is noted, not reported: that
-// is what most attacks are to come to.
+// send writes what was appended. A connection that the other side ended is noted, not reported:
+// that is what most attacks are to come to.
 func (p *peer) send() {
 	if len(p.out) == 0 || p.dead.Load() {
 		p.out = p.out[:0]

@@ -21,9 +21,9 @@ type class struct {
 	secure    bool   // the server speaks TLS
 	prepare   func() // what takes a while, done before the attack
 	attack    func(p *peer)
-	// ends are the reasons, one of which the server has to count at least once for every
-	// attacker: connections or streams it ended. "": the peers keep to the rules, and only what they
-	// cost is looked at.
+	// ends are the reasons, one of which the server has to count at least once for every attacker:
+	// connections or streams it ended. "": the peers keep to the rules, and only what they cost is
+	// looked at.
 	ends string
 	hold hold
 }
@@ -89,8 +89,9 @@ func report(t *testing.T, v *victim, c *class, s *sampler, q time.Duration, busy
 	// The collector lets there be as much garbage again, and one cycle's more.
 	most := c.hold.most()
 	if racing.Enabled || !*assertLatency {
-		// Other packages' tests want the processors, or the race detector does: what takes longer has more in the
-		// making at a time. -latency, which make hostile sets, is for a machine of one's own.
+		// Other packages' tests want the processors, or the race detector does: what takes longer
+		// has more in the making at a time. -latency, which make hostile sets, is for a machine of
+		// one's own.
 		most *= 3
 	}
 	t.Logf("the bound of docs/memory.md is %d MB, counted were at most %.1f MB", most>>20, float64(s.counted)/(1<<20))
@@ -119,6 +120,6 @@ func report(t *testing.T, v *victim, c *class, s *sampler, q time.Duration, busy
 	}
 }
 
-// latencyFloor is taken for a quiet p99 below it: a call then takes so little that one time slice of the
-// operating system on a machine with two processors, or one timer's grain, would decide.
+// latencyFloor is taken for a quiet p99 below it: a call then takes so little that one time slice
+// of the operating system on a machine with two processors, or one timer's grain, would decide.
 const latencyFloor = time.Millisecond

@@ -183,9 +183,9 @@ func (c *caller) quantile(q float64) time.Duration {
 	return c.took[int(q*float64(len(c.took)-1))]
 }
 
-// A sampler keeps the highest heap and number of goroutines it sees. live is what a collection found in
-// use; heap is with the garbage, of which there may be as much again, and more when the collector
-// gets no processor.
+// A sampler keeps the highest heap and number of goroutines it sees. live is what a collection
+// found in use; heap is with the garbage, of which there may be as much again, and more when the
+// collector gets no processor.
 type sampler struct {
 	live, heap, goroutines   int64
 	counted                  int64 // ServerStats.HeldBytes
@@ -241,8 +241,8 @@ func (s *sampler) run(until <-chan struct{}) {
 // quietWindows is how many windows the quiet p99 is the median of.
 const quietWindows = 5
 
-// quiet makes calls undisturbed, for a figure to compare with: the median of the p99 of some windows, so
-// that one disturbance from elsewhere does not make the bound meaningless.
+// quiet makes calls undisturbed, for a figure to compare with: the median of the p99 of some
+// windows, so that one disturbance from elsewhere does not make the bound meaningless.
 func (v *victim) quiet(t *testing.T, d time.Duration) time.Duration {
 	t.Helper()
 	var p99 []time.Duration
@@ -258,7 +258,8 @@ func (v *victim) quiet(t *testing.T, d time.Duration) time.Duration {
 	return p99[quietWindows/2]
 }
 
-// alongside starts fs and returns a function that lets them run while wait does, then ends and awaits them.
+// alongside starts fs and returns a function that lets them run while wait does, then ends and
+// awaits them.
 func (v *victim) alongside(fs ...func(until <-chan struct{})) func(wait func()) {
 	until := make(chan struct{})
 	var wg sync.WaitGroup

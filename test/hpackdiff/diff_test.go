@@ -192,8 +192,8 @@ func compare(t *testing.T, bs ...[]byte) {
 	}
 }
 
-// beginsWithTwoUpdates tells whether the block's first two representations are size updates (RFC 7541 §6.3: 001,
-// then an integer with a prefix of five bits).
+// beginsWithTwoUpdates tells whether the block's first two representations are size updates (RFC
+// 7541 §6.3: 001, then an integer with a prefix of five bits).
 func beginsWithTwoUpdates(b []byte) bool {
 	for range 2 {
 		if len(b) == 0 || b[0]>>5 != 1 {

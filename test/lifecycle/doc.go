@@ -1,3 +1,3 @@
-// Package lifecycle tests real server processes as they come and go: told to stop under load, killed, out of
-// descriptors.
+// Package lifecycle tests real server processes as they come and go: told to stop under load,
+// killed, out of descriptors.
 package lifecycle

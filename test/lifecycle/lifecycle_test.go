@@ -26,7 +26,8 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// TestTermEndsStreamsThatListen: streams told to drain end themselves, and nothing waits for the deadline.
+// TestTermEndsStreamsThatListen: streams told to drain end themselves, and nothing waits for the
+// deadline.
 func TestTermEndsStreamsThatListen(t *testing.T) {
 	p := start(t, 0, "-drain", "20s")
 	stream := open(t, benchpbnaru.NewEchoClient(dial(t, p)), "hello")
@@ -41,7 +42,8 @@ func TestTermEndsStreamsThatListen(t *testing.T) {
 	}
 }
 
-// TestTermStopsAtTheDeadline: who does not end is cut off when the time is up, not before and not long after.
+// TestTermStopsAtTheDeadline: who does not end is cut off when the time is up, not before and not
+// long after.
 func TestTermStopsAtTheDeadline(t *testing.T) {
 	const drain = time.Second
 	p := start(t, 0, "-drain", drain.String())
@@ -64,7 +66,8 @@ func TestTermStopsAtTheDeadline(t *testing.T) {
 	}
 }
 
-// TestKillInTheMiddle: SIGKILL ends streams and calls at once, and a server on the same port is found again.
+// TestKillInTheMiddle: SIGKILL ends streams and calls at once, and a server on the same port is
+// found again.
 func TestKillInTheMiddle(t *testing.T) {
 	p := start(t, 0)
 	echo := benchpbnaru.NewEchoClient(dial(t, p))
@@ -103,8 +106,8 @@ func TestKillInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestOutOfDescriptors: with 64 descriptors and 100 connections the server goes on, and is back when there
-// are some again.
+// TestOutOfDescriptors: with 64 descriptors and 100 connections the server goes on, and is back
+// when there are some again.
 func TestOutOfDescriptors(t *testing.T) {
 	p := start(t, 64)
 	var conns []net.Conn

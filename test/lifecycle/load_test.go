@@ -32,7 +32,8 @@ type load struct {
 // perSecond is the pace.
 const perSecond = 2000
 
-// begin calls, whatever becomes of the calls before (an open loop): a busy machine that is late makes up for it.
+// begin calls, whatever becomes of the calls before (an open loop): a busy machine that is late
+// makes up for it.
 func begin(call func() error) *load {
 	l := &load{stop: make(chan struct{})}
 	l.wg.Go(func() {
@@ -77,8 +78,8 @@ func (l *load) await(calls int64) {
 	}
 }
 
-// stopUnderLoad tells p to stop, half a second into a load that half goes to it, and returns what it said at
-// its end. No call may fail.
+// stopUnderLoad tells p to stop, half a second into a load that half goes to it, and returns what
+// it said at its end. No call may fail.
 func stopUnderLoad(t *testing.T, p *process, sig syscall.Signal, call func() error) (last string, code int) {
 	t.Helper()
 	if err := call(); err != nil {

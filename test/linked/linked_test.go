@@ -156,8 +156,8 @@ var published = []protoreflect.FileDescriptor{
 	v1alphapb.File_grpc_reflection_v1alpha_reflection_proto,
 }
 
-// TestReflectionShowsThePublishedFiles asks naru's server, through grpc-go's client, for the well-known
-// services and compares with the files they are published with.
+// TestReflectionShowsThePublishedFiles asks naru's server, through grpc-go's client, for the
+// well-known services and compares with the files they are published with.
 func TestReflectionShowsThePublishedFiles(t *testing.T) {
 	conn := grpcGoClient(t, naruServer(t))
 	stream, err := v1pb.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
@@ -192,7 +192,8 @@ func TestReflectionShowsThePublishedFiles(t *testing.T) {
 	}
 }
 
-// TestReflectionMessagesAreTheSameOnTheWire pins naru's types to the published ones of either version.
+// TestReflectionMessagesAreTheSameOnTheWire pins naru's types to the published ones of either
+// version.
 func TestReflectionMessagesAreTheSameOnTheWire(t *testing.T) {
 	ours := &reflectionpb.ServerReflectionRequest{Host: "h", MessageRequest: &reflectionpb.ServerReflectionRequest_FileContainingExtension{
 		FileContainingExtension: &reflectionpb.ExtensionRequest{ContainingType: "a.B", ExtensionNumber: 7}}}
@@ -213,7 +214,8 @@ func TestReflectionMessagesAreTheSameOnTheWire(t *testing.T) {
 	}
 }
 
-// TestStatusAndGenproto: naru codes google.rpc.Status by hand, genproto's type is measured against it.
+// TestStatusAndGenproto: naru codes google.rpc.Status by hand, genproto's type is measured against
+// it.
 func TestStatusAndGenproto(t *testing.T) {
 	bad := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "id", Description: "is -1"}}}
 	s, err := status.New(codes.InvalidArgument, "no").WithDetails(bad)

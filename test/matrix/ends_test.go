@@ -299,8 +299,8 @@ func (r *endRow) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return r.valve.Wrap(nc), nil
 }
 
-// prepare brings the connection into the state that the stage needs: there is one, and it is stopped or
-// full. The returned function ends what it left.
+// prepare brings the connection into the state that the stage needs: there is one, and it is
+// stopped or full. The returned function ends what it left.
 func (g *endGroup) prepare(client pair.ClientConn, r *endRow) (end func()) {
 	if r.stage == connecting {
 		return func() {}
@@ -377,8 +377,8 @@ func (g *endGroup) call(client pair.ClientConn, r *endRow, openValve func()) (la
 	return late
 }
 
-// noStreams waits until the row's connection has no stream left but that in front of a queued call, which is held until
-// the row is over.
+// noStreams waits until the row's connection has no stream left but that in front of a queued call,
+// which is held until the row is over.
 func (g *endGroup) noStreams(r *endRow) {
 	want := 0
 	if r.stage == queued && r.ending != letGo && g.transport == plain {
@@ -454,8 +454,8 @@ func (g *endGroup) check(r *endRow, res pair.Response, began, from time.Time) (l
 	return ""
 }
 
-// settled waits for the handler of a call that has ended. One that was cut off while the network works
-// is told of it.
+// settled waits for the handler of a call that has ended. One that was cut off while the network
+// works is told of it.
 func (g *endGroup) settled(r *endRow) {
 	switch r.stage {
 	case unread, waiting, between:
@@ -475,8 +475,8 @@ func (g *endGroup) settled(r *endRow) {
 	}
 }
 
-// quiet reports whether no handler runs and no call is open, at once or soon: requests that the network
-// held come late.
+// quiet reports whether no handler runs and no call is open, at once or soon: requests that the
+// network held come late.
 func (g *endGroup) quiet() bool {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()

@@ -36,8 +36,8 @@ func (w want) String() string {
 
 // want returns what has to come of a row. Sizes up to a limit go through; beyond it a message is
 // RESOURCE_EXHAUSTED (doc/statuscodes.md: "Received message larger than configured max", on either
-// side); a header section that the peer does not take is RESOURCE_EXHAUSTED, or INTERNAL from grpc-go; details that do not fit
-// may be left out, since they are an addition to the status.
+// side); a header section that the peer does not take is RESOURCE_EXHAUSTED, or INTERNAL from
+// grpc-go; details that do not fit may be left out, since they are an addition to the status.
 func (g *group) want(what subject, d degree) want {
 	if d == below || d == at {
 		w := want{codes: []codes.Code{codes.OK}, whole: true}

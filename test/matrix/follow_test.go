@@ -13,8 +13,9 @@ import (
 	"github.com/naru-rpc/naru/test/internal/pair"
 )
 
-// followSizes are those of messages behind each other: around the windows that streams begin with, their halves and
-// quarters, where what is announced of a window that a message has used depends on the next one.
+// followSizes are those of messages behind each other: around the windows that streams begin with,
+// their halves and quarters, where what is announced of a window that a message has used depends on
+// the next one.
 var followSizes = []int{0, 5_000, 20_000, 32_700, 40_000, 41_000, 49_000, 60_000, 65_500, 66_000, 82_000, 100_000, 200_000}
 
 // TestMessagesThatFollow echoes three messages, of every pair of sizes, on streams of their own.

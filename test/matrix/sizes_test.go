@@ -85,7 +85,8 @@ var settings = []setting{
 	},
 }
 
-// limit returns the limit that a subject meets first, 0 if there is none, or if another is met before.
+// limit returns the limit that a subject meets first, 0 if there is none, or if another is met
+// before.
 func (s setting) limit(c combination, what subject) int {
 	serverList, clientList := cmp.Or(s.server.HeaderList, c.server.HeaderList), cmp.Or(s.client.HeaderList, c.client.HeaderList)
 	switch what {
@@ -168,7 +169,8 @@ func parsePlan(m string) (p plan, err error) {
 	return p, err
 }
 
-// padding is a string that begins with head and makes a message of n bytes, if head leaves room for it.
+// padding is a string that begins with head and makes a message of n bytes, if head leaves room for
+// it.
 func padding(n int, head string) string {
 	length := n
 	for length > 0 && messageSize(length) > n {
@@ -359,8 +361,8 @@ func detailsField(n int) int {
 	return base64.RawStdEncoding.EncodedLen(size)
 }
 
-// detailsFor is the largest detail whose field does not exceed size, and for sizes that no detail meets,
-// which base64 has, the next smaller one.
+// detailsFor is the largest detail whose field does not exceed size, and for sizes that no detail
+// meets, which base64 has, the next smaller one.
 func detailsFor(size int) int {
 	low, high := 1, size
 	for low < high {
@@ -411,7 +413,8 @@ func (g *group) run(bad *failures) (rows int) {
 	return rows
 }
 
-// row runs one row. One that is late is run again: a processor that others use is no fault of the row's.
+// row runs one row. One that is late is run again: a processor that others use is no fault of the
+// row's.
 func (g *group) row(bad *failures, name string, k pair.Kind, what subject, limit int, d degree) {
 	n := amount(limit, what, d, g.transport)
 	r, p, err := g.request(k, what, d, n)

@@ -84,7 +84,8 @@ func (r *report) collect(t *testing.T) {
 				r.add(m)
 			}
 		}
-		// A server reports a call a little later than the client, and one instrument after the other.
+		// A server reports a call a little later than the client, and one instrument after the
+		// other.
 		served := []uint64{r.counts["grpc.server.call.duration"], r.counts["grpc.server.call.sent_total_compressed_message_size"],
 			r.counts["grpc.server.call.rcvd_total_compressed_message_size"], 0}
 		for _, s := range r.spans.GetSpans() {
@@ -123,7 +124,8 @@ func (r *report) add(m metricdata.Metrics) {
 	}
 }
 
-// describe returns the spans that ended, without ids and times: name, kind, parent's name, status, attributes and events.
+// describe returns the spans that ended, without ids and times: name, kind, parent's name, status,
+// attributes and events.
 func (r *report) describe() map[string]int {
 	names := map[string]string{}
 	spans := r.spans.GetSpans()

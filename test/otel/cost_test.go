@@ -33,8 +33,8 @@ var observations = []struct {
 	{"producer and traces", observed{producer: true, traces: true}},
 }
 
-// providers returns SDK providers as a program in production has them: no span is exported unless one call in a
-// hundred is sampled.
+// providers returns SDK providers as a program in production has them: no span is exported unless
+// one call in a hundred is sampled.
 func (o observed) providers() (m *metric.MeterProvider, t *sdktrace.TracerProvider) {
 	if o.metrics {
 		m = metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()))
@@ -143,8 +143,8 @@ func background(tb testing.TB, serve func(net.Listener) error) (lis net.Listener
 	return lis, func() { <-served }
 }
 
-// BenchmarkObserved is what metrics, and traces of which one in a hundred is sampled, cost a call: 100 callers
-// on one connection, both ends in this process, both observed.
+// BenchmarkObserved is what metrics, and traces of which one in a hundred is sampled, cost a call:
+// 100 callers on one connection, both ends in this process, both observed.
 func BenchmarkObserved(b *testing.B) {
 	for _, stack := range []struct {
 		name string
@@ -172,7 +172,8 @@ func BenchmarkObserved(b *testing.B) {
 	}
 }
 
-// TestAllocationsObserved bounds what a call allocates beyond one that is not observed, both ends together.
+// TestAllocationsObserved bounds what a call allocates beyond one that is not observed, both ends
+// together.
 func TestAllocationsObserved(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes pools forget, which shows as allocations")

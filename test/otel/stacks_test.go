@@ -189,13 +189,15 @@ func runGRPCGo(t *testing.T) *report {
 	return r
 }
 
-// known are the differences from grpc-go, each with its reason. A name stands for all of its series.
+// known are the differences from grpc-go, each with its reason. A name stands for all of its
+// series.
 var known = map[string]string{
 	"grpc.client.call.retries":     "gRFC A96, which grpc-go 1.85 does not have",
 	"grpc.client.call.retry_delay": "as above",
 }
 
-// TestMetricsAreGRPCGos: the same scenario gives the same series, values, units, descriptions and buckets.
+// TestMetricsAreGRPCGos: the same scenario gives the same series, values, units, descriptions and
+// buckets.
 func TestMetricsAreGRPCGos(t *testing.T) {
 	ours, theirs := runNaru(t), runGRPCGo(t)
 	for name, shape := range theirs.shapes {
@@ -212,7 +214,8 @@ func TestMetricsAreGRPCGos(t *testing.T) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		name, _, _ := strings.Cut(k, "{")
-		// The client resets the stream when its deadline passes, and a server may see that or the deadline first.
+		// The client resets the stream when its deadline passes, and a server may see that or the
+		// deadline first.
 		racing := strings.Contains(k, "server.call") && (strings.Contains(k, "DEADLINE_EXCEEDED") || strings.Contains(k, "CANCELLED"))
 		if known[k] != "" || known[name] != "" || racing {
 			continue
@@ -228,7 +231,8 @@ func TestMetricsAreGRPCGos(t *testing.T) {
 	}
 }
 
-// TestTracesAreGRPCGos: the same scenario gives the same spans, with the same parents, attributes and events.
+// TestTracesAreGRPCGos: the same scenario gives the same spans, with the same parents, attributes
+// and events.
 func TestTracesAreGRPCGos(t *testing.T) {
 	ours, theirs := runNaru(t).describe(), runGRPCGo(t).describe()
 	if len(theirs) < 8 {

@@ -34,8 +34,9 @@ func (g goBasic) GetRequestMetadata(context.Context, ...string) (map[string]stri
 
 func (goBasic) RequireTransportSecurity() bool { return true }
 
-// TestGRPCGoClientShowsCredentials: a naru server verifies what grpc-go's clients send - certificates, oauth tokens, credentials of
-// their own - and refuses with the same codes and the trailer that says what it accepts.
+// TestGRPCGoClientShowsCredentials: a naru server verifies what grpc-go's clients send -
+// certificates, oauth tokens, credentials of their own - and refuses with the same codes and the
+// trailer that says what it accepts.
 func TestGRPCGoClientShowsCredentials(t *testing.T) {
 	f := newTLSFiles(t)
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -124,7 +125,8 @@ func TestGRPCGoClientShowsCredentials(t *testing.T) {
 	}
 }
 
-// TestGRPCGoServerSeesCredentials: grpc-go's servers find what naru's credentials send where they find grpc-go's.
+// TestGRPCGoServerSeesCredentials: grpc-go's servers find what naru's credentials send where they
+// find grpc-go's.
 func TestGRPCGoServerSeesCredentials(t *testing.T) {
 	f := newTLSFiles(t)
 	want := ""

@@ -119,7 +119,8 @@ func TestManyLargeMessagesAtOnce(t *testing.T) {
 	})
 }
 
-// 64 MiB down and up one stream each: long enough for both ends to measure, ping and resize as they do.
+// 64 MiB down and up one stream each: long enough for both ends to measure, ping and resize as they
+// do.
 func TestLongStreams(t *testing.T) {
 	const size = 64 << 10
 	messages := 1024

@@ -65,8 +65,8 @@ func pair509(t *testing.T, f ncredentials.TLSFiles) []tls.Certificate {
 	return []tls.Certificate{c}
 }
 
-// TestTLSFilesAgainstGRPCGo: WithTLSFiles on either side does with grpc-go what a tls.Config does, with and without
-// certificates of clients, and lets nobody in whom it must not.
+// TestTLSFilesAgainstGRPCGo: WithTLSFiles on either side does with grpc-go what a tls.Config does,
+// with and without certificates of clients, and lets nobody in whom it must not.
 func TestTLSFilesAgainstGRPCGo(t *testing.T) {
 	f := newTLSFiles(t)
 	t.Run("naru client", func(t *testing.T) {

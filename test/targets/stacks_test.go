@@ -187,8 +187,8 @@ func (spyConn) ParseServiceConfig(string) *serviceconfig.ParseResult {
 	return &serviceconfig.ParseResult{Err: errors.New("not wanted")}
 }
 
-// fakeDNS has net.DefaultResolver, which both stacks use, answer 192.0.2.<length of the name> for every name, so that the name
-// that was asked for is in the answer.
+// fakeDNS has net.DefaultResolver, which both stacks use, answer 192.0.2.<length of the name> for
+// every name, so that the name that was asked for is in the answer.
 func fakeDNS(t *testing.T) {
 	old := net.DefaultResolver
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {

@@ -37,7 +37,8 @@ func TestAlike(t *testing.T) {
 	}
 }
 
-// different are targets that are understood in another way on purpose. The page on name resolution gives the reasons.
+// different are targets that are understood in another way on purpose. The page on name resolution
+// gives the reasons.
 var different = []struct {
 	target       string
 	naru, grpcgo outcome

@@ -59,8 +59,8 @@ func read(compact string) (*token, error) {
 // maxDepth bounds how deep a token's JSON is nested.
 const maxDepth = 16
 
-// parseObject reads one JSON object in which no name stands twice: parsers that differ in which of the two they take would see
-// different tokens.
+// parseObject reads one JSON object in which no name stands twice: parsers that differ in which of
+// the two they take would see different tokens.
 func parseObject(text []byte) (object, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

@@ -16,7 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// A server that accepts tokens, and a client that signs its own. In production keys come from jwt.Discover or jwt.FromURL.
+// A server that accepts tokens, and a client that signs its own. In production keys come from
+// jwt.Discover or jwt.FromURL.
 func Example() {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

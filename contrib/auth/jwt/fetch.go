@@ -86,7 +86,8 @@ func discover(ctx context.Context, issuer string, config KeysConfig) ([]byte, er
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
-	// "The issuer value returned MUST be identical to the Issuer URL that was used" (Discovery 1.0 §4.3).
+	// "The issuer value returned MUST be identical to the Issuer URL that was used" (Discovery 1.0
+	// §4.3).
 	if doc.Issuer != issuer {
 		return nil, fmt.Errorf("%s names the issuer %.200q, want %q", at, doc.Issuer, issuer)
 	}

@@ -175,7 +175,8 @@ func TestGoodTokens(t *testing.T) {
 	}
 }
 
-// TestAttacks holds shapes of forged and twisted tokens that libraries were known to accept, after RFC 8725 and public advisories.
+// TestAttacks holds shapes of forged and twisted tokens that libraries were known to accept, after
+// RFC 8725 and public advisories.
 func TestAttacks(t *testing.T) {
 	keys, err := jwt.Static(&rsaKey.PublicKey, &ecKey.PublicKey)
 	if err != nil {

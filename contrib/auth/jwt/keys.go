@@ -35,23 +35,30 @@ const (
 
 // KeysConfig configures where an issuer's keys come from. Zero values mean the defaults.
 type KeysConfig struct {
-	// Client makes the requests; nil means one with a timeout of 10 s that follows redirects to https only.
+	// Client makes the requests; nil means one with a timeout of 10 s that follows redirects to
+	// https only.
 	Client *http.Client
-	// Refresh is how old keys are when they are fetched again, in the background; default 10 minutes.
+	// Refresh is how old keys are when they are fetched again, in the background; default 10
+	// minutes.
 	Refresh time.Duration
-	// MinInterval is the least time between two requests; default 30 s. A token whose key is not known makes the keys be fetched
-	// again, so that a new key works at once, but not more often than this: tokens with made-up key ids cannot make a flood.
+	// MinInterval is the least time between two requests; default 30 s. A token whose key is not
+	// known makes the keys be fetched again, so that a new key works at once, but not more often
+	// than this: tokens with made-up key ids cannot make a flood.
 	MinInterval time.Duration
-	// MaxStale is how long keys are used after the last time they could be fetched; default 1 hour. After it, calls with
-	// tokens fail with UNAVAILABLE: a key that was withdrawn in the meantime must not work for ever.
+	// MaxStale is how long keys are used after the last time they could be fetched; default 1 hour.
+	// After it, calls with tokens fail with UNAVAILABLE: a key that was withdrawn in the meantime
+	// must not work for ever.
 	MaxStale time.Duration
-	// AllowHTTP accepts keys over plain HTTP from other machines than this one. Who can change the answer can make any token.
+	// AllowHTTP accepts keys over plain HTTP from other machines than this one. Who can change the
+	// answer can make any token.
 	AllowHTTP bool
-	// Logger gets a warning when keys cannot be fetched, and a line when they can again; nil means none.
+	// Logger gets a warning when keys cannot be fetched, and a line when they can again; nil means
+	// none.
 	Logger *slog.Logger
 }
 
-// Keys holds the keys of an issuer. It is safe for concurrent use, and may be shared by verifiers of several audiences.
+// Keys holds the keys of an issuer. It is safe for concurrent use, and may be shared by verifiers
+// of several audiences.
 type Keys struct {
 	name   string
 	load   func(ctx context.Context) ([]byte, error) // nil: the keys are fixed
@@ -74,8 +81,8 @@ type keySet struct {
 	refresh time.Time // when to fetch again
 }
 
-// FromURL returns the keys of a JSON Web Key Set (RFC 7517 §5) at url, which must be https, or on this machine. It fetches them
-// once before it returns, and it is an error if that fails.
+// FromURL returns the keys of a JSON Web Key Set (RFC 7517 §5) at url, which must be https, or on
+// this machine. It fetches them once before it returns, and it is an error if that fails.
 func FromURL(ctx context.Context, url string, config KeysConfig) (*Keys, error) {
 	config = config.withDefaults()
 	if err := checkURL(url, config.AllowHTTP); err != nil {
@@ -85,8 +92,8 @@ func FromURL(ctx context.Context, url string, config KeysConfig) (*Keys, error) 
 }
 
 // Discover returns the keys of an OpenID Connect provider: those at the jwks_uri of issuer's
-// /.well-known/openid-configuration (OpenID Connect Discovery 1.0 §4), which is read again with them. It is an error if
-// the document names another issuer.
+// /.well-known/openid-configuration (OpenID Connect Discovery 1.0 §4), which is read again with
+// them. It is an error if the document names another issuer.
 func Discover(ctx context.Context, issuer string, config KeysConfig) (*Keys, error) {
 	config = config.withDefaults()
 	if err := checkURL(issuer, config.AllowHTTP); err != nil {
@@ -95,8 +102,8 @@ func Discover(ctx context.Context, issuer string, config KeysConfig) (*Keys, err
 	return start(ctx, issuer, func(ctx context.Context) ([]byte, error) { return discover(ctx, issuer, config) }, config)
 }
 
-// FromFile returns the keys of a JSON Web Key Set in a file, which is read again as a URL is: Refresh defaults to 10 s, and
-// MinInterval to 1 s.
+// FromFile returns the keys of a JSON Web Key Set in a file, which is read again as a URL is:
+// Refresh defaults to 10 s, and MinInterval to 1 s.
 func FromFile(path string, config KeysConfig) (*Keys, error) {
 	if config.Refresh <= 0 {
 		config.Refresh = 10 * time.Second
@@ -108,8 +115,9 @@ func FromFile(path string, config KeysConfig) (*Keys, error) {
 	return start(context.Background(), path, load, config.withDefaults())
 }
 
-// Static returns fixed keys: *rsa.PublicKey, *ecdsa.PublicKey and ed25519.PublicKey for asymmetric algorithms, or []byte of at
-// least 32 bytes for HS256 and its like. The two kinds cannot be mixed. RSA keys need 2048 bits.
+// Static returns fixed keys: *rsa.PublicKey, *ecdsa.PublicKey and ed25519.PublicKey for asymmetric
+// algorithms, or []byte of at least 32 bytes for HS256 and its like. The two kinds cannot be mixed.
+// RSA keys need 2048 bits.
 func Static(keys ...any) (*Keys, error) {
 	k := &Keys{name: "static keys"}
 	set := &keySet{}
@@ -165,7 +173,8 @@ func start(ctx context.Context, name string, load func(context.Context) ([]byte,
 	return k, nil
 }
 
-// find returns the keys that may have signed a token: those of its id, or all of the algorithm's kind if it has none.
+// find returns the keys that may have signed a token: those of its id, or all of the algorithm's
+// kind if it has none.
 func (k *Keys) find(ctx context.Context, alg, kid string) ([]jose.JSONWebKey, error) {
 	set := k.current.Load()
 	if k.load == nil {
@@ -215,8 +224,8 @@ func (k *Keys) wait(ctx context.Context, now time.Time) error {
 	}
 }
 
-// begin starts a request for the keys, if none runs and the last one was not a moment ago. It returns what is closed at its
-// end, or nil.
+// begin starts a request for the keys, if none runs and the last one was not a moment ago. It
+// returns what is closed at its end, or nil.
 func (k *Keys) begin(now time.Time) <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -274,9 +283,10 @@ func (k *Keys) fetch(ctx context.Context) (*keySet, error) {
 	return &keySet{keys: keys, fetched: now, refresh: now.Add(pause)}, nil
 }
 
-// parseKeys reads a key set. Keys that are not understood, not for signatures, weak or private are left out: "Implementations
-// SHOULD ignore JWKs within a JWK Set that use kty values that are not understood" (RFC 7517 §5). A set without a usable
-// key is an error, so that it does not replace a good one.
+// parseKeys reads a key set. Keys that are not understood, not for signatures, weak or private are
+// left out: "Implementations SHOULD ignore JWKs within a JWK Set that use kty values that are not
+// understood" (RFC 7517 §5). A set without a usable key is an error, so that it does not replace a
+// good one.
 func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var raw struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -15,16 +15,17 @@ import (
 
 // SignerConfig says what self-signed tokens hold.
 type SignerConfig struct {
-	// Key is the private key: *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, a crypto.Signer that go-jose understands, or
-	// []byte that the server shares. Algorithm must be one for it.
+	// Key is the private key: *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, a
+	// crypto.Signer that go-jose understands, or []byte that the server shares. Algorithm must be
+	// one for it.
 	Key       any
 	Algorithm string
 	// KeyID is the "kid" by which the server finds the key; "" for none.
 	KeyID string
 	// Issuer and Subject are the token's; Subject "" means the same as Issuer.
 	Issuer, Subject string
-	// Audience is the token's "aud". "" means the service that is called, such as "https://example.com/package.Service", with a
-	// token for each.
+	// Audience is the token's "aud". "" means the service that is called, such as
+	// "https://example.com/package.Service", with a token for each.
 	Audience string
 	// Lifetime is how long a token is valid; zero means 1 hour. Half of it is used.
 	Lifetime time.Duration
@@ -35,9 +36,9 @@ type SignerConfig struct {
 // maxAudiences bounds the tokens a signer keeps.
 const maxAudiences = 1000
 
-// NewSigner returns credentials that sign their tokens themselves. A token is used for half of its life. They are not sent
-// without TLS, see credentials.AllowPlaintext. They are safe for concurrent use. It is an error if key and algorithm do not
-// go together.
+// NewSigner returns credentials that sign their tokens themselves. A token is used for half of its
+// life. They are not sent without TLS, see credentials.AllowPlaintext. They are safe for concurrent
+// use. It is an error if key and algorithm do not go together.
 func NewSigner(config SignerConfig) (credentials.PerRPC, error) {
 	if config.Issuer == "" {
 		return nil, errors.New("jwt: SignerConfig.Issuer is empty")

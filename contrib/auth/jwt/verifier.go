@@ -15,7 +15,8 @@ import (
 const (
 	// maxToken bounds a token: what servers of HTTP accept as a header in all is 8 to 16 KiB.
 	maxToken = 8 << 10
-	// maxTries bounds the keys that are tried for a token without a key id: a signature costs up to a millisecond.
+	// maxTries bounds the keys that are tried for a token without a key id: a signature costs up to
+	// a millisecond.
 	maxTries = 4
 	// defaultLeeway is for clocks that differ.
 	defaultLeeway = 30 * time.Second
@@ -26,32 +27,39 @@ const (
 type Config struct {
 	// Issuer must be a token's "iss". Tokens of other issuers are left to the next verifier.
 	Issuer string
-	// Audiences holds what a token's "aud" must have one of: the names of this service. A token that was made for another
-	// service is refused, so that the other service cannot use it here.
+	// Audiences holds what a token's "aud" must have one of: the names of this service. A token
+	// that was made for another service is refused, so that the other service cannot use it here.
 	Audiences []string
 	// Keys holds the issuer's keys: see Discover, FromURL, FromFile and Static.
 	Keys *Keys
-	// Algorithms holds the signature algorithms that are accepted (RFC 7518 §3.1, RFC 8037 §3.1). Empty means RS256, ES256
-	// and EdDSA. HS256, HS384 and HS512 need a Static key that the server shares with the issuer, and cannot be mixed with others.
+	// Algorithms holds the signature algorithms that are accepted (RFC 7518 §3.1, RFC 8037 §3.1).
+	// Empty means RS256, ES256 and EdDSA. HS256, HS384 and HS512 need a Static key that the server
+	// shares with the issuer, and cannot be mixed with others.
 	Algorithms []string
-	// Leeway is by how much clocks may differ; zero means 30 s, a negative one none. At most 10 minutes.
+	// Leeway is by how much clocks may differ; zero means 30 s, a negative one none. At most 10
+	// minutes.
 	Leeway time.Duration
-	// MaxAge is how long after its "iat" a token is accepted at most, whatever its expiry; zero means as long as its expiry says.
-	// With it a token must have "iat".
+	// MaxAge is how long after its "iat" a token is accepted at most, whatever its expiry; zero
+	// means as long as its expiry says. With it a token must have "iat".
 	MaxAge time.Duration
-	// Type is what the token's "typ" must be, such as "at+jwt" for access tokens (RFC 9068); "" accepts none and "JWT" too.
+	// Type is what the token's "typ" must be, such as "at+jwt" for access tokens (RFC 9068); ""
+	// accepts none and "JWT" too.
 	Type string
-	// GroupsClaim names the claim that holds the caller's groups, an array of strings; "" means "groups".
+	// GroupsClaim names the claim that holds the caller's groups, an array of strings; "" means
+	// "groups".
 	GroupsClaim string
-	// Accept, if not nil, has the last word on a token whose signature and times are right: it may look at caller.Claims, change
-	// the caller, and refuse it with an error (auth.Refuse). It must be safe for concurrent use.
+	// Accept, if not nil, has the last word on a token whose signature and times are right: it may
+	// look at caller.Claims, change the caller, and refuse it with an error (auth.Refuse). It must
+	// be safe for concurrent use.
 	Accept func(caller *auth.Caller) error
 }
 
-// NewVerifier returns a verifier of tokens. It is an error if config lacks something or contradicts itself.
+// NewVerifier returns a verifier of tokens. It is an error if config lacks something or contradicts
+// itself.
 //
-// A token that is refused ends the call with UNAUTHENTICATED and a text that says what is wrong with it. If the issuer's keys
-// cannot be fetched, and those that are known are too old, calls fail with UNAVAILABLE. auth.Cached spares most calls the signature.
+// A token that is refused ends the call with UNAUTHENTICATED and a text that says what is wrong
+// with it. If the issuer's keys cannot be fetched, and those that are known are too old, calls fail
+// with UNAVAILABLE. auth.Cached spares most calls the signature.
 func NewVerifier(config Config) (auth.Verifier, error) {
 	v := &verifier{Config: config}
 	if err := v.complete(); err != nil {
@@ -128,8 +136,9 @@ func (v *verifier) Verify(ctx context.Context, r auth.Request) (*auth.Caller, er
 	if err := v.checkHeader(t.header); err != nil {
 		return nil, auth.Refuse("the token is refused: %v", err)
 	}
-	// The claims are checked first: they cost less than a signature or a request for keys. What they say is
-	// worth nothing, and nothing is done with it, before the signature is known to be right.
+	// The claims are checked first: they cost less than a signature or a request for keys. What
+	// they say is worth nothing, and nothing is done with it, before the signature is known to be
+	// right.
 	caller, err := v.checkClaims(t.claims, time.Now())
 	if err != nil {
 		return nil, auth.Refuse("the token is refused: %v", err)
@@ -145,7 +154,8 @@ func (v *verifier) Verify(ctx context.Context, r auth.Request) (*auth.Caller, er
 	return caller, nil
 }
 
-// checkHeader refuses headers that would make the token say how it is to be verified (RFC 8725 §3.1, §3.10).
+// checkHeader refuses headers that would make the token say how it is to be verified (RFC 8725
+// §3.1, §3.10).
 func (v *verifier) checkHeader(h object) error {
 	for _, name := range []string{"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty"} {
 		if _, ok := h[name]; ok {

@@ -25,14 +25,16 @@ type IntrospectionConfig struct {
 	ClientID, ClientSecret string
 	// Issuer, if set, must be the answer's "iss".
 	Issuer string
-	// Audiences, if set, holds what the answer's "aud" must have one of. Without it a token for another service is accepted.
+	// Audiences, if set, holds what the answer's "aud" must have one of. Without it a token for
+	// another service is accepted.
 	Audiences []string
 	// Client makes the requests; nil means one with a timeout of 10 s.
 	Client *http.Client
-	// Cache says how long an accepted token is known; the zero value means a minute, see auth.CacheConfig. That long a token that
-	// is revoked is still accepted.
+	// Cache says how long an accepted token is known; the zero value means a minute, see
+	// auth.CacheConfig. That long a token that is revoked is still accepted.
 	Cache auth.CacheConfig
-	// MaxRequests bounds the requests that run at the same time, further calls wait; zero means 100.
+	// MaxRequests bounds the requests that run at the same time, further calls wait; zero means
+	// 100.
 	MaxRequests int
 }
 
@@ -41,9 +43,9 @@ const (
 	defaultRequests  = 100
 )
 
-// Introspection returns a verifier of bearer tokens that asks an authorization server about them (RFC 7662). Accepted tokens
-// are cached (auth.Cached). A token that is not active is refused with UNAUTHENTICATED; if the server cannot be asked, calls
-// fail with UNAVAILABLE.
+// Introspection returns a verifier of bearer tokens that asks an authorization server about them
+// (RFC 7662). Accepted tokens are cached (auth.Cached). A token that is not active is refused with
+// UNAUTHENTICATED; if the server cannot be asked, calls fail with UNAVAILABLE.
 func Introspection(config IntrospectionConfig) (auth.Verifier, error) {
 	u, err := url.Parse(config.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

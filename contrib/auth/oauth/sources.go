@@ -20,9 +20,10 @@ func ClientCredentials(config clientcredentials.Config, opts ...Option) *credent
 	return tokens(config.TokenURL, opts, func(ctx context.Context) (*oauth2.Token, error) { return config.Token(ctx) })
 }
 
-// RefreshToken returns credentials of a user who gave a refresh token (RFC 6749 §6), such as a login of the device flow. A refresh
-// token that the server replaces is used from then on, and passed to save, if it is not nil: a program that is to go on after a
-// restart must keep it. save is called on the goroutine that fetches and must not block.
+// RefreshToken returns credentials of a user who gave a refresh token (RFC 6749 §6), such as a
+// login of the device flow. A refresh token that the server replaces is used from then on, and
+// passed to save, if it is not nil: a program that is to go on after a restart must keep it. save
+// is called on the goroutine that fetches and must not block.
 func RefreshToken(config oauth2.Config, refreshToken string, save func(refreshToken string), opts ...Option) *credentials.Tokens {
 	current := refreshToken
 	return tokens(config.Endpoint.TokenURL, opts, func(ctx context.Context) (*oauth2.Token, error) {
@@ -40,10 +41,12 @@ func RefreshToken(config oauth2.Config, refreshToken string, save func(refreshTo
 
 // ExchangeConfig configures Exchange.
 type ExchangeConfig struct {
-	// TokenURL is the token endpoint. ClientID and ClientSecret are this client's, if the endpoint wants them.
+	// TokenURL is the token endpoint. ClientID and ClientSecret are this client's, if the endpoint
+	// wants them.
 	TokenURL               string
 	ClientID, ClientSecret string
-	// Subject returns the token to exchange, such as a service account's. It is asked with each request.
+	// Subject returns the token to exchange, such as a service account's. It is asked with each
+	// request.
 	Subject func(ctx context.Context) (token string, err error)
 	// SubjectType is what Subject returns; "" means a JWT, urn:ietf:params:oauth:token-type:jwt.
 	SubjectType string
@@ -56,7 +59,8 @@ type ExchangeConfig struct {
 
 // Exchange returns credentials of tokens that an authorization server gives for others (RFC 8693).
 func Exchange(config ExchangeConfig, opts ...Option) *credentials.Tokens {
-	// One for all requests, which are made one after another: it remembers how the endpoint wants the client's credentials.
+	// One for all requests, which are made one after another: it remembers how the endpoint wants
+	// the client's credentials.
 	c := clientcredentials.Config{
 		ClientID: config.ClientID, ClientSecret: config.ClientSecret, TokenURL: config.TokenURL, Scopes: config.Scopes,
 	}
@@ -97,10 +101,12 @@ type Option func(*options)
 
 type options struct{ client *http.Client }
 
-// WithHTTPClient makes requests with client. nil, and the default, is a client with a timeout of 10 s.
+// WithHTTPClient makes requests with client. nil, and the default, is a client with a timeout of 10
+// s.
 func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.client = client } }
 
-// httpTimeout bounds a request, so that a server that does not answer is an error with its name, before the fetch as a whole ends.
+// httpTimeout bounds a request, so that a server that does not answer is an error with its name,
+// before the fetch as a whole ends.
 const httpTimeout = 10 * time.Second
 
 func tokens(endpoint string, opts []Option, source func(context.Context) (*oauth2.Token, error)) *credentials.Tokens {
@@ -120,8 +126,9 @@ func tokens(endpoint string, opts []Option, source func(context.Context) (*oauth
 	})
 }
 
-// tokenError gives an error of a token endpoint a code: one that refuses is UNAUTHENTICATED, one that is not there UNAVAILABLE. The
-// body of a response is left out of the text, since it may repeat what was sent.
+// tokenError gives an error of a token endpoint a code: one that refuses is UNAUTHENTICATED, one
+// that is not there UNAVAILABLE. The body of a response is left out of the text, since it may
+// repeat what was sent.
 func tokenError(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {

@@ -25,11 +25,13 @@ const (
 
 // Config configures Open. The zero value is usable.
 type Config struct {
-	// MaxChecks bounds the hashes that are computed at the same time, each of which takes a processor and, with Argon2id, tens of
-	// megabytes; further calls wait until their context ends. Zero means 2.
+	// MaxChecks bounds the hashes that are computed at the same time, each of which takes a
+	// processor and, with Argon2id, tens of megabytes; further calls wait until their context ends.
+	// Zero means 2.
 	MaxChecks int
-	// Report, if not nil, is told about each change of the file: nil when it is in use, the error when it cannot be used, once as
-	// long as it stays the same. It must be safe for concurrent use and not block.
+	// Report, if not nil, is told about each change of the file: nil when it is in use, the error
+	// when it cannot be used, once as long as it stays the same. It must be safe for concurrent use
+	// and not block.
 	Report func(error)
 }
 
@@ -51,8 +53,9 @@ type Users struct {
 // users is what a file says. It is immutable.
 type users struct {
 	byName map[string]*user
-	// dummies are computed for unknown users: one for each user, so that names that are unknown cost what those that are known do,
-	// where the file has hashes of several costs too. Which one a name gets depends on seed.
+	// dummies are computed for unknown users: one for each user, so that names that are unknown
+	// cost what those that are known do, where the file has hashes of several costs too. Which one
+	// a name gets depends on seed.
 	dummies []hash
 	seed    maphash.Seed
 }
@@ -70,13 +73,14 @@ type user struct {
 	caller *auth.Caller
 }
 
-// Open reads a file of users, which is looked at with calls, at most once a second, and read again when it has changed; a file
-// that is wrong leaves the users before in use. Each line is
+// Open reads a file of users, which is looked at with calls, at most once a second, and read again
+// when it has changed; a file that is wrong leaves the users before in use. Each line is
 //
 //	NAME:HASH[:GROUP,GROUP]
 //
-// Empty lines and those that begin with # are left out. Hash makes hashes. It is an error if the file cannot be read, has a
-// malformed line, or a name twice; errors name the line and do not repeat hashes.
+// Empty lines and those that begin with # are left out. Hash makes hashes. It is an error if the
+// file cannot be read, has a malformed line, or a name twice; errors name the line and do not
+// repeat hashes.
 func Open(path string, config Config) (*Users, error) {
 	if config.MaxChecks <= 0 {
 		config.MaxChecks = 2
@@ -89,8 +93,9 @@ func Open(path string, config Config) (*Users, error) {
 	return u, nil
 }
 
-// Check returns the caller of a user name and password, or auth.ErrWrongPassword: the same, and as late, for users that the
-// file does not have. Passwords above 1024 bytes, 72 for bcrypt, are wrong.
+// Check returns the caller of a user name and password, or auth.ErrWrongPassword: the same, and as
+// late, for users that the file does not have. Passwords above 1024 bytes, 72 for bcrypt, are
+// wrong.
 func (u *Users) Check(ctx context.Context, name, password string) (*auth.Caller, error) {
 	u.look()
 	all := u.users.Load()

@@ -22,7 +22,8 @@ const (
 	maxPassword, maxBcryptPassword = 1024, 72
 )
 
-// Hash returns an Argon2id hash of a password for a line of the file, with a random salt. The password must have 1 to 1024 bytes.
+// Hash returns an Argon2id hash of a password for a line of the file, with a random salt. The
+// password must have 1 to 1024 bytes.
 func Hash(password string) (string, error) {
 	if password == "" || len(password) > maxPassword {
 		return "", fmt.Errorf("password: %d bytes, want 1 to %d", len(password), maxPassword)

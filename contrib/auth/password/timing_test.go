@@ -14,9 +14,10 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// TestUnknownUsersCostTheSame compares how long a wrong password and an unknown user take, pair by pair in changing order. If they do
-// not differ, each is the slower one in half of the pairs; more than three standard deviations from that is a difference.
-// It is a test of time and so not among the others: go test -tags timing -run CostTheSame ./password
+// TestUnknownUsersCostTheSame compares how long a wrong password and an unknown user take, pair by
+// pair in changing order. If they do not differ, each is the slower one in half of the pairs; more
+// than three standard deviations from that is a difference. It is a test of time and so not among
+// the others: go test -tags timing -run CostTheSame ./password
 func TestUnknownUsersCostTheSame(t *testing.T) {
 	argon, err := password.Hash("secret")
 	if err != nil {

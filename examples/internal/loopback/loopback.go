@@ -1,5 +1,5 @@
-// Package loopback serves an example's server on a port of this machine, so that the example itself is about
-// its feature and nothing else.
+// Package loopback serves an example's server on a port of this machine, so that the example itself
+// is about its feature and nothing else.
 package loopback
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru"
 )
 
-// Serve starts srv on an unused port and returns a client of it, without TLS unless an option says otherwise.
-// close ends both.
+// Serve starts srv on an unused port and returns a client of it, without TLS unless an option says
+// otherwise. close ends both.
 func Serve(srv *naru.Server, opts ...naru.ClientOption) (client *naru.Client, close func() error, err error) {
 	lis, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

@@ -10,19 +10,20 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What an operation on a store may fail with, beside the context's own errors. Each wraps what SQLite
-// said, if it said something.
+// What an operation on a store may fail with, beside the context's own errors. Each wraps what
+// SQLite said, if it said something.
 var (
 	// ErrNotFound: nothing has that id.
 	ErrNotFound = errors.New("not found")
-	// ErrBusy: another process held the file for too long. Nothing was written; trying again is safe.
+	// ErrBusy: another process held the file for too long. Nothing was written; trying again is
+	// safe.
 	ErrBusy = errors.New("the shop's file is in use by another process")
 	// ErrFull: the disk, or what SQLite may use of it, is full. Nothing was written.
 	ErrFull = errors.New("there is no room for the shop's file to grow")
 )
 
-// classify returns err as one of the errors above or, if the context ended, the context's error: SQLite
-// says "interrupted" for both a cancellation and a deadline.
+// classify returns err as one of the errors above or, if the context ended, the context's error:
+// SQLite says "interrupted" for both a cancellation and a deadline.
 func classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

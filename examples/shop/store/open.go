@@ -41,8 +41,8 @@ CREATE TABLE orders (
 ) STRICT;
 `
 
-// open opens both sides of the file, makes its tables and prepares the statements. After an error Close
-// releases what was opened.
+// open opens both sides of the file, makes its tables and prepares the statements. After an error
+// Close releases what was opened.
 func (s *Store) open(ctx context.Context, synchronous string) (err error) {
 	common := []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(" + synchronous + ")"}
 	if s.writer, err = connect(s.path, 1, common...); err != nil {
@@ -61,10 +61,10 @@ func (s *Store) open(ctx context.Context, synchronous string) (err error) {
 	return s.prepared.prepare(ctx, s.reader, s.writer)
 }
 
-// writeAhead puts the file in write-ahead-log mode, which it remembers. The change needs the file alone, and
-// SQLite, which sees that two who both read and both wait for that would wait for ever, does not wait at all:
-// it says busy at once, whatever busy_timeout is. So the waiting is done here. Whoever comes second finds
-// the mode as it is to be, and needs no lock for it.
+// writeAhead puts the file in write-ahead-log mode, which it remembers. The change needs the file
+// alone, and SQLite, which sees that two who both read and both wait for that would wait for ever,
+// does not wait at all: it says busy at once, whatever busy_timeout is. So the waiting is done
+// here. Whoever comes second finds the mode as it is to be, and needs no lock for it.
 func (s *Store) writeAhead(ctx context.Context) error {
 	for deadline := time.Now().Add(busyTimeout); ; {
 		_, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL")
@@ -80,8 +80,8 @@ func (s *Store) writeAhead(ctx context.Context) error {
 }
 
 func connect(path string, connections int, pragmas ...string) (*sql.DB, error) {
-	// A transaction of the writer takes the write lock when it starts: one that read first and asks for
-	// the lock later fails at once if another process wrote in between.
+	// A transaction of the writer takes the write lock when it starts: one that read first and asks
+	// for the lock later fails at once if another process wrote in between.
 	query := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
 	file := url.URL{Scheme: "file", Path: slashed(path), RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", file.String())

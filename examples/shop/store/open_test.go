@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestWrongFiles opens what is not a shop's file: the error says what it is, and nothing is changed.
+// TestWrongFiles opens what is not a shop's file: the error says what it is, and nothing is
+// changed.
 func TestWrongFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
@@ -79,7 +80,8 @@ func execute(t *testing.T, path, text string) {
 	}
 }
 
-// TestOpenTogether opens a file that does not exist from several places at once: it is made and seeded once.
+// TestOpenTogether opens a file that does not exist from several places at once: it is made and
+// seeded once.
 func TestOpenTogether(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shop.db")
 	stores := make(chan *Store, 8) // room for all

@@ -10,12 +10,14 @@ import (
 	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 )
 
-// searchPage is how many orders a search reads at a time. Between pages it holds no lock, no connection
-// and no snapshot of the file, so that a caller may take as long as it likes over each order.
+// searchPage is how many orders a search reads at a time. Between pages it holds no lock, no
+// connection and no snapshot of the file, so that a caller may take as long as it likes over each
+// order.
 const searchPage = 64
 
-// PutOrders stores orders, each in place of one with the same id if there is one: all of them, or after an
-// error none, unless the context ended while they were being committed: then it is not known which.
+// PutOrders stores orders, each in place of one with the same id if there is one: all of them, or
+// after an error none, unless the context ended while they were being committed: then it is not
+// known which.
 func (s *Store) PutOrders(ctx context.Context, orders ...*ecommerce.Order) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -53,8 +55,8 @@ func (s *Store) Order(ctx context.Context, id string) (*ecommerce.Order, error) 
 	return o, nil
 }
 
-// SearchOrders yields the orders with an item that contains query, in the order of their first arrival,
-// then the error if it failed. Orders stored while it runs may or may not be among them.
+// SearchOrders yields the orders with an item that contains query, in the order of their first
+// arrival, then the error if it failed. Orders stored while it runs may or may not be among them.
 func (s *Store) SearchOrders(ctx context.Context, query string) iter.Seq2[*ecommerce.Order, error] {
 	return func(yield func(*ecommerce.Order, error) bool) {
 		var after int64
@@ -77,8 +79,8 @@ func (s *Store) SearchOrders(ctx context.Context, query string) iter.Seq2[*ecomm
 	}
 }
 
-// searchPage returns the matches that follow the order with sequence number after, and the last one's
-// number.
+// searchPage returns the matches that follow the order with sequence number after, and the last
+// one's number.
 func (s *Store) searchPage(ctx context.Context, query string, after int64) (page []*ecommerce.Order, last int64, err error) {
 	rows, err := s.prepared.searchOrders.QueryContext(ctx, after, query, searchPage)
 	if err != nil {

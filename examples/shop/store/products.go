@@ -7,8 +7,8 @@ import (
 	"github.com/naru-rpc/naru/examples/shop/ecommerce"
 )
 
-// AddProduct stores p under a new id, which it returns. p.Id is ignored and p not changed. After an error
-// nothing was stored, unless the context ended: then it is not known.
+// AddProduct stores p under a new id, which it returns. p.Id is ignored and p not changed. After an
+// error nothing was stored, unless the context ended: then it is not known.
 func (s *Store) AddProduct(ctx context.Context, p *ecommerce.Product) (id string, err error) {
 	id = rand.Text() // 130 random bits: two products never get the same
 	_, err = s.prepared.putProduct.ExecContext(ctx, id, p.GetName(), p.GetDescription(), float64(p.GetPrice()))

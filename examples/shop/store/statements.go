@@ -23,7 +23,8 @@ const (
 		ORDER BY seq LIMIT ?`
 )
 
-// statements are prepared once; database/sql prepares them again on each connection that meets them.
+// statements are prepared once; database/sql prepares them again on each connection that meets
+// them.
 type statements struct {
 	// immutable after prepare
 	putProduct, getProduct           *sql.Stmt

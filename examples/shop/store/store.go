@@ -1,11 +1,11 @@
 // Package store keeps the shop's products and orders in one SQLite file.
 //
-// The file is in write-ahead-log mode: readers never wait for the writer nor it for them. Writes of a
-// process go through one connection, one after the other, so that none of them meets a locked file; reads
-// have a few connections of their own. Several processes may have the same file open.
+// The file is in write-ahead-log mode: readers never wait for the writer nor it for them. Writes of
+// a process go through one connection, one after the other, so that none of them meets a locked
+// file; reads have a few connections of their own. Several processes may have the same file open.
 //
-// A write that returned without an error is on disk: it survives the process, and unless the store is
-// temporary, the machine.
+// A write that returned without an error is on disk: it survives the process, and unless the store
+// is temporary, the machine.
 //
 // The package starts no goroutines of its own; those of database/sql end with Close.
 package store
@@ -19,8 +19,8 @@ import (
 	"path/filepath"
 )
 
-// readConnections is how many reads run at the same moment. SQLite works in the calling thread, so that
-// more than a few gain nothing.
+// readConnections is how many reads run at the same moment. SQLite works in the calling thread, so
+// that more than a few gain nothing.
 const readConnections = 4
 
 // Store is the shop's data. Safe for concurrent use.
@@ -33,8 +33,9 @@ type Store struct {
 	prepared  statements
 }
 
-// Open opens the shop's file at path, and makes it, with a few orders in it, if there is none. The folder
-// must exist. A file that is no database, or not the shop's, is left alone and an error says what it is.
+// Open opens the shop's file at path, and makes it, with a few orders in it, if there is none. The
+// folder must exist. A file that is no database, or not the shop's, is left alone and an error says
+// what it is.
 func Open(ctx context.Context, path string) (*Store, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -71,8 +72,8 @@ func (s *Store) Path() string { return s.path }
 // Temporary tells whether Close removes the file.
 func (s *Store) Temporary() bool { return s.temporary != "" }
 
-// Close waits for the statements that are running and closes the file. Everything afterwards fails. Closing
-// twice does no harm.
+// Close waits for the statements that are running and closes the file. Everything afterwards fails.
+// Closing twice does no harm.
 func (s *Store) Close() error {
 	var errs []error
 	errs = append(errs, s.prepared.close())

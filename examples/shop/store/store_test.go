@@ -166,8 +166,8 @@ func TestSearchHoldsNothingBetweenOrders(t *testing.T) {
 	seen := 0
 	for range s.SearchOrders(t.Context(), "") {
 		seen++
-		// More searches under way than there are connections, and a write: each would wait forever for
-		// what the outer ones held.
+		// More searches under way than there are connections, and a write: each would wait forever
+		// for what the outer ones held.
 		for range s.SearchOrders(t.Context(), "") {
 			for range s.SearchOrders(t.Context(), "") {
 				if in := s.reader.Stats().InUse; in != 0 {
@@ -241,7 +241,8 @@ func TestAllOrNothing(t *testing.T) {
 func TestContextEnds(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "shop.db"))
 	ctx, cancel := context.WithCancel(t.Context())
-	// Whoever writes holds the only writing connection; a second writer waits no longer than its context.
+	// Whoever writes holds the only writing connection; a second writer waits no longer than its
+	// context.
 	tx, err := s.writer.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

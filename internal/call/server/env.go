@@ -65,7 +65,8 @@ func (c *Call) sendLimit() wire.Limit {
 type Method struct {
 	FullMethod                   string
 	ClientStreams, ServerStreams bool
-	// MaxReceiveBytes and MaxSendBytes bound one message of this method; < 0: no limit. 0: the Env's.
+	// MaxReceiveBytes and MaxSendBytes bound one message of this method; < 0: no limit. 0: the
+	// Env's.
 	MaxReceiveBytes, MaxSendBytes int
 	// Handle runs the interceptors and the handler: receives, sends, or replies on the call.
 	Handle func(c *Call) error

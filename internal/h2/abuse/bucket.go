@@ -44,8 +44,9 @@ func (b *bucket) take(now int64, r rate) bool {
 	return true
 }
 
-// charge takes a token whether or not there is one, and returns how far the bucket is in debt: the time in
-// nanoseconds after which it would have had the token. What cannot be forgiven is not added.
+// charge takes a token whether or not there is one, and returns how far the bucket is in debt: the
+// time in nanoseconds after which it would have had the token. What cannot be forgiven is not
+// added.
 func (b *bucket) charge(now int64, r rate) (debt int64) {
 	if r.depth < 0 {
 		return 0

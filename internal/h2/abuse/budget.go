@@ -4,18 +4,21 @@ import "github.com/naru-rpc/naru/internal/reason"
 
 const (
 	// largeContinuation is the size from which a CONTINUATION frame counts as large: half of the
-	// smallest SETTINGS_MAX_FRAME_SIZE, so that a peer that fills its frames is never taken for a flood.
+	// smallest SETTINGS_MAX_FRAME_SIZE, so that a peer that fills its frames is never taken for a
+	// flood.
 	largeContinuation = 8 << 10
 
 	// tinyData is the size below which a DATA frame that does not end its stream is odd: a gRPC
 	// message takes at least five bytes, so only a split message makes such frames.
 	tinyData = 5
-	// Each DATA frame of largeData or more entitles the peer to a tiny one: proxies cut where their buffers end.
+	// Each DATA frame of largeData or more entitles the peer to a tiny one: proxies cut where their
+	// buffers end.
 	largeData = 1 << 10
 
-	// Each HEADERS or DATA frame this side sends entitles the peer to so many WINDOW_UPDATEs. Two would do, one
-	// for the stream and one for the connection; but peers update for each piece they read of a frame,
-	// and there are two pieces where a buffer ends (HAProxy: 3.9 updates for each frame of 16 KiB).
+	// Each HEADERS or DATA frame this side sends entitles the peer to so many WINDOW_UPDATEs. Two
+	// would do, one for the stream and one for the connection; but peers update for each piece they
+	// read of a frame, and there are two pieces where a buffer ends (HAProxy: 3.9 updates for each
+	// frame of 16 KiB).
 	creditPerFrame = 8
 	// mostCredit bounds what can be saved up of either.
 	mostCredit = 1 << 16
@@ -48,7 +51,8 @@ type Budget struct {
 // New returns the budget of a fresh connection.
 func (p *Policy) New() Budget { return Budget{policy: p} }
 
-// clock keeps time from running backwards: a clock that was set back must not make an allowance look used up.
+// clock keeps time from running backwards: a clock that was set back must not make an allowance
+// look used up.
 func (b *Budget) clock(now int64) int64 {
 	b.last = max(b.last, now)
 	return b.last
@@ -91,8 +95,9 @@ func (b *Budget) Odd(now int64, kind Odd) *Fault {
 	return rateFault(oddTokens[kind], limitOddFrames, b.policy.cfg.OddFrames)
 }
 
-// Data charges a DATA frame with n bytes of data, padding not counted, if it is odd: empty (CVE-2019-9518) or
-// tiny and not the last of its stream, and not the rest of a large one that was cut.
+// Data charges a DATA frame with n bytes of data, padding not counted, if it is odd: empty
+// (CVE-2019-9518) or tiny and not the last of its stream, and not the rest of a large one that was
+// cut.
 func (b *Budget) Data(now int64, n int, end bool) *Fault {
 	switch {
 	case n >= largeData:

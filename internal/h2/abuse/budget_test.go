@@ -103,8 +103,8 @@ func TestBudget_WindowUpdateCreditIsBounded(t *testing.T) {
 	wantFault(t, "its credit used up", b.WindowUpdate(1, 1<<40+1), "window_update_flood", limitOddFrames)
 }
 
-// TestBudget_Proxy: HAProxy cuts frames where its buffers end, and updates both windows for each piece. Through one, calls with
-// large messages lost their connection after half a minute.
+// TestBudget_Proxy: HAProxy cuts frames where its buffers end, and updates both windows for each
+// piece. Through one, calls with large messages lost their connection after half a minute.
 func TestBudget_Proxy(t *testing.T) {
 	b := newBudget(t, Config{})
 	for i := range uint64(100_000) {

@@ -22,15 +22,17 @@ const Unlimited = -1
 type Config = limits.Limits
 
 var defaults = Config{
-	// Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): nghttp2's figures since the former.
+	// Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): nghttp2's figures since the
+	// former.
 	ResetsReceived: Rate{Burst: 1000, PerSecond: 33},
 	ResetsCaused:   Rate{Burst: 1000, PerSecond: 33},
 	// Ten times the resets, as each frame costs about a tenth.
 	OddFrames: Rate{Burst: 10_000, PerSecond: 330},
-	// A client that calls a method the server does not have, by mistake and over and over, is not worth more.
+	// A client that calls a method the server does not have, by mistake and over and over, is not
+	// worth more.
 	Refusals: Rate{Burst: 5000, PerSecond: 500},
-	// CVE-2019-9515. A peer that doubles its window by measured bandwidth, from 64 KiB to 16 MiB, sends eight SETTINGS
-	// within the first round trips of a connection. RFC 9113 has six entries.
+	// CVE-2019-9515. A peer that doubles its window by measured bandwidth, from 64 KiB to 16 MiB,
+	// sends eight SETTINGS within the first round trips of a connection. RFC 9113 has six entries.
 	Settings:        Rate{Burst: 16, PerSecond: 4},
 	SettingsEntries: 32,
 	// CVE-2019-9512, and the two numbers of gRFC A8.

@@ -3,9 +3,9 @@
 // Every HTTP/2 flood (resets, pings, settings, empty frames, window updates, continuations)
 // consists of frames that are legal one by one and cost the receiver more than the sender. A
 // [Budget] gives each kind an allowance and answers with a [Fault] when it is used up: the
-// connection is to be closed, with the fault's code. Floods of calls that are given up or refused are slowed
-// down first ([Budget.Pause]), since they may be the fault of one of many who share the connection; that is never the
-// only defence.
+// connection is to be closed, with the fault's code. Floods of calls that are given up or refused
+// are slowed down first ([Budget.Pause]), since they may be the fault of one of many who share the
+// connection; that is never the only defence.
 //
 // A [Policy] is the compiled configuration, one per server or client, immutable and shared.
 // A Budget is the state of one connection: small, owned by its read loop, not safe for

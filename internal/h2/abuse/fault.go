@@ -32,7 +32,8 @@ type Fault struct {
 	// Limit is the field of [Config] that decided, Allowed its value in words.
 	Limit   string
 	Allowed string
-	// Drain: the connection takes no new streams, and ends when those that are open have. Further faults may follow.
+	// Drain: the connection takes no new streams, and ends when those that are open have. Further
+	// faults may follow.
 	Drain bool
 	// Debug is GOAWAY's debug data: the token, but for pings, where gRFC A8 prescribes
 	// "too_many_pings" and clients look for it.

@@ -18,8 +18,8 @@ var floods = []flood{
 	{"refused_flood", limitRefusals, 5000, 500, func(b *Budget, now int64) *Fault { return b.Refused(now, 0, 1) }},
 }
 
-// A flood all at once: the burst is free, as much again only slows the peer down, as much again drains the
-// connection, and then it ends.
+// A flood all at once: the burst is free, as much again only slows the peer down, as much again
+// drains the connection, and then it ends.
 func TestFlood_Stages(t *testing.T) {
 	for _, tt := range floods {
 		b := newBudget(t, Config{})
@@ -88,7 +88,8 @@ func TestFlood_WithoutARate(t *testing.T) {
 	}
 }
 
-// What gives a call up after it was worked on, or has cost its client something, is free at any rate.
+// What gives a call up after it was worked on, or has cost its client something, is free at any
+// rate.
 func TestResetReceived_OfCallsThatWereWorkedOn(t *testing.T) {
 	for _, r := range []Reset{
 		{Served: true},
@@ -107,8 +108,8 @@ func TestResetReceived_OfCallsThatWereWorkedOn(t *testing.T) {
 	wantFault(t, "just not worked on", b.ResetReceived(1, 0, just), "reset_flood", limitResetsReceived)
 }
 
-// Calls that ended in good order earn as many resets, as when the answer and the cancellation cross; and they can be
-// saved up only so far.
+// Calls that ended in good order earn as many resets, as when the answer and the cancellation
+// cross; and they can be saved up only so far.
 func TestResetReceived_EarnedByServedCalls(t *testing.T) {
 	b := newBudget(t, Config{ResetsReceived: Rate{Burst: 1}})
 	for i := range uint64(50_000) {

@@ -8,9 +8,9 @@ import (
 const (
 	// MaxWindow is the largest flow-control window, RFC 9113 §6.9.1.
 	MaxWindow = math.MaxInt32
-	// ConnWindow is the connection's window. It is larger than all windows of its streams may be for
-	// long, so that it is the streams' windows alone that bound what a peer can make this side hold, and
-	// no stream waits for another's bytes to be read.
+	// ConnWindow is the connection's window. It is larger than all windows of its streams may be
+	// for long, so that it is the streams' windows alone that bound what a peer can make this side
+	// hold, and no stream waits for another's bytes to be read.
 	ConnWindow = 1 << 30
 	// protocolWindow is what a connection starts with, RFC 9113 §6.9.2.
 	protocolWindow = 65535
@@ -22,19 +22,22 @@ const (
 type Config struct {
 	// Initial is the window every stream starts with.
 	Initial int64
-	// Base is what it starts with when first windows have made the connection hold much, see first, and what is open
-	// beyond a message whose window was extended. 0, more than Initial, or Unlimited: Initial.
+	// Base is what it starts with when first windows have made the connection hold much, see first,
+	// and what is open beyond a message whose window was extended. 0, more than Initial, or
+	// Unlimited: Initial.
 	Base int64
 	// Streams is how many streams the peer may have.
 	Streams int64
 	// Max is what a stream's window may grow to while its program keeps up with the peer.
 	Max int64
-	// Memory bounds the growth of all streams' windows together, and the extensions for messages that do not
-	// fit their windows: twice as much unless Short.
+	// Memory bounds the growth of all streams' windows together, and the extensions for messages
+	// that do not fit their windows: twice as much unless Short.
 	Memory int64
-	// Unlimited extends every window at once (a client: how many responses come is its program's choice).
+	// Unlimited extends every window at once (a client: how many responses come is its program's
+	// choice).
 	Unlimited bool
-	// Short reports whether the server holds so much that connections must keep to Memory. nil: never.
+	// Short reports whether the server holds so much that connections must keep to Memory. nil:
+	// never.
 	Short func() bool
 	// Announce sends WINDOW_UPDATE for a stream, or for the connection if id is 0.
 	Announce func(id uint32, n int64)
@@ -83,8 +86,8 @@ type Stream struct {
 	coming int64 // of the DATA frame being received: charged to window, and neither held nor dropped yet
 	lent   int64 // what the window was extended by for messages that the program has not taken
 
-	// Offsets in the stream's data, so that it does not matter when the program says where a message lies: the program
-	// and the frames that follow run on different goroutines.
+	// Offsets in the stream's data, so that it does not matter when the program says where a
+	// message lies: the program and the frames that follow run on different goroutines.
 	got      int64 // received
 	msgBegin int64 // of the message being received, as Want said last
 	msgEnd   int64 // got or less: it is complete, or the program has not said
@@ -135,8 +138,9 @@ func (c *Conn) Held() int64 { return c.held }
 // Waits reports whether a message waits for a window: Tick is to be called every TickEvery.
 func (c *Conn) Waits() bool { return len(c.waiting) > 0 }
 
-// Receive accounts for n bytes of flow-controlled payload. It returns false if the connection's window
-// does not allow them. What is done with them does not matter: the window opens again by itself.
+// Receive accounts for n bytes of flow-controlled payload. It returns false if the connection's
+// window does not allow them. What is done with them does not matter: the window opens again by
+// itself.
 func (c *Conn) Receive(n int64) bool {
 	if n > c.window {
 		return false
@@ -148,7 +152,8 @@ func (c *Conn) Receive(n int64) bool {
 	return true
 }
 
-// ReceiveOn accounts for n bytes on s, padding included, and returns false if its window does not allow them.
+// ReceiveOn accounts for n bytes on s, padding included, and returns false if its window does not
+// allow them.
 func (c *Conn) ReceiveOn(s *Stream, n int64) bool {
 	if n > s.window+c.first.slack {
 		return false
@@ -187,8 +192,8 @@ func (c *Conn) Delivered(s *Stream, n, now int64) {
 	}
 }
 
-// Want notes that the message being received on s lies from offset begin to end of the stream's data. It may come
-// after more of the message, or all of it, was received.
+// Want notes that the message being received on s lies from offset begin to end of the stream's
+// data. It may come after more of the message, or all of it, was received.
 func (c *Conn) Want(s *Stream, begin, end, now int64) {
 	if s.phase == closed || end <= max(s.got, s.msgEnd) {
 		if end == s.got && s.held <= end-begin {
@@ -200,7 +205,8 @@ func (c *Conn) Want(s *Stream, begin, end, now int64) {
 	c.ask(s, now)
 }
 
-// need returns what is missing of the message being received; 0: none is, or the program has not said.
+// need returns what is missing of the message being received; 0: none is, or the program has not
+// said.
 func (s *Stream) need() int64 { return max(0, s.msgEnd-s.got) }
 
 // done returns how much of held is in complete messages.
@@ -211,9 +217,9 @@ func (s *Stream) done() int64 {
 	return min(max(0, s.msgBegin-(s.got-s.held)), s.held)
 }
 
-// leftover is the part of Base that must be open beyond a message. Window has to be left over when a message
-// is complete: peers on nghttp2 and nginx look for the end of the data only while the stream's window is
-// above 0, and send neither END_STREAM nor trailers before.
+// leftover is the part of Base that must be open beyond a message. Window has to be left over when
+// a message is complete: peers on nghttp2 and nginx look for the end of the data only while the
+// stream's window is above 0, and send neither END_STREAM nor trailers before.
 const leftover = 8
 
 // isTight reports whether the message being received needs more than the window.
@@ -222,8 +228,9 @@ func (c *Conn) isTight(s *Stream) bool {
 	return need > 0 && need-s.coming+c.cfg.Base/leftover > s.window
 }
 
-// ask extends the window of s if its message needs it, now or in its turn. It does not if the message fits
-// when the program has taken those before it: what has been taken and was not worth a frame is announced.
+// ask extends the window of s if its message needs it, now or in its turn. It does not if the
+// message fits when the program has taken those before it: what has been taken and was not worth a
+// frame is announced.
 func (c *Conn) ask(s *Stream, now int64) {
 	if s.phase == closed || s.phase == waiting || !c.isTight(s) {
 		return
@@ -242,9 +249,9 @@ func (c *Conn) ask(s *Stream, now int64) {
 	c.serve(now)
 }
 
-// extend opens the window of s for the message it lacks and Base beyond, if there is memory for it. What was due
-// and had not been announced is not lent: all that is comes back when the program has taken the message, and while s
-// waits for its next one it keeps nothing that others wait for.
+// extend opens the window of s for the message it lacks and Base beyond, if there is memory for it.
+// What was due and had not been announced is not lent: all that is comes back when the program has
+// taken the message, and while s waits for its next one it keeps nothing that others wait for.
 func (c *Conn) extend(s *Stream, now int64) bool {
 	n := min(s.need()-s.coming+c.cfg.Base, MaxWindow) - s.window
 	lend := max(0, n-s.due())
@@ -261,8 +268,9 @@ func (c *Conn) extend(s *Stream, now int64) bool {
 // due returns what may be announced again.
 func (s *Stream) due() int64 { return s.target + s.lent - s.held - s.coming - s.window }
 
-// fitsMemory reports whether n more bytes may be lent for s. When nothing is lent, one message may be larger than
-// the budget. Streams whose program leaves complete messages get no more than half of it, and with Max of them nothing.
+// fitsMemory reports whether n more bytes may be lent for s. When nothing is lent, one message may
+// be larger than the budget. Streams whose program leaves complete messages get no more than half
+// of it, and with Max of them nothing.
 func (c *Conn) fitsMemory(s *Stream, n int64) bool {
 	done := s.done()
 	if done > c.cfg.Max || c.cfg.Unlimited {
@@ -286,8 +294,8 @@ func (c *Conn) budget() int64 {
 
 func (c *Conn) short() bool { return c.cfg.Short != nil && c.cfg.Short() }
 
-// serve extends the windows of those that wait, in turn. Only streams that wait for their own program
-// are passed over.
+// serve extends the windows of those that wait, in turn. Only streams that wait for their own
+// program are passed over.
 func (c *Conn) serve(now int64) {
 	left, stop := c.waiting[:0], false
 	for _, s := range c.waiting {
@@ -329,8 +337,8 @@ func (c *Conn) settle(s *Stream, now int64) {
 	c.announce(s, n+c.grow(s, now))
 }
 
-// grow doubles the stream's target if half of it was used within a round trip or so: the peer then waits
-// for this side more than it sends. It returns what the target grew by.
+// grow doubles the stream's target if half of it was used within a round trip or so: the peer then
+// waits for this side more than it sends. It returns what the target grew by.
 func (c *Conn) grow(s *Stream, now int64) int64 {
 	elapsed := now - s.halfAt
 	s.halfAt = now
@@ -344,7 +352,8 @@ func (c *Conn) grow(s *Stream, now int64) int64 {
 	return add
 }
 
-// WantRTT reports, once each time, that a window has grown by a round trip that should be measured again.
+// WantRTT reports, once each time, that a window has grown by a round trip that should be measured
+// again.
 func (c *Conn) WantRTT() bool {
 	want := c.wantRTT
 	c.wantRTT = false

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write what happens into the traces")
 
-// TestTraces runs the scripts in testdata. A line is a command; the indented lines after it are what it
-// announced or decided:
+// TestTraces runs the scripts in testdata. A line is a command; the indented lines after it are
+// what it announced or decided:
 //
 //	conn INITIAL MAX MEMORY [unlimited]   begins a connection; base N and streams N may follow
 //	first                                 the first window is changed if it is time

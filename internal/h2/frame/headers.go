@@ -13,8 +13,8 @@ func ParseHeaders(h Header, payload []byte) ([]byte, *Error) {
 	p := payload
 	if h.Flags.Has(FlagPadded) {
 		var err *Error
-		// RFC 9113 §6.2: "If the length of the padding is the length of the frame payload or greater,
-		// the recipient MUST treat this as a connection error (Section 5.4.1) of type
+		// RFC 9113 §6.2: "If the length of the padding is the length of the frame payload or
+		// greater, the recipient MUST treat this as a connection error (Section 5.4.1) of type
 		// PROTOCOL_ERROR." RFC 7540 §6.2 was stricter, and rightly: "Padding that exceeds the size
 		// remaining for the header block fragment".
 		if p, err = stripPadding(p, int(headersOverhead(h.Flags)), errHeadersPadding); err != nil {

@@ -57,8 +57,8 @@ func outerSpace(s string) bool { return s != "" && (isSpace(s[0]) || isSpace(s[l
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' }
 
-// validChars reports whether s holds only bytes of a field value (RFC 9110 §5.5). It checks eight bytes at
-// a time and asks the table only about words that may hold a control character.
+// validChars reports whether s holds only bytes of a field value (RFC 9110 §5.5). It checks eight
+// bytes at a time and asks the table only about words that may hold a control character.
 func validChars(s string) bool {
 	for len(s) >= 8 {
 		if mayHoldControl(load64(s)) && !all(s[:8], inValue) {

@@ -18,10 +18,10 @@ func checkChars(f *hpack.Field) *Error {
 	if !ValidName(f.Name) {
 		return nameFault(f.Name)
 	}
-	// PROTOCOL-HTTP2.md: "ASCII-Value should not have leading or trailing whitespace. If it contains leading or
-	// trailing whitespace, it may be stripped." RFC 9113 §8.2.1 has such a field malformed; existing clients
-	// send them, and lose more than the spaces if their stream is reset. grpc-message is left as it is: its
-	// percent-encoding leaves spaces alone.
+	// PROTOCOL-HTTP2.md: "ASCII-Value should not have leading or trailing whitespace. If it
+	// contains leading or trailing whitespace, it may be stripped." RFC 9113 §8.2.1 has such a
+	// field malformed; existing clients send them, and lose more than the spaces if their stream is
+	// reset. grpc-message is left as it is: its percent-encoding leaves spaces alone.
 	if f.Name != "grpc-message" {
 		f.Value = strings.Trim(f.Value, " \t")
 	}

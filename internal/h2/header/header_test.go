@@ -286,7 +286,8 @@ func BenchmarkParseRequest(b *testing.B) {
 	}
 }
 
-// PROTOCOL-HTTP2.md lets white space around a value be stripped, where RFC 9113 §8.2.1 calls it malformed.
+// PROTOCOL-HTTP2.md lets white space around a value be stripped, where RFC 9113 §8.2.1 calls it
+// malformed.
 func TestSpaceAroundValuesIsStripped(t *testing.T) {
 	for _, value := range []string{" v", "v ", "\tv", "v\t", " \t v\t "} {
 		fields := []hpack.Field{{Name: "a", Value: value}, {Name: "grpc-message", Value: " kept "}}

@@ -50,8 +50,8 @@ func NewDecoder(maxTable uint32) *Decoder {
 	return &Decoder{table: table{max: maxTable}, allowed: maxTable}
 }
 
-// Lend gives the decoder a cache of strings to use until the next call, so that connections
-// that are idle need not hold one each. Equal bytes give equal strings, whichever peer sent them first:
+// Lend gives the decoder a cache of strings to use until the next call, so that connections that
+// are idle need not hold one each. Equal bytes give equal strings, whichever peer sent them first:
 // sharing shows nothing of one peer to another. nil takes it back.
 func (d *Decoder) Lend(strings *Interner) { d.strings = strings }
 

@@ -35,7 +35,8 @@ const (
 type huffmanCode struct {
 	// code[s] is symbol s's code, right-aligned.
 	code [257]uint32
-	// root[b] resolves a window whose first eight bits are b: symbol<<8 | length, 0 if the code is longer.
+	// root[b] resolves a window whose first eight bits are b: symbol<<8 | length, 0 if the code is
+	// longer.
 	root [1 << rootBits]uint16
 	// For codes longer than rootBits: limit[n] is the first 32-bit window, left-aligned, that
 	// is above every code of n bits; offset[n] makes rank of a code's last n bits.

@@ -44,7 +44,8 @@ func readIntTail(p []byte, i int, prefix uint32) (v uint32, next int, err *Error
 		b := p[i]
 		i++
 		if bits := uint64(b & 0x7f); bits != 0 {
-			// From the sixth tail byte on any bit is beyond 32; the test also keeps the shift small.
+			// From the sixth tail byte on any bit is beyond 32; the test also keeps the shift
+			// small.
 			if k > 4 {
 				return 0, i, errVarintOverflow
 			}

@@ -14,10 +14,11 @@ const (
 	internMaxLen = 128
 )
 
-// An Interner is a cache of strings that a decoder is lent ([Decoder.Lend]). It returns equal strings for equal bytes without allocating, if it met them
-// recently. In each set a string moves one place to the front whenever it is asked for again.
-// A new one takes a free place or else starts in the middle and pushes out the last, so that
-// no stream of unique values flushes what is repeated.
+// An Interner is a cache of strings that a decoder is lent ([Decoder.Lend]). It returns equal
+// strings for equal bytes without allocating, if it met them recently. In each set a string moves
+// one place to the front whenever it is asked for again. A new one takes a free place or else
+// starts in the middle and pushes out the last, so that no stream of unique values flushes what is
+// repeated.
 type Interner struct {
 	sets [internSets][internWays]string
 }

@@ -32,7 +32,8 @@ func (c *conn) armLocked(t **time.Timer, d time.Duration, f func()) {
 	}
 }
 
-// idleWatch is since when a connection with a ServerConfig.MaxIdle has no stream. conn.mu guards it.
+// idleWatch is since when a connection with a ServerConfig.MaxIdle has no stream. conn.mu guards
+// it.
 type idleWatch struct {
 	timer *time.Timer // nil: there is no limit
 	since time.Time   // when the last stream ended

@@ -104,8 +104,8 @@ type Keepalive struct {
 	Timeout  time.Duration // for the answer (default 20 s)
 	// WithoutStreams pings also while no stream is open.
 	WithoutStreams bool
-	// Quiet is the least time between pings of a client while the server sends no HEADERS or DATA, from the third
-	// on: what the server permits (default 5 minutes). Negative: no third one.
+	// Quiet is the least time between pings of a client while the server sends no HEADERS or DATA,
+	// from the third on: what the server permits (default 5 minutes). Negative: no third one.
 	Quiet time.Duration
 }
 
@@ -115,7 +115,8 @@ type ServerConfig struct {
 	Keepalive Keepalive
 	TLS       *tls.Config // nil: plaintext. NextProtos is the caller's to set.
 	// MaxAge, if not 0, drains the connection after that time (jittered by 10 % so that clients do
-	// not all come back at once); MaxAgeGrace after that it is closed whatever still runs (0: no bound).
+	// not all come back at once); MaxAgeGrace after that it is closed whatever still runs (0: no
+	// bound).
 	MaxAge, MaxAgeGrace time.Duration
 	// MaxIdle, if not 0, drains a connection that had no stream open for that time.
 	MaxIdle time.Duration
@@ -142,8 +143,8 @@ func (c *ServerConfig) resolved() *Limits {
 	return c.limits
 }
 
-// HeldBytes counts the bytes that all connections together hold, against Limits.ServerMemory. Other transports of the
-// same server add theirs.
+// HeldBytes counts the bytes that all connections together hold, against Limits.ServerMemory. Other
+// transports of the same server add theirs.
 func (c *ServerConfig) HeldBytes() *atomic.Int64 {
 	c.resolved()
 	return &c.memory.held

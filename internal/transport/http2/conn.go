@@ -154,7 +154,8 @@ func (c *conn) failLocked(err *transport.Error) {
 	c.wakeReaderLocked()
 }
 
-// counted reports to the owner that a rule of this side ended a stream, or that the connection has ended.
+// counted reports to the owner that a rule of this side ended a stream, or that the connection has
+// ended.
 func (c *conn) counted(err *transport.Error) {
 	if c.count != nil {
 		c.count(err)

@@ -84,7 +84,8 @@ func (c *clientSink) Closed(err *transport.Error) {
 	close(c.done)
 }
 
-// overTCP returns both ends of a connection over a real socket. Limits are of both; cert, if not nil, makes it TLS.
+// overTCP returns both ends of a connection over a real socket. Limits are of both; cert, if not
+// nil, makes it TLS.
 func overTCP(t *testing.T, limits http2.Limits, cert *tls.Certificate) (*http2.ClientConn, *http2.ServerConn) {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,13 +29,13 @@ const (
 	deadlineNone                        // nothing: there is no deadline
 )
 
-// nextDeadline sets the deadline after a batch. partial reports that a frame or header block is incomplete: it may
-// take Limits.HeaderTimeout.
+// nextDeadline sets the deadline after a batch. partial reports that a frame or header block is
+// incomplete: it may take Limits.HeaderTimeout.
 func (c *conn) nextDeadline(partial bool) {
 	d := &c.deadline
-	// A peer that sends without pause may leave a frame in parts at the end of every read, so the time begins anew
-	// when another was completed. This is checked a few times within the limit only, so that a busy connection
-	// does not set a timer per read.
+	// A peer that sends without pause may leave a frame in parts at the end of every read, so the
+	// time begins anew when another was completed. This is checked a few times within the limit
+	// only, so that a busy connection does not set a timer per read.
 	again := d.progress && c.now-d.since > int64(c.limits.HeaderTimeout/4)
 	d.progress = false
 	switch {
@@ -53,12 +53,14 @@ func (c *conn) nextDeadline(partial bool) {
 	}
 }
 
-// A stack that has grown stays large: the runtime halves it only when less than a quarter is in use, red zone
-// included. The read loop's doubles with its first call, which is a fifth of what an idle connection takes. So a loop
-// that has had nothing to read for Limits.Rest continues on a new goroutine, whose stack grows when something comes.
+// A stack that has grown stays large: the runtime halves it only when less than a quarter is in
+// use, red zone included. The read loop's doubles with its first call, which is a fifth of what an
+// idle connection takes. So a loop that has had nothing to read for Limits.Rest continues on a new
+// goroutine, whose stack grows when something comes.
 //
-// The loop learns of that time through the read deadline, which is set once and then checked: a busy connection pays
-// nothing for a read. The deadline comes after Limits.Rest, then after twice that, and so on up to idleRarely times it.
+// The loop learns of that time through the read deadline, which is set once and then checked: a
+// busy connection pays nothing for a read. The deadline comes after Limits.Rest, then after twice
+// that, and so on up to idleRarely times it.
 const idleRarely = 12
 
 // idleDue reports whether err, of a read, is the deadline of an idle connection and nothing else.
@@ -71,8 +73,8 @@ func (c *conn) idleDue(err error) bool {
 	return c.err == nil && c.wake.writeErr == nil
 }
 
-// handOver starts another read loop if nothing has come for Limits.Rest, and reports whether it has. If not, it sets
-// the next deadline.
+// handOver starts another read loop if nothing has come for Limits.Rest, and reports whether it
+// has. If not, it sets the next deadline.
 func (c *conn) handOver() bool {
 	d := &c.deadline
 	now := time.Now()
@@ -91,8 +93,8 @@ func (c *conn) handOver() bool {
 	return true
 }
 
-// readWake is what other goroutines want of the read loop, which is the only caller of sinks. They wake it by its
-// deadline. conn.mu guards it.
+// readWake is what other goroutines want of the read loop, which is the only caller of sinks. They
+// wake it by its deadline. conn.mu guards it.
 type readWake struct {
 	readBy   time.Time        // the deadline the read loop has set
 	orders   []order          // not yet carried out
@@ -109,5 +111,6 @@ func (c *conn) setReadDeadline(t time.Time) {
 	c.mu.Unlock()
 }
 
-// wakeReaderLocked ends a read that waits, and every later one until setReadDeadline may set another deadline.
+// wakeReaderLocked ends a read that waits, and every later one until setReadDeadline may set
+// another deadline.
 func (c *conn) wakeReaderLocked() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }

@@ -67,7 +67,8 @@ func TestRestGivesStacksBack(t *testing.T) {
 		}
 		return m.StackInuse
 	}
-	// The collector halves the stacks of both, by chance more or less often: about 0.6 is usual, 0.76 was seen.
+	// The collector halves the stacks of both, by chance more or less often: about 0.6 is usual,
+	// 0.76 was seen.
 	none := stacks(-1)
 	if rested := stacks(time.Millisecond); rested > none*9/10 {
 		t.Errorf("%d bytes of stacks with %d connections that rest, %d where none does", rested, conns, none)

@@ -31,7 +31,8 @@ const (
 	final
 )
 
-// drainLocked enters a phase, unless the connection is beyond it. From then on the connection takes no new streams.
+// drainLocked enters a phase, unless the connection is beyond it. From then on the connection takes
+// no new streams.
 func (c *conn) drainLocked(to drainPhase) {
 	if c.drain.phase == accepting {
 		close(c.draining)
@@ -81,7 +82,8 @@ func (c *ServerConn) Drain(text string) { c.startDrain(reason.Drained, text, 0) 
 // drainTimeout is how long a client may take to answer the ping.
 const drainTimeout = 5 * time.Second
 
-// startDrain drains. grace, if not 0, is after how long the connection is closed whatever still runs.
+// startDrain drains. grace, if not 0, is after how long the connection is closed whatever still
+// runs.
 func (c *ServerConn) startDrain(token reason.Code, text string, grace time.Duration) {
 	c.lock()
 	if c.drain.phase != accepting {
@@ -124,7 +126,8 @@ func (c *conn) finishDrain() {
 	c.flushAndUnlock(flushNow)
 }
 
-// drainFloodLocked sends the final GOAWAY with err. What the peer opens from here on is ignored (RFC 9113 §6.8).
+// drainFloodLocked sends the final GOAWAY with err. What the peer opens from here on is ignored
+// (RFC 9113 §6.8).
 func (c *conn) drainFloodLocked(err *transport.Error) {
 	if c.err != nil || c.drain.phase == final {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport/http2"
 )
 
-// Floods of calls that are given up at once: the connection is slowed down, then drained, so that a call of somebody else
-// who shares it ends in good order, and a peer that floods on is cut off.
+// Floods of calls that are given up at once: the connection is slowed down, then drained, so that a
+// call of somebody else who shares it ends in good order, and a peer that floods on is cut off.
 func TestResetFloodIsDrainedThenCut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, nil, echoHandler{})
@@ -66,8 +66,8 @@ func TestResetFloodDoesNotHoldADrainedConnection(t *testing.T) {
 	})
 }
 
-// Calls given up while they wait for a server that is busy, as deadlines do, at the highest rate there can be without
-// being taken for a flood: each of 256 streams is open for 5 ms.
+// Calls given up while they wait for a server that is busy, as deadlines do, at the highest rate
+// there can be without being taken for a flood: each of 256 streams is open for 5 ms.
 func TestDeadlinesOfEveryStreamAreNoFlood(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, &http2.ServerConfig{}, echoHandler{})
@@ -90,7 +90,8 @@ func TestDeadlinesOfEveryStreamAreNoFlood(t *testing.T) {
 	})
 }
 
-// Streams the peer makes this side reset are slowed down and drained likewise, at the limit that was set.
+// Streams the peer makes this side reset are slowed down and drained likewise, at the limit that
+// was set.
 func TestResetsCausedFlood(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		policy, err := abuse.NewPolicy(abuse.Config{ResetsCaused: abuse.Rate{Burst: 2, PerSecond: 1}})

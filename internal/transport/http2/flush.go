@@ -7,14 +7,14 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// Write coalescing. Frames are appended to the out-buffer under mu. A caller that finds no write in progress becomes
-// the writer and continues until the buffer is empty; every other caller returns at once. One write so carries what
-// many calls have queued. A writer that is not the goroutine writeLoop never blocks: it writes what the socket takes
-// and leaves the rest to writeLoop.
+// Write coalescing. Frames are appended to the out-buffer under mu. A caller that finds no write in
+// progress becomes the writer and continues until the buffer is empty; every other caller returns
+// at once. One write so carries what many calls have queued. A writer that is not the goroutine
+// writeLoop never blocks: it writes what the socket takes and leaves the rest to writeLoop.
 //
-// Coalescing has an end: from batchFrames on the next caller writes even though others might still join. The peer
-// then works on the first part of a hundred calls while this side makes the rest; with one write for all of them each
-// side would wait while the other works.
+// Coalescing has an end: from batchFrames on the next caller writes even though others might still
+// join. The peer then works on the first part of a hundred calls while this side makes the rest;
+// with one write for all of them each side would wait while the other works.
 
 // output is the writing side of a connection. All of it but written is guarded by conn.mu.
 type output struct {
@@ -63,10 +63,10 @@ type flushMode uint8
 const (
 	// flushNow writes at once: the reader, control frames.
 	flushNow flushMode = iota
-	// flushYield lets goroutines that are ready to run go first if other streams are open, so
-	// that their frames join the write; while the read loop is in a batch, which wakes goroutines
-	// that will send, it leaves the write to the batch's end. A busy connection writes once for
-	// dozens of calls so; on a connection with one call it costs nothing, as it does not yield then.
+	// flushYield lets goroutines that are ready to run go first if other streams are open, so that
+	// their frames join the write; while the read loop is in a batch, which wakes goroutines that
+	// will send, it leaves the write to the batch's end. A busy connection writes once for dozens
+	// of calls so; on a connection with one call it costs nothing, as it does not yield then.
 	flushYield
 	// flushLater leaves the write to a goroutine: a stream's sender is about to send more.
 	flushLater
@@ -87,8 +87,8 @@ func (c *conn) lock() {
 	}
 }
 
-// flushIfAndUnlock flushes control frames the caller may have appended, unless the read loop is in the middle of a
-// batch and will flush anyway. The caller holds mu, which it releases.
+// flushIfAndUnlock flushes control frames the caller may have appended, unless the read loop is in
+// the middle of a batch and will flush anyway. The caller holds mu, which it releases.
 func (c *conn) flushIfAndUnlock(appended bool) {
 	if !appended || c.inBatch {
 		c.mu.Unlock()
@@ -97,7 +97,8 @@ func (c *conn) flushIfAndUnlock(appended bool) {
 	c.flushAndUnlock(flushNow)
 }
 
-// flushAndUnlock writes what is queued, on this goroutine or another. The caller holds mu, which it releases.
+// flushAndUnlock writes what is queued, on this goroutine or another. The caller holds mu, which it
+// releases.
 func (c *conn) flushAndUnlock(mode flushMode) {
 	enough := c.h.Sent-c.out.sentTaken >= batchFrames
 	if c.phase == connEnded || !c.mayWriteLocked(enough) || mode == flushYield && c.inBatch && !enough {
@@ -140,15 +141,15 @@ func (c *conn) flushAndUnlock(mode flushMode) {
 	go c.writeLoop(nil)
 }
 
-// mayWriteLocked reports whether there is something to write and the caller can become the writer. enough: there is
-// enough for a write of its own.
+// mayWriteLocked reports whether there is something to write and the caller can become the writer.
+// enough: there is enough for a write of its own.
 func (c *conn) mayWriteLocked(enough bool) bool {
 	free := c.out.phase == writeIdle || c.out.phase == yielding && enough
 	return free && (len(c.h.Out) > 0 || c.h.CanFill())
 }
 
-// yieldLocked lets other goroutines append first: it releases mu meanwhile. It returns false if one of them, finding
-// enough for a write, has become the writer.
+// yieldLocked lets other goroutines append first: it releases mu meanwhile. It returns false if one
+// of them, finding enough for a write, has become the writer.
 func (c *conn) yieldLocked() bool {
 	c.out.phase = yielding
 	c.mu.Unlock()

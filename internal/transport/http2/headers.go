@@ -59,8 +59,8 @@ var errStreamsOver = &transport.Error{
 	Reason: "peer opened more streams than it may (Limits.MaxConcurrentStreams)",
 }
 
-// heads is the most bytes of header lists that a connection's open streams may have together: half of
-// what each may have. Header lists are kept as long as their calls.
+// heads is the most bytes of header lists that a connection's open streams may have together: half
+// of what each may have. Header lists are kept as long as their calls.
 func (l *Limits) heads() int {
 	return int(min(uint64(l.Streams)*uint64(l.HeaderList/2), math.MaxInt))
 }

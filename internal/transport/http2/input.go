@@ -9,11 +9,12 @@ import (
 	"github.com/naru-rpc/naru/internal/mem"
 )
 
-// readChunk is the size of one read: the largest frame but DATA, which is passed on in pieces, and many small calls
-// fit.
+// readChunk is the size of one read: the largest frame but DATA, which is passed on in pieces, and
+// many small calls fit.
 const readChunk = 64 << 10
 
-// input is the bytes received and not yet processed. A connection that waits for more holds no buffer.
+// input is the bytes received and not yet processed. A connection that waits for more holds no
+// buffer.
 type input struct {
 	buf *mem.Buf // nil while nothing is unprocessed
 	pos int      // processed bytes of buf
@@ -30,7 +31,8 @@ type input struct {
 
 func (in *input) unread() []byte { return in.buf.B[in.pos:] }
 
-// compact moves an incomplete frame to the front of the buffer and returns its size so far. It frees an empty buffer.
+// compact moves an incomplete frame to the front of the buffer and returns its size so far. It
+// frees an empty buffer.
 func (in *input) compact() int {
 	left := in.unread()
 	if len(left) == 0 {
@@ -75,9 +77,10 @@ func (in *input) fill(nc net.Conn, raw syscall.RawConn) error {
 	return err
 }
 
-// fillSmall waits with a few bytes of its own, so that an idle connection holds no buffer. There are likely more, but
-// a read for them may block: those that came are processed first, as batch copes with parts of a frame. Then TLS or a
-// pipe has the rest available, which is worth a real buffer.
+// fillSmall waits with a few bytes of its own, so that an idle connection holds no buffer. There
+// are likely more, but a read for them may block: those that came are processed first, as batch
+// copes with parts of a frame. Then TLS or a pipe has the rest available, which is worth a real
+// buffer.
 func (in *input) fillSmall(nc net.Conn) error {
 	if in.small == nil {
 		in.small = make([]byte, 64)
@@ -92,7 +95,8 @@ func (in *input) fillSmall(nc net.Conn) error {
 	return nil
 }
 
-// readReady is called by RawConn.Read until it returns true. The buffer is taken for the attempt only.
+// readReady is called by RawConn.Read until it returns true. The buffer is taken for the attempt
+// only.
 func (in *input) readReady(fd uintptr) bool {
 	if in.buf == nil {
 		in.buf = mem.Get(readChunk)

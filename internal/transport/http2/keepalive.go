@@ -11,26 +11,29 @@ import (
 
 // Keepalive pings (gRFC A8), and how a client keeps them from being taken for abuse.
 //
-// A8 lets a server end a connection with GOAWAY too_many_pings. The servers of grpc-go, C++ and Java agree on the rule:
+// A8 lets a server end a connection with GOAWAY too_many_pings. The servers of grpc-go, C++ and
+// Java agree on the rule:
 //
-//   - a ping is a strike if it comes sooner than the server's minimum, 5 minutes unless set, after the one before;
-//     2 hours while no stream is open, unless the server permits such pings;
+//   - a ping is a strike if it comes sooner than the server's minimum, 5 minutes unless set, after
+//     the one before; 2 hours while no stream is open, unless the server permits such pings;
 //   - the third strike ends the connection;
-//   - strikes are forgotten, and the next ping is none, when the server has sent HEADERS or DATA. What it receives
-//     does not count.
+//   - strikes are forgotten, and the next ping is none, when the server has sent HEADERS or DATA.
+//     What it receives does not count.
 //
-// So an interval below 5 minutes is punished exactly when the server has nothing to say: on a stream of events on a
-// quiet night. A client here therefore counts its pings since HEADERS or DATA last came (pings.quiet). Pings that were
-// unanswered at that moment count on, as the server may have seen them after it sent those. The first freePings of
-// such a quiet period go out at Interval; at worst they make one strike each. Further ones wait until Quiet has passed
-// since the last answer came, which the server sent after it had the ping: however long either was on its way, the
-// server sees them further apart than that. Pings that measure round trips count like the others.
+// So an interval below 5 minutes is punished exactly when the server has nothing to say: on a
+// stream of events on a quiet night. A client here therefore counts its pings since HEADERS or DATA
+// last came (pings.quiet). Pings that were unanswered at that moment count on, as the server may
+// have seen them after it sent those. The first freePings of such a quiet period go out at
+// Interval; at worst they make one strike each. Further ones wait until Quiet has passed since the
+// last answer came, which the server sent after it had the ping: however long either was on its
+// way, the server sees them further apart than that. Pings that measure round trips count like the
+// others.
 
 // freePings may be sent in a quiet period at any time: two, the strikes that servers put up with.
 const freePings = 2
 
-// defaultQuiet is the minimum of servers that were not told another: gRFC A8, "MIN_RECV_PING_INTERVAL_WITHOUT_DATA
-// ... defaults to 300000 (5 minutes)".
+// defaultQuiet is the minimum of servers that were not told another: gRFC A8,
+// "MIN_RECV_PING_INTERVAL_WITHOUT_DATA ... defaults to 300000 (5 minutes)".
 const defaultQuiet = 5 * time.Minute
 
 // pings is the pings this side has sent.
@@ -77,7 +80,8 @@ func (p *pings) spoke() {
 	}
 }
 
-// wait returns how long a keepalive ping has to wait at now until it may be sent. open: streams are.
+// wait returns how long a keepalive ping has to wait at now until it may be sent. open: streams
+// are.
 func (p *pings) wait(open bool, now int64) time.Duration {
 	switch {
 	case !p.cfg.WithoutStreams && !open:
@@ -90,8 +94,8 @@ func (p *pings) wait(open bool, now int64) time.Duration {
 	return left(p.cfg.Quiet, p.pongAt, now)
 }
 
-// startKeepalive arms the keepalive timer. It fires once an interval and checks whether bytes came since, so that a
-// busy connection pays nothing per read.
+// startKeepalive arms the keepalive timer. It fires once an interval and checks whether bytes came
+// since, so that a busy connection pays nothing per read.
 func (c *conn) startKeepalive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +131,8 @@ func (c *conn) keepaliveTick() {
 	c.flushAndUnlock(flushNow)
 }
 
-// keepaliveLocked sends a ping if it is time for one, and returns when to look again. It returns false if a ping was
-// not answered in time.
+// keepaliveLocked sends a ping if it is time for one, and returns when to look again. It returns
+// false if a ping was not answered in time.
 func (c *conn) keepaliveLocked(now int64) (next time.Duration, ok bool) {
 	p := &c.pings
 	switch wait := p.wait(c.h.Open() > 0, now); {
@@ -147,7 +151,8 @@ func (c *conn) keepaliveLocked(now int64) (next time.Duration, ok bool) {
 		c.h.Out = frame.AppendPing(c.h.Out, false, keepaliveData)
 		return p.cfg.Timeout, true
 	default:
-		// Not until the ping is allowed: the peer may speak again, and fall silent again, before that.
+		// Not until the ping is allowed: the peer may speak again, and fall silent again, before
+		// that.
 		return min(wait, p.cfg.Interval), true
 	}
 }

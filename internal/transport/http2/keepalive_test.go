@@ -58,8 +58,8 @@ func TestKeepaliveClient(t *testing.T) {
 	})
 }
 
-// TestA8_QuietPeriod: gRFC A8 lets a server end connections whose pings come more than twice within 5 minutes of the
-// one before while it sends nothing.
+// TestA8_QuietPeriod: gRFC A8 lets a server end connections whose pings come more than twice within
+// 5 minutes of the one before while it sends nothing.
 func TestA8_QuietPeriod(t *testing.T) {
 	const interval, quiet = 10 * time.Second, 5*time.Minute + 3*time.Second
 	inBubble(t, func(t *testing.T) {
@@ -84,7 +84,8 @@ func TestA8_QuietPeriod(t *testing.T) {
 	})
 }
 
-// TestA8_PingsUnderWayCountOn: what the server sent before it saw our ping does not forgive that ping.
+// TestA8_PingsUnderWayCountOn: what the server sent before it saw our ping does not forgive that
+// ping.
 func TestA8_PingsUnderWayCountOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, _, _ := keptAlive(t, http2.Keepalive{Interval: 10 * time.Second})
@@ -143,8 +144,8 @@ func TestKeepaliveSettings(t *testing.T) {
 	})
 }
 
-// TestA8_NeverTooManyPings: clients with all kinds of intervals and servers of all kinds of talkativeness, a day long,
-// both ends real.
+// TestA8_NeverTooManyPings: clients with all kinds of intervals and servers of all kinds of
+// talkativeness, a day long, both ends real.
 func TestA8_NeverTooManyPings(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Second, 47 * time.Second, 4*time.Minute + 59*time.Second, time.Hour} {
 		for _, speaks := range []time.Duration{0, 9 * time.Second, 31 * time.Second, 7 * time.Minute, 3 * time.Hour} {
@@ -177,7 +178,8 @@ func aDayOfPings(t *testing.T, interval, speaks time.Duration) {
 	}
 }
 
-// dayOfPings connects a client to a server with default enforcement and makes a call that does not end by itself.
+// dayOfPings connects a client to a server with default enforcement and makes a call that does not
+// end by itself.
 func dayOfPings(t *testing.T, k http2.Keepalive, speaks time.Duration) (c *http2.ClientConn, end func()) {
 	client, server := memnet.Pipe(pipeBytes)
 	h := &talker{every: speaks, stop: make(chan struct{})}

@@ -13,18 +13,19 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A socket that is closed while bytes are unread, or still arrive, answers them with a TCP reset. The reset
-// discards what this side has sent and the peer has not read: responses, and the GOAWAY with the reason. A
-// peer may go on sending for a round trip: the rest of a request that was answered early, new
-// streams after a GOAWAY, a WINDOW_UPDATE. So a connection that ends with something sent by this side is
-// first closed for writing, and then read until the peer has closed it, too.
+// A socket that is closed while bytes are unread, or still arrive, answers them with a TCP reset.
+// The reset discards what this side has sent and the peer has not read: responses, and the GOAWAY
+// with the reason. A peer may go on sending for a round trip: the rest of a request that was
+// answered early, new streams after a GOAWAY, a WINDOW_UPDATE. So a connection that ends with
+// something sent by this side is first closed for writing, and then read until the peer has closed
+// it, too.
 const (
 	// lingerTimeout is how long a peer has for that, as with grpc-go. It takes one round trip.
 	lingerTimeout = time.Second
 	// lingerBytes is more than any window of ours permits.
 	lingerBytes = 128 << 20
-	// A peer that broke a rule, or never spoke HTTP/2, has less, and only maxLingerFaults of them at a time
-	// have any: it can lose no more than the reason.
+	// A peer that broke a rule, or never spoke HTTP/2, has less, and only maxLingerFaults of them
+	// at a time have any: it can lose no more than the reason.
 	lingerFaultTimeout = 250 * time.Millisecond
 	lingerFaultBytes   = 1 << 20
 	maxLingerFaults    = 256 // of a server's connections
@@ -45,8 +46,8 @@ func (f *faults) enter() bool {
 
 func (f *faults) leave() { f.n.Add(-1) }
 
-// linger closes the connection for writing and reads what still arrives. open is how many streams ended
-// with it: without any, a server has nothing left to send to a client.
+// linger closes the connection for writing and reads what still arrives. open is how many streams
+// ended with it: without any, a server has nothing left to send to a client.
 func (c *conn) linger(err *transport.Error, open int) {
 	c.mu.Lock()
 	dead := c.out.phase == writeDead
@@ -69,7 +70,8 @@ func (c *conn) linger(err *transport.Error, open int) {
 	lingerOn(c.nc, limit, bytes)
 }
 
-// lingerOn is linger on a connection whose TLS, if any, has sent its last record: what arrives is not decrypted.
+// lingerOn is linger on a connection whose TLS, if any, has sent its last record: what arrives is
+// not decrypted.
 func lingerOn(nc net.Conn, limit time.Duration, bytes int) {
 	closeWrite(nc)
 	if tc, ok := nc.(*tls.Conn); ok {
@@ -92,7 +94,8 @@ func lingerOn(nc net.Conn, limit time.Duration, bytes int) {
 	}
 }
 
-// closeWrite tells the peer that nothing more will be sent. It does nothing on a connection that cannot.
+// closeWrite tells the peer that nothing more will be sent. It does nothing on a connection that
+// cannot.
 func closeWrite(nc net.Conn) {
 	if hc, ok := nc.(interface{ CloseWrite() error }); ok {
 		_ = hc.CloseWrite() // of TLS it fails before the end of the handshake

@@ -50,8 +50,9 @@ func (e *earlySink) Data(p []byte, _ bool) {
 func (e *earlySink) Trailers([]transport.Field) {}
 func (e *earlySink) Closed(*transport.Error)    {}
 
-// TestServerLingers: a server that has said its last word on a connection reads on until the client has closed it, and no
-// longer than a second. A socket that is closed at once answers what still comes with a reset, which discards that word.
+// TestServerLingers: a server that has said its last word on a connection reads on until the client
+// has closed it, and no longer than a second. A socket that is closed at once answers what still
+// comes with a reset, which discards that word.
 func TestServerLingers(t *testing.T) {
 	drained := func(t *testing.T) (*peer, *http2.ServerConn) {
 		p, srv := dialServer(t, nil, &earlyAnswer{})
@@ -121,7 +122,8 @@ func TestServerLingers(t *testing.T) {
 	})
 }
 
-// TestFewFaultsLinger: peers that break rules have the reason kept for them, but not more than some at a time.
+// TestFewFaultsLinger: peers that break rules have the reason kept for them, but not more than some
+// at a time.
 func TestFewFaultsLinger(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := &http2.ServerConfig{}
@@ -154,8 +156,8 @@ func TestFewFaultsLinger(t *testing.T) {
 	})
 }
 
-// TestClientReadsOnWhenItCannotWrite: what a server has sent before it closed the connection counts, although the client
-// learns of the close by a write first.
+// TestClientReadsOnWhenItCannotWrite: what a server has sent before it closed the connection
+// counts, although the client learns of the close by a write first.
 func TestClientReadsOnWhenItCannotWrite(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -206,7 +208,8 @@ func (s *slowSink) Data(p []byte, end bool) {
 	s.clientSink.Data(p, end)
 }
 
-// TestEarlyAnswersOverTCP: answers to clients that are still sending are not lost with connections that end.
+// TestEarlyAnswersOverTCP: answers to clients that are still sending are not lost with connections
+// that end.
 func TestEarlyAnswersOverTCP(t *testing.T) {
 	cert := selfSigned(t)
 	for _, secure := range []bool{false, true} {
@@ -274,8 +277,9 @@ func TestEarlyAnswersOverTCP(t *testing.T) {
 	}
 }
 
-// TestAlertsAreNotLost: a client learns by an alert that its certificate is missing. With TLS 1.3 it sends its preface and
-// requests at the same time, which are taken from it, so that no reset discards the alert.
+// TestAlertsAreNotLost: a client learns by an alert that its certificate is missing. With TLS 1.3
+// it sends its preface and requests at the same time, which are taken from it, so that no reset
+// discards the alert.
 func TestAlertsAreNotLost(t *testing.T) {
 	cert := selfSigned(t)
 	inBubble(t, func(t *testing.T) {

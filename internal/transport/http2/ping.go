@@ -9,8 +9,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// Payloads of the pings this side sends tell their answers apart. An answer to a ping that was not sent
-// changes nothing.
+// Payloads of the pings this side sends tell their answers apart. An answer to a ping that was not
+// sent changes nothing.
 var (
 	keepaliveData = [8]byte{'k', 'e', 'e', 'p'}
 	drainData     = [8]byte{'d', 'r', 'a', 'i', 'n'}
@@ -27,14 +27,15 @@ func (c *conn) ping(ev *h2.Event) *transport.Error {
 	return overBudget(c.budget.Ping(c.now, c.h.Open(), c.h.Sent))
 }
 
-// controlLocked bounds the acknowledgments that a peer which does not read can make this side queue.
+// controlLocked bounds the acknowledgments that a peer which does not read can make this side
+// queue.
 func (c *conn) controlLocked() *transport.Error {
 	c.out.controls++
 	return overBudget(c.budget.Control(c.out.controls))
 }
 
-// measureLocked sends a ping whose answer gives the round trip, if the windows ask for one. Its payload is random: a
-// peer that answers before it has been asked cannot make windows grow.
+// measureLocked sends a ping whose answer gives the round trip, if the windows ask for one. Its
+// payload is random: a peer that answers before it has been asked cannot make windows grow.
 func (c *conn) measureLocked() {
 	p := &c.pings
 	if !c.h.WantPing() || p.measure != 0 || p.client && p.quiet > freePings {

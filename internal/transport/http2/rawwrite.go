@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// A rawWrite is the argument and the result of a function that RawConn.Write calls. They are lent for one
-// write: an idle connection holds none.
+// A rawWrite is the argument and the result of a function that RawConn.Write calls. They are lent
+// for one write: an idle connection holds none.
 type rawWrite struct {
 	p     []byte
 	n     int

@@ -16,8 +16,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// readLoop owns the connection until it ends, or is idle and leaves it to another readLoop. Teardown is not
-// deferred: after a panic, waiting for its locks would hide the reason.
+// readLoop owns the connection until it ends, or is idle and leaves it to another readLoop.
+// Teardown is not deferred: after a panic, waiting for its locks would hide the reason.
 func (c *conn) readLoop() {
 	for {
 		if err := c.in.fill(c.nc, c.raw); err != nil {
@@ -88,7 +88,8 @@ func (c *conn) batch() *transport.Error {
 	return fault
 }
 
-// calm pauses reading from a peer that made a flood of calls. What the peer sends meanwhile waits on its side.
+// calm pauses reading from a peer that made a flood of calls. What the peer sends meanwhile waits
+// on its side.
 func (c *conn) calm() {
 	if d := c.budget.Pause(c.now); d > 0 {
 		c.counted(errSlowed)
@@ -136,8 +137,9 @@ func (c *conn) asFault(err error) *transport.Error {
 	return &transport.Error{Scope: transport.ScopeConn, Origin: transport.OriginLocal, Code: uint32(frame.InternalError), Token: reason.Internal, Cause: err}
 }
 
-// otherProtocol replaces the complaint about the first bytes of a server by what they are, if that is known: a web server
-// answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request no HTTP/1 server understands), one that wants TLS with an alert.
+// otherProtocol replaces the complaint about the first bytes of a server by what they are, if that
+// is known: a web server answers the preface in HTTP/1 (RFC 9113 §3.4 makes it a request no HTTP/1
+// server understands), one that wants TLS with an alert.
 func (c *conn) otherProtocol(err *transport.Error) *transport.Error {
 	if c.role != h2.Client || c.deadline.kind != deadlinePreface || c.in.buf == nil {
 		return err
@@ -162,8 +164,8 @@ const (
 	tlsMajor      = 3
 )
 
-// readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its reason. A write that failed
-// before is a better reason than the end of what was read on.
+// readEnd is why nothing can be read any more. A server that says GOAWAY and closes has given its
+// reason. A write that failed before is a better reason than the end of what was read on.
 func (c *conn) readEnd(err error) *transport.Error {
 	e := readError(err)
 	if c.role == h2.Client {

@@ -44,8 +44,8 @@ func (c *ServerConn) serve() {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		c.nc.SetWriteDeadline(time.Now().Add(c.limits.PrefaceTimeout))
 		if err := c.handshake(tc); err != nil {
-			// The alert tells the peer why. Its preface may have come already and is not read, so that a
-			// plain close would be a TCP reset, see linger.
+			// The alert tells the peer why. Its preface may have come already and is not read, so
+			// that a plain close would be a TCP reset, see linger.
 			c.refuse(reason.TLSHandshake, tlstext.Handshake(err), err, !errors.Is(err, io.EOF))
 			return
 		}
@@ -80,8 +80,8 @@ func (c *ServerConn) handshake(tc *tls.Conn) error {
 	return nil
 }
 
-// refuse ends a connection that never spoke HTTP/2. told: the peer was sent something, which it must be able to
-// read before the socket is closed.
+// refuse ends a connection that never spoke HTTP/2. told: the peer was sent something, which it
+// must be able to read before the socket is closed.
 func (c *ServerConn) refuse(token reason.Code, text string, err error, told bool) {
 	e := &transport.Error{
 		Scope: transport.ScopeConn, Origin: transport.OriginNetwork, Code: uint32(frame.ProtocolError),

@@ -76,8 +76,8 @@ func TestHeaderBlockTimeout(t *testing.T) {
 	})
 }
 
-// TestFramesInParts: a peer that sends without pause may leave a frame in parts each time its bytes are read. The
-// limit is for each frame, not for the time since there was none in parts.
+// TestFramesInParts: a peer that sends without pause may leave a frame in parts each time its bytes
+// are read. The limit is for each frame, not for the time since there was none in parts.
 func TestFramesInParts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, _ := dialServer(t, nil, echoHandler{})
@@ -228,7 +228,8 @@ func TestWriteStall(t *testing.T) {
 	})
 }
 
-// A peer that reads a little every 20 seconds does not stall, however much waits; one that then stops does.
+// A peer that reads a little every 20 seconds does not stall, however much waits; one that then
+// stops does.
 func TestSlowReaderDoesNotStall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, srv := dialServer(t, nil, echoHandler{})

@@ -6,8 +6,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// slotQueue is the callers of AwaitSlot, first come, first served. conn.mu guards it. A waiter's channel has a
-// capacity of 1, because it is sent to under the lock, and is closed when no slot will come.
+// slotQueue is the callers of AwaitSlot, first come, first served. conn.mu guards it. A waiter's
+// channel has a capacity of 1, because it is sent to under the lock, and is closed when no slot
+// will come.
 type slotQueue []chan struct{}
 
 func (q *slotQueue) join() chan struct{} {

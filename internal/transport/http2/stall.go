@@ -9,9 +9,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A peer may ask for a response and never give the window to send it. The handler has returned, so that
-// nothing else would end the stream, and the response stays in memory. Such a stream is reset after
-// Limits.ZeroWindow without progress, and the reset is charged.
+// A peer may ask for a response and never give the window to send it. The handler has returned, so
+// that nothing else would end the stream, and the response stays in memory. Such a stream is reset
+// after Limits.ZeroWindow without progress, and the reset is charged.
 
 // stallWatch is the check for such streams. conn.mu guards it.
 type stallWatch struct {
@@ -20,8 +20,8 @@ type stallWatch struct {
 	resets int         // resets that stallTick sent and the read loop has not charged yet
 }
 
-// watchLocked notes that a stream's sender is done while data of it still waits. answerBy is the call's
-// deadline; zero: none.
+// watchLocked notes that a stream's sender is done while data of it still waits. answerBy is the
+// call's deadline; zero: none.
 func (c *conn) watchLocked(s *stream, answerBy time.Time) {
 	now := time.Now()
 	s.waitSince, s.waitQueued = now, s.Queued()
@@ -43,16 +43,16 @@ func (c *conn) checkStallsLocked(t time.Time) {
 	c.armLocked(&w.timer, time.Until(t), c.stallTick)
 }
 
-// waitsForSocketLocked reports whether a stream waits for the socket rather than for the peer's window.
-// Limits.WriteStall bounds how slow a socket may be. The peer can open the connection's window only for
-// bytes that reach it.
+// waitsForSocketLocked reports whether a stream waits for the socket rather than for the peer's
+// window. Limits.WriteStall bounds how slow a socket may be. The peer can open the connection's
+// window only for bytes that reach it.
 func (c *conn) waitsForSocketLocked(s *stream) bool {
 	own, conn := c.h.Windows(&s.Stream)
 	return own && (conn || c.out.busy())
 }
 
-// stallTick resets finished streams that made no progress for too long, or whose deadlines have passed.
-// It runs again while any still wait.
+// stallTick resets finished streams that made no progress for too long, or whose deadlines have
+// passed. It runs again while any still wait.
 func (c *conn) stallTick() {
 	c.lock()
 	c.stall.at = time.Time{}
@@ -95,8 +95,9 @@ func (c *conn) stallTick() {
 	c.flushAndUnlock(flushNow)
 }
 
-// errAnswerLate ends a stream whose call's deadline has passed while its response waited for the peer's window.
-// The peer is not charged: a client on a slow network ends its call at the same time.
+// errAnswerLate ends a stream whose call's deadline has passed while its response waited for the
+// peer's window. The peer is not charged: a client on a slow network ends its call at the same
+// time.
 var errAnswerLate = &transport.Error{
 	Scope: transport.ScopeStream, Origin: transport.OriginLocal, Code: uint32(frame.Cancel), Token: reason.ResponseDeadline,
 	Reason: "the call's deadline passed while its response waited for the peer's window",

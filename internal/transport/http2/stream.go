@@ -101,9 +101,9 @@ func (s *stream) AwaitSend(done <-chan struct{}) error {
 	}
 }
 
-// lowWaterLocked returns how much a stream may have queued and still take more. When all streams together
-// have much queued, it is 0, so that a peer which reads none of hundreds of streams makes this side
-// hold one message for each, not a queue.
+// lowWaterLocked returns how much a stream may have queued and still take more. When all streams
+// together have much queued, it is 0, so that a peer which reads none of hundreds of streams makes
+// this side hold one message for each, not a queue.
 func (c *conn) lowWaterLocked() int {
 	if c.h.Unsent.Bytes > c.limits.Backlog {
 		return 0
@@ -191,8 +191,8 @@ func (s *serverStream) Send(out *transport.Out) error {
 	return nil
 }
 
-// Streams that ended without an error, for later calls. Streams that were reset, and those that something
-// may still refer to, are left to the garbage collector.
+// Streams that ended without an error, for later calls. Streams that were reset, and those that
+// something may still refer to, are left to the garbage collector.
 var (
 	serverStreams = sync.Pool{New: func() any { return new(serverStream) }}
 	clientStreams = sync.Pool{New: func() any { return new(clientStream) }}
@@ -219,8 +219,8 @@ func (s *stream) Release() {
 	}
 }
 
-// modeLocked returns how what was sent is flushed: at once at the end of a stream or if it may be the response the
-// peer waits for, by another goroutine if the sender is likely to send more.
+// modeLocked returns how what was sent is flushed: at once at the end of a stream or if it may be
+// the response the peer waits for, by another goroutine if the sender is likely to send more.
 func (s *stream) modeLocked(end bool) flushMode {
 	switch {
 	case end:

@@ -73,8 +73,8 @@ func (c *conn) finished() {
 	}
 }
 
-// endErrLocked returns the error of a stream that ends with the connection. A request none of whose bytes
-// were passed to the socket was not processed, whatever ended the connection.
+// endErrLocked returns the error of a stream that ends with the connection. A request none of whose
+// bytes were passed to the socket was not processed, whatever ended the connection.
 func (c *conn) endErrLocked(st *stream, err *transport.Error) *transport.Error {
 	if c.role != h2.Client || err.Unprocessed {
 		return err

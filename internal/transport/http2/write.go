@@ -11,8 +11,9 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A peer that reads slowly does not stall: the limit begins anew when this much was taken within it. A connection
-// that does not tell how far a write came is given pieces, each of which has to be taken within the limit.
+// A peer that reads slowly does not stall: the limit begins anew when this much was taken within
+// it. A connection that does not tell how far a write came is given pieces, each of which has to be
+// taken within the limit.
 const (
 	stallProgress = 1 << 10
 	stallPiece    = 64 << 10
@@ -90,8 +91,9 @@ func (c *conn) writeFailed(err error) {
 	c.mu.Unlock()
 }
 
-// readOnLocked lets the read loop come to the end of what the server has sent before it closed the connection: responses are
-// often among it, and a GOAWAY that says why. The connection ends when the last stream has, or with the next fault.
+// readOnLocked lets the read loop come to the end of what the server has sent before it closed the
+// connection: responses are often among it, and a GOAWAY that says why. The connection ends when
+// the last stream has, or with the next fault.
 func (c *conn) readOnLocked(err *transport.Error) {
 	if c.err != nil {
 		return

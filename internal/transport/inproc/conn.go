@@ -51,8 +51,8 @@ type Conn struct {
 	onDone  func()           // called once after done is closed and no Open is under way; nil: nobody asks, or called
 }
 
-// New returns a connection whose streams go to handler. limit is the most streams open at a time; 0:
-// no limit. onDone, if not nil, is called once when the connection is gone.
+// New returns a connection whose streams go to handler. limit is the most streams open at a time;
+// 0: no limit. onDone, if not nil, is called once when the connection is gone.
 func New(handler transport.ServerHandler, limit uint32, onDone func()) *Conn {
 	if limit == 0 {
 		limit = math.MaxUint32
@@ -80,7 +80,8 @@ func (c *Conn) Open(head *transport.RequestHead, body *mem.Buf, end bool, sink t
 	s := &stream{conn: c, clientSink: sink}
 	s.up.deliver, s.down.deliver = s.deliverUp, s.deliverDown
 	// This goroutine is the deliverer of the upward half until the body is over: what others send
-	// meanwhile queues behind it. So does Close, which finds the stream as soon as it is in the map.
+	// meanwhile queues behind it. So does Close, which finds the stream as soon as it is in the
+	// map.
 	s.up.delivering = true
 	c.mu.Lock()
 	if err := c.refusalLocked(); err != nil {
@@ -216,7 +217,8 @@ func (c *Conn) endLocked(err *transport.Error) {
 	}
 }
 
-// tellDoneLocked calls onDone when the connection is gone and the handler is told of no more streams.
+// tellDoneLocked calls onDone when the connection is gone and the handler is told of no more
+// streams.
 func (c *Conn) tellDoneLocked() {
 	if c.err == nil || c.opening > 0 || c.onDone == nil {
 		return

@@ -328,7 +328,8 @@ func TestConcurrentSends(t *testing.T) {
 	}
 }
 
-// Close beside Open: the stream is closed on both sides or never opened, and the handler hears of the connection's end last.
+// Close beside Open: the stream is closed on both sides or never opened, and the handler hears of
+// the connection's end last.
 func TestCloseBesideOpen(t *testing.T) {
 	for range 500 {
 		var told sync.Map
@@ -378,7 +379,8 @@ func (h *slowHandler) Stream(s transport.ServerStream, head *transport.RequestHe
 	return h.many.Stream(s, head, end)
 }
 
-// A connection that is closed while the handler is told of a stream has ended when it has been told: nothing comes after the end.
+// A connection that is closed while the handler is told of a stream has ended when it has been
+// told: nothing comes after the end.
 func TestTheEndIsToldLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &slowHandler{enter: make(chan struct{}), leave: make(chan struct{})}

@@ -10,7 +10,8 @@ type HeaderLimits struct {
 	Fields uint32
 }
 
-// LimitHeaders sets what the server accepts of requests and the client of responses. Not after the first Open.
+// LimitHeaders sets what the server accepts of requests and the client of responses. Not after the
+// first Open.
 func (c *Conn) LimitHeaders(requests, responses HeaderLimits) {
 	c.requests, c.responses = requests, responses
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/naru-rpc/naru/internal/transport"
 )
 
-// A header section is refused above the receiver's limit, in either direction, by the sender that knows it.
+// A header section is refused above the receiver's limit, in either direction, by the sender that
+// knows it.
 func TestHeaderLimits(t *testing.T) {
 	const limit = 1 << 10
 	field := func(size int) []transport.Field {

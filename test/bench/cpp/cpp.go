@@ -51,7 +51,8 @@ func Version() string {
 	return strings.TrimSpace(string(out))
 }
 
-// Build compiles the program "server" or "client" unless that was done before, and returns its path.
+// Build compiles the program "server" or "client" unless that was done before, and returns its
+// path.
 func Build(program string) (string, error) {
 	if err := Available(); err != nil {
 		return "", err

@@ -51,8 +51,8 @@ func TestAllocationsPerCall(t *testing.T) {
 	}
 }
 
-// TestBytesPerCall: what a call leaves to the collector, both ends together. With thousands of connections collecting is
-// a good part of a server's work.
+// TestBytesPerCall: what a call leaves to the collector, both ends together. With thousands of
+// connections collecting is a good part of a server's work.
 func TestBytesPerCall(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes pools forget, which shows as allocations")

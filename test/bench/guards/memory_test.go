@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestMemoryOfIdleConnections holds connections that made one call each, from a client that
-// keeps nothing but its socket, and weighs what the process grew by: before they have rested for long enough to give back
-// the stacks of their read loops, 2 KiB each. The client's sockets are
-// in this process too: what half of a bare connection weighs is taken off.
+// TestMemoryOfIdleConnections holds connections that made one call each, from a client that keeps
+// nothing but its socket, and weighs what the process grew by: before they have rested for long
+// enough to give back the stacks of their read loops, 2 KiB each. The client's sockets are in this
+// process too: what half of a bare connection weighs is taken off.
 func TestMemoryOfIdleConnections(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's own memory would be weighed too")

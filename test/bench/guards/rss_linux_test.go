@@ -16,9 +16,10 @@ import (
 	"github.com/naru-rpc/naru/test/bench/echo"
 )
 
-// TestResidentMemoryUnderLargeCalls: a server that receives and sends messages of 64 KiB as fast as it
-// can stays small, since the pace of the collector is left to the program's own settings. Measured: 6 to
-// 9 MB more than with one connection that made one call; 72 MB when the library held a ballast.
+// TestResidentMemoryUnderLargeCalls: a server that receives and sends messages of 64 KiB as fast as
+// it can stays small, since the pace of the collector is left to the program's own settings.
+// Measured: 6 to 9 MB more than with one connection that made one call; 72 MB when the library held
+// a ballast.
 func TestResidentMemoryUnderLargeCalls(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's own memory would be counted too")

@@ -8,6 +8,7 @@
 //
 // # Goroutines
 //
-// Run starts one goroutine per caller (two in mode pipe), one per connection for the stream
-// beside, one pacer for an open loop, and one that waits for the callers. All end with the measured time; Run waits for them.
+// Run starts one goroutine per caller (two in mode pipe), one per connection for the stream beside,
+// one pacer for an open loop, and one that waits for the callers. All end with the measured time;
+// Run waits for them.
 package load

@@ -37,9 +37,9 @@ type run struct {
 	besides  uint64 // messages of the streams beside
 }
 
-// Run connects every client with one call, then puts the load of cfg on them and waits until
-// it is over, ctx ends, or cfg.Calls are made. It returns an error for a bad cfg, and if a client cannot connect;
-// calls that fail later are counted in the result.
+// Run connects every client with one call, then puts the load of cfg on them and waits until it is
+// over, ctx ends, or cfg.Calls are made. It returns an error for a bad cfg, and if a client cannot
+// connect; calls that fail later are counted in the result.
 func Run(ctx context.Context, clients []echo.Client, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err

@@ -94,7 +94,8 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 
 func TestBesideRunsToo(t *testing.T) {
 	clients := serve(t, echo.GRPCGo, 1, false)
-	// At a rate: a hundred calls as fast as they go are over before the stream has begun on a busy machine.
+	// At a rate: a hundred calls as fast as they go are over before the stream has begun on a busy
+	// machine.
 	res, err := Run(t.Context(), clients, Config{Mode: Unary, Callers: 4, Size: 100, Beside: 100_000,
 		Rate: 200, Calls: 100, Duration: time.Minute})
 	if err != nil || res.Errors > 0 || res.Calls == 0 || res.BesideMegabytesPerSecond == 0 {

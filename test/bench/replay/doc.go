@@ -1,7 +1,7 @@
-// Package replay makes unary calls at the least cost to itself: the bytes of a request are made once and sent
-// again with other stream numbers, and of responses only the frame headers are looked at. One thread waits for all
-// connections. What it measures is the server, also with thousands of connections, where a client that reads
-// what it gets is the slower one. Linux only.
+// Package replay makes unary calls at the least cost to itself: the bytes of a request are made
+// once and sent again with other stream numbers, and of responses only the frame headers are looked
+// at. One thread waits for all connections. What it measures is the server, also with thousands of
+// connections, where a client that reads what it gets is the slower one. Linux only.
 package replay
 
 import (

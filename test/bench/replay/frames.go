@@ -80,7 +80,8 @@ type seen struct {
 	ended    int // calls
 }
 
-// read looks at the whole frames in p. It returns the rest, and what they want answered appended to out.
+// read looks at the whole frames in p. It returns the rest, and what they want answered appended to
+// out.
 func (s *seen) read(p, out []byte) (rest, answer []byte, err error) {
 	for len(p) >= frameHeader && len(p) >= frameLen(p) {
 		f := p[:frameLen(p)]

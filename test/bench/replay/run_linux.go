@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a connection. A call ends before its place is taken by the next, so that few bytes are ever kept.
+// conn is a connection. A call ends before its place is taken by the next, so that few bytes are
+// ever kept.
 type conn struct {
 	fd   int
 	next uint32 // stream number

@@ -1,5 +1,5 @@
-// Command drainserver is a server for tests of lifecycles: the echo service with health checks, run by naru.Run
-// until a signal comes. It prints its address and, at the end, how it ended.
+// Command drainserver is a server for tests of lifecycles: the echo service with health checks, run
+// by naru.Run until a signal comes. It prints its address and, at the end, how it ended.
 package main
 
 import (

@@ -1,9 +1,10 @@
-// Command modproxy writes the repository's modules as the files of a module proxy, all at one version:
+// Command modproxy writes the repository's modules as the files of a module proxy, all at one
+// version:
 //
 //	modproxy -root . -version v0.1.0 -out DIR
 //
-// GOPROXY=file://DIR then serves them, as a real proxy would after the release. Only files that git knows are
-// taken, and none of a module below.
+// GOPROXY=file://DIR then serves them, as a real proxy would after the release. Only files that git
+// knows are taken, and none of a module below.
 package main
 
 import (
@@ -58,7 +59,8 @@ func run(root, version, out string) error {
 	return nil
 }
 
-// within returns the files of the module in dir: below it, and not below another module's folder inside it.
+// within returns the files of the module in dir: below it, and not below another module's folder
+// inside it.
 func within(files []string, dir string, dirs []string) []string {
 	var own []string
 	for _, f := range files {

@@ -1,7 +1,8 @@
 // Command outside runs other projects' suites against naru and prints what they found: connectrpc
-// conformance, h2spec, grpc-go's interop programs, grpcurl and, if asked for, gRPC in Python, Node, C++
-// and Java, and load balancers in between. It needs a checkout with its go.work and, the first time, the module proxy. It exits with 1 if
-// any case failed or any suite could not be run, else with 0.
+// conformance, h2spec, grpc-go's interop programs, grpcurl and, if asked for, gRPC in Python, Node,
+// C++ and Java, and load balancers in between. It needs a checkout with its go.work and, the first
+// time, the module proxy. It exits with 1 if any case failed or any suite could not be run, else
+// with 0.
 package main
 
 import (

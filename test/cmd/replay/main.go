@@ -1,5 +1,5 @@
-// Command replay puts unary calls on an echoserver at so little cost to itself that the server is what is
-// measured, with thousands of connections too. Linux only.
+// Command replay puts unary calls on an echoserver at so little cost to itself that the server is
+// what is measured, with thousands of connections too. Linux only.
 //
 //	replay --addr 127.0.0.1:50052 --conns 10000 --streams 10 --duration 5s
 package main

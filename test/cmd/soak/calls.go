@@ -82,7 +82,8 @@ func (s *soak) up(ctx context.Context, echo benchpbnaru.EchoClient, m *benchpb.M
 	return lost(back.GetId(), int64(n))
 }
 
-// lost is the error of a stream that ended with OK and had another number of messages than were sent.
+// lost is the error of a stream that ended with OK and had another number of messages than were
+// sent.
 func lost(got, sent int64) error {
 	if got == sent {
 		return nil

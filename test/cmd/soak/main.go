@@ -1,6 +1,7 @@
-// Command soak runs a naru server and clients against each other for minutes or hours: calls of all kinds and
-// sizes, connections that come, go and break, from a seed that it prints. It ends with an error if heap,
-// goroutines or descriptors grow, or if a call ends in a way that the faults do not explain.
+// Command soak runs a naru server and clients against each other for minutes or hours: calls of all
+// kinds and sizes, connections that come, go and break, from a seed that it prints. It ends with an
+// error if heap, goroutines or descriptors grow, or if a call ends in a way that the faults do not
+// explain.
 //
 //	go run ./cmd/soak -for 30m
 package main

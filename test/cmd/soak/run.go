@@ -134,7 +134,8 @@ func serve(client *tls.Config, opts ...naru.ServerOption) (*server, error) {
 	return s, nil
 }
 
-// caller uses one client after the other: half on good networks, half on bad ones; half in plaintext.
+// caller uses one client after the other: half on good networks, half on bad ones; half in
+// plaintext.
 func (s *soak) caller() {
 	for !s.over() {
 		bad, srv := s.n(2) == 0, s.servers[s.n(len(s.servers))]

@@ -33,8 +33,9 @@ func measure() figures {
 	return f
 }
 
-// watch prints figures and compares those of the run's last quarter with those of its second: under load, where
-// what is in flight makes most of the heap, and in moments without calls, where little may be left.
+// watch prints figures and compares those of the run's last quarter with those of its second: under
+// load, where what is in flight makes most of the heap, and in moments without calls, where little
+// may be left.
 type watch struct {
 	settings
 	soak        *soak

@@ -231,7 +231,8 @@ func (c *call) bidiStream() error {
 	return nil
 }
 
-// cancelLater arranges for the call to be cancelled some time after its last request, if it is to be.
+// cancelLater arranges for the call to be cancelled some time after its last request, if it is to
+// be.
 func (c *call) cancelLater() (stop func() bool) {
 	switch d := c.when.afterCloseSend; {
 	case d < 0:
@@ -242,8 +243,8 @@ func (c *call) cancelLater() (stop func() bool) {
 	}
 }
 
-// cancelIfDue cancels a call whose time has come. On a busy machine the timer that does so may be late by the 200 ms that the
-// suite lets pass before the response it must not see.
+// cancelIfDue cancels a call whose time has come. On a busy machine the timer that does so may be
+// late by the 200 ms that the suite lets pass before the response it must not see.
 func (c *call) cancelIfDue() {
 	if !c.due.IsZero() && !time.Now().Before(c.due) {
 		c.cancel()

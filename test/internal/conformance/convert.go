@@ -54,7 +54,8 @@ func decodeBinary(v string) string {
 	return string(b)
 }
 
-// errorOf makes the error that the suite asked a handler to fail with; extra goes behind its details.
+// errorOf makes the error that the suite asked a handler to fail with; extra goes behind its
+// details.
 func errorOf(e *pb.Error, extra ...proto.Message) error {
 	var details []proto.Message
 	for _, d := range e.Details {

@@ -14,10 +14,12 @@ const (
 	here        = "github.com/naru-rpc/naru/test"
 )
 
-// The suite's own Go package for these files is internal to it, hence the copy under a path of ours.
+// The suite's own Go package for these files is internal to it, hence the copy under a path of
+// ours.
 var suiteFiles = []string{"config.proto", "service.proto", "client_compat.proto", "server_compat.proto"}
 
-// generateConformance runs "naru gen" on the .proto files that the conformance suite's module ships.
+// generateConformance runs "naru gen" on the .proto files that the conformance suite's module
+// ships.
 func generateConformance() error {
 	dir, err := moduleDir(suiteModule)
 	if err != nil {

@@ -5,8 +5,8 @@
 //     files: grpc.testing and the ORCA service. The descriptors linked into this program stand in
 //     for the files.
 //   - messages and services of the connectrpc conformance suite, from the suite's .proto files.
-//   - grpc-go's services for the shop, whose messages and naru services lie in examples, and for the
-//     benchmarks.
+//   - grpc-go's services for the shop, whose messages and naru services lie in examples, and for
+//     the benchmarks.
 package main
 
 import (

@@ -23,7 +23,8 @@ type language struct {
 	needs string
 	// prepare makes the two programs ready to run.
 	prepare func(ctx context.Context, t *Tree, f *foreign) error
-	// command returns a program's command line, "client" or "server", and its environment's additions.
+	// command returns a program's command line, "client" or "server", and its environment's
+	// additions.
 	command func(t *Tree, f *foreign, program string) (argv, env []string)
 	// onlyPlaintext leaves TLS out.
 	onlyPlaintext bool

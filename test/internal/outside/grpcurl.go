@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// GRPCurl runs grpcurl against the shop, which it knows nothing of but what reflection tells it. The
-// shop serves one version of reflection at a time, so that each is really used.
+// GRPCurl runs grpcurl against the shop, which it knows nothing of but what reflection tells it.
+// The shop serves one version of reflection at a time, so that each is really used.
 func GRPCurl(ctx context.Context, t *Tree) []*Result {
 	return []*Result{
 		t.grpcurl(ctx, "v1", false),

@@ -124,11 +124,11 @@ func (t *Tree) interop(ctx context.Context, pair interopPair, tls bool) *Result 
 	return r
 }
 
-// interopCase runs one case, with more flags. The certificates are the ones that grpc's interop programs of all
-// languages share, made out to *.test.google.fr.
+// interopCase runs one case, with more flags. The certificates are the ones that grpc's interop
+// programs of all languages share, made out to *.test.google.fr.
 func (t *Tree) interopCase(ctx context.Context, client string, port int, c interopCase, tls bool, more ...string) (string, error) {
-	// An address, not a name: with a name grpc-go's client asks DNS for its configuration first, which
-	// takes seconds where no name server answers.
+	// An address, not a name: with a name grpc-go's client asks DNS for its configuration first,
+	// which takes seconds where no name server answers.
 	args := []string{"--server_host=127.0.0.1", "--server_port=" + strconv.Itoa(port), "--test_case=" + c.name}
 	if tls {
 		args = append(args, "--use_tls", "--use_test_ca", "--server_host_override=foo.test.google.fr")

@@ -23,7 +23,8 @@ const (
 	startTimeout = 15 * time.Second
 )
 
-// A Process is a server under test, or one to test against. Its methods are safe for concurrent use.
+// A Process is a server under test, or one to test against. Its methods are safe for concurrent
+// use.
 type Process struct {
 	Port int
 
@@ -44,7 +45,8 @@ func (t *Tree) startCommand(ctx context.Context, name string, env []string, argv
 	return onFreePort(func(port int) (*Process, error) { return t.startOn(ctx, port, name, env, argv...) })
 }
 
-// onFreePort starts a program on a port that was free a moment ago, and on another if someone else had it first.
+// onFreePort starts a program on a port that was free a moment ago, and on another if someone else
+// had it first.
 func onFreePort(start func(port int) (*Process, error)) (p *Process, err error) {
 	for range 5 {
 		port, perr := freePort()
@@ -58,7 +60,8 @@ func onFreePort(start func(port int) (*Process, error)) (p *Process, err error) 
 	return p, err
 }
 
-// portTaken reports whether a program ended because its port is in use. Go, C and Node say it like this.
+// portTaken reports whether a program ended because its port is in use. Go, C and Node say it like
+// this.
 func portTaken(err error) bool {
 	text := strings.ToLower(err.Error())
 	return strings.Contains(text, "already in use") || strings.Contains(text, "eaddrinuse") || strings.Contains(text, "cannot bind")

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestListener is the process of the tests below, when they run this binary: it listens on the port of its environment, unless it
-// is the first of its folder, whose port it says is taken.
+// TestListener is the process of the tests below, when they run this binary: it listens on the port
+// of its environment, unless it is the first of its folder, whose port it says is taken.
 func TestListener(t *testing.T) {
 	dir, port := os.Getenv("OUTSIDE_TEST_DIR"), os.Args[len(os.Args)-1]
 	if dir == "" {
@@ -44,7 +44,8 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// A server whose port another program has taken meanwhile is started on another port; one that fails otherwise, or always, is an error.
+// A server whose port another program has taken meanwhile is started on another port; one that
+// fails otherwise, or always, is an error.
 func TestPortsThatAreTakenMeanwhile(t *testing.T) {
 	for _, tt := range []struct {
 		name, taken, argument string

@@ -23,8 +23,9 @@ type proxy struct {
 
 var proxies = []proxy{
 	{"nginx", nginx, nil},
-	// HAProxy 2.6 ends a connection to a server, with GOAWAY INTERNAL_ERROR, when it has no room for the trailers of a response. The few calls
-	// that are under way are lost at once, grpc-go's as well. What must not be is a call that stands still: the case is out of time then.
+	// HAProxy 2.6 ends a connection to a server, with GOAWAY INTERNAL_ERROR, when it has no room
+	// for the trailers of a response. The few calls that are under way are lost at once, grpc-go's
+	// as well. What must not be is a call that stands still: the case is out of time then.
 	{"haproxy", haproxy, []string{"--soak_max_failures=12"}},
 	{"nghttpx", nghttpx, nil},
 }

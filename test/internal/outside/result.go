@@ -22,7 +22,8 @@ type Result struct {
 	missing string // set by optional
 }
 
-// OK reports whether the suite ran to its end, ran something, and nothing failed; or was left out, as was allowed.
+// OK reports whether the suite ran to its end, ran something, and nothing failed; or was left out,
+// as was allowed.
 func (r *Result) OK() bool { return r.Err == nil && r.Failed == 0 && (r.Passed > 0 || r.missing != "") }
 
 // fail counts a failed case.

@@ -13,9 +13,10 @@ import (
 	"github.com/naru-rpc/naru/test/internal/pair"
 )
 
-// richHandler answers "details <bytes>" with FAILED_PRECONDITION and one detail of so many bytes, and
-// "trailer <bytes>" with OK and so much metadata behind the response. Clients in other languages take 8 KiB or
-// 16 KiB of header fields: a server must end larger calls with a status all the same.
+// richHandler answers "details <bytes>" with FAILED_PRECONDITION and one detail of so many bytes,
+// and "trailer <bytes>" with OK and so much metadata behind the response. Clients in other
+// languages take 8 KiB or 16 KiB of header fields: a server must end larger calls with a status all
+// the same.
 func richHandler(c pair.ServerCall) error {
 	m, err := c.Recv()
 	if err != nil {
@@ -35,7 +36,8 @@ func richHandler(c pair.ServerCall) error {
 	return c.Send("done")
 }
 
-// Rich has clients in Python, Node and C++ receive errors with details and trailers up to far more than they take.
+// Rich has clients in Python, Node and C++ receive errors with details and trailers up to far more
+// than they take.
 func Rich(ctx context.Context, t *Tree) []*Result {
 	dir, err := os.MkdirTemp("", "rich")
 	if err != nil {

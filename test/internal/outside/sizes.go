@@ -21,8 +21,8 @@ import (
 )
 
 // Peers in other languages and proxies are called with messages of many sizes, above all around the
-// 64 KiB of the window that streams begin with, and the ends of both directions come at once or later than the
-// message: whoever looks for the end only while there is window finds out then.
+// 64 KiB of the window that streams begin with, and the ends of both directions come at once or
+// later than the message: whoever looks for the end only while there is window finds out then.
 
 // sizes are those of messages, in bytes.
 var sizes = append([]int{1, 1000, 16_000, 20_000, 100_000, 271_828, 1 << 20, 4 << 20, 20 << 20}, around(1<<16)...)
@@ -47,8 +47,8 @@ const (
 	hugeAmount = 4 << 20                // messages from here on are sent one at a time
 )
 
-// sizesHandler answers "<bytes> <milliseconds>;..." with as many bytes, behind the number of bytes it has
-// received and a semicolon, and ends so many milliseconds later.
+// sizesHandler answers "<bytes> <milliseconds>;..." with as many bytes, behind the number of bytes
+// it has received and a semicolon, and ends so many milliseconds later.
 func sizesHandler(c pair.ServerCall) error {
 	first, err := c.Recv()
 	if err != nil {

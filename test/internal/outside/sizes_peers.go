@@ -33,8 +33,8 @@ var gateways = []gateway{
 	{"nghttpx", "nghttpx", nghttpxSizes, []pair.Stack{pair.Naru}},
 }
 
-// Sizes runs the calls of the table against Node's grpc-js as server and as client, and through nginx,
-// HAProxy and nghttpx with naru's client and with curl.
+// Sizes runs the calls of the table against Node's grpc-js as server and as client, and through
+// nginx, HAProxy and nghttpx with naru's client and with curl.
 func Sizes(ctx context.Context, t *Tree) []*Result {
 	dir, err := os.MkdirTemp("", "sizes")
 	if err != nil {
@@ -74,7 +74,8 @@ func Sizes(ctx context.Context, t *Tree) []*Result {
 	return results
 }
 
-// timed runs one row of the table of results. A program that is not installed is said to be missing.
+// timed runs one row of the table of results. A program that is not installed is said to be
+// missing.
 func (t *Tree) timed(suite, role string, secure bool, run func(*Result) error) *Result {
 	r := &Result{Suite: suite, Role: role + ", " + security(secure)}
 	fmt.Fprintf(t.Log, "%s, %s\n", r.Suite, r.Role)
@@ -241,7 +242,8 @@ func nghttpxSizes(f *foreign, _ string, backend int, secure bool) ([]string, str
 	return append(argv, "-f127.0.0.1,{port};no-tls", fmt.Sprintf("-b127.0.0.1,%d;;proto=h2", backend)), ""
 }
 
-// curlAll uploads unary requests of some sizes with curl, which is nghttp2, and ends them at once and later.
+// curlAll uploads unary requests of some sizes with curl, which is nghttp2, and ends them at once
+// and later.
 func curlAll(ctx context.Context, r *Result, f *foreign, secure bool, port int) error {
 	if _, err := exec.LookPath("curl"); err != nil {
 		return err

@@ -69,7 +69,8 @@ type ServerCall interface {
 // describes.
 type Handler func(ServerCall) error
 
-// A Failure is a status that a handler returns, with one detail of DetailBytes bytes unless that is 0.
+// A Failure is a status that a handler returns, with one detail of DetailBytes bytes unless that is
+// 0.
 type Failure struct {
 	Code        codes.Code
 	Message     string

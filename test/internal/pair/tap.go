@@ -8,9 +8,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A Tap reads along on plaintext HTTP/2 connections of clients: which streams are open, and how large header
-// sections are as RFC 9113 §10.5.1 counts them. It knows neither stack's code. Its methods are safe
-// for concurrent use.
+// A Tap reads along on plaintext HTTP/2 connections of clients: which streams are open, and how
+// large header sections are as RFC 9113 §10.5.1 counts them. It knows neither stack's code. Its
+// methods are safe for concurrent use.
 type Tap struct {
 	mu   sync.Mutex
 	open map[tapStream]ends // guarded by mu

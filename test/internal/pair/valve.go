@@ -24,8 +24,8 @@ type limit struct {
 // NewValve returns an open valve.
 func NewValve() *Valve { return &Valve{opened: make(chan struct{})} }
 
-// StopReads lets the client read n bytes more, in all its connections together, and StopWrites lets it
-// write as many. The returned channel is closed when more would pass. To be called once each.
+// StopReads lets the client read n bytes more, in all its connections together, and StopWrites lets
+// it write as many. The returned channel is closed when more would pass. To be called once each.
 func (v *Valve) StopReads(n int) (reached <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

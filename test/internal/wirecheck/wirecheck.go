@@ -1,6 +1,7 @@
-// Package wirecheck watches what one end of an HTTP/2 connection sends and holds it to what the other end has granted:
-// the windows of RFC 9113 §6.9, the size of frames, the number of streams, and the states of §5.1. It computes them
-// anew from the frames alone, so that it does not believe the program it watches.
+// Package wirecheck watches what one end of an HTTP/2 connection sends and holds it to what the
+// other end has granted: the windows of RFC 9113 §6.9, the size of frames, the number of streams,
+// and the states of §5.1. It computes them anew from the frames alone, so that it does not believe
+// the program it watches.
 package wirecheck
 
 import (
@@ -47,8 +48,8 @@ type state struct {
 	over                 bool // counted as not open
 }
 
-// Client watches the client's end of nc, Server the server's. report is told of the first rule that is
-// broken, by the goroutine that breaks it.
+// Client watches the client's end of nc, Server the server's. report is told of the first rule that
+// is broken, by the goroutine that breaks it.
 func Client(nc net.Conn, report func(format string, args ...any)) *Conn {
 	return watch(nc, true, report)
 }
@@ -247,7 +248,8 @@ func (c *Conn) receivedSettings(h frame.Header, payload []byte) {
 	c.pending = append(c.pending, initial)
 }
 
-// resize changes the windows of all streams, §6.9.2. They may become negative: nothing may be sent then.
+// resize changes the windows of all streams, §6.9.2. They may become negative: nothing may be sent
+// then.
 func (c *Conn) resize(initial int64) {
 	delta := initial - c.l.initial
 	c.l.initial = initial

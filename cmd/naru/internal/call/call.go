@@ -169,7 +169,8 @@ func (c *config) options(header, trailer *metadata.MD) []naru.CallOption {
 	return opts
 }
 
-// call makes the call as a stream, whatever its kind: one goroutine sends, this one prints what comes.
+// call makes the call as a stream, whatever its kind: one goroutine sends, this one prints what
+// comes.
 func (c *config) call(ctx context.Context, env *cli.Env, dyn *dynamic.Client, method *dynamic.Method, requests requests) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -219,7 +220,8 @@ func mustHeader(s *dynamic.Stream) metadata.MD {
 // requestError is why a request could not be made.
 type requestError struct{ error }
 
-// send sends every request. A request that cannot be made cancels the call, with what was wrong as the cause.
+// send sends every request. A request that cannot be made cancels the call, with what was wrong as
+// the cause.
 func send(stream *dynamic.Stream, requests requests, cancel context.CancelCauseFunc) {
 	for {
 		req, err := requests.next()

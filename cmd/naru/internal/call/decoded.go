@@ -18,7 +18,8 @@ import (
 // separator stands between messages in text format, as grpcurl has it.
 const separator = 0x1e
 
-// textReader reads messages in protobuf's text format from a text. At the end of a stream there is no separator.
+// textReader reads messages in protobuf's text format from a text. At the end of a stream there is
+// no separator.
 type textReader struct {
 	ctx    context.Context
 	dyn    *dynamic.Client

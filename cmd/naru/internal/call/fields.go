@@ -150,7 +150,8 @@ func (a *assignment) convert(env *cli.Env, f protoreflect.FieldDescriptor) (any,
 	return value, nil // protojson takes numbers as strings
 }
 
-// message converts a value for a field that holds a message which JSON writes as a string or number.
+// message converts a value for a field that holds a message which JSON writes as a string or
+// number.
 func (a *assignment) message(env *cli.Env, f protoreflect.FieldDescriptor, value string) (any, error) {
 	if w := wrapped(f.Message()); w != nil {
 		return (&assignment{arg: a.arg, value: a.value}).convert(env, w)
@@ -177,8 +178,8 @@ func (a *assignment) enum(e protoreflect.EnumDescriptor, value string) (any, err
 	return nil, cli.Usagef("%s: %s has no value %q: it has %s", a.arg, e.FullName(), value, listed(names))
 }
 
-// wrapped returns the field of a wrapper type of google/protobuf/wrappers.proto, which JSON writes as the
-// bare value; nil for other messages.
+// wrapped returns the field of a wrapper type of google/protobuf/wrappers.proto, which JSON writes
+// as the bare value; nil for other messages.
 func wrapped(d protoreflect.MessageDescriptor) protoreflect.FieldDescriptor {
 	if d.FullName().Parent() == "google.protobuf" && strings.HasSuffix(string(d.Name()), "Value") && d.Fields().Len() == 1 &&
 		d.Name() != "ListValue" {

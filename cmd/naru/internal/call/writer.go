@@ -31,8 +31,8 @@ type writer struct {
 	dyn    *dynamic.Client
 }
 
-// oneSpace finds the name of a field in text format, behind which prototext writes one space or two, in turn
-// between builds, on purpose.
+// oneSpace finds the name of a field in text format, behind which prototext writes one space or
+// two, in turn between builds, on purpose.
 var oneSpace = regexp.MustCompile(`(?m)^(\s*[\w.\[\]/]+):  `)
 
 // message writes one message to stdout in the form that was asked for.

@@ -1,4 +1,5 @@
-// Package cert is the verb "naru cert": certificates for development, and what is in a file or at a server.
+// Package cert is the verb "naru cert": certificates for development, and what is in a file or at a
+// server.
 package cert
 
 import (

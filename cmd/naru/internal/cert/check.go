@@ -81,7 +81,8 @@ func (b *bundle) checkLeaf(i int, c *x509.Certificate) {
 	}
 }
 
-// checkOrder finds a chain whose certificates do not follow each other: peers of some stacks need the order.
+// checkOrder finds a chain whose certificates do not follow each other: peers of some stacks need
+// the order.
 func (b *bundle) checkOrder() {
 	if len(b.certs) < 2 || b.certs[0].IsCA {
 		return // a bundle of authorities has no order

@@ -166,7 +166,8 @@ func issue(ca *devcert.Authority, dir, name string, request devcert.Request) err
 	return write(filepath.Join(dir, name+".pem"), cert.CertPEM(), 0o644)
 }
 
-// write puts a file in its place by a rename, so that programs that watch it see the old or the new one, whole.
+// write puts a file in its place by a rename, so that programs that watch it see the old or the new
+// one, whole.
 func write(file string, text []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {

@@ -1,13 +1,13 @@
-// Package cli is what all verbs of the naru command share: the outside world as a value, the errors that
-// carry an exit code, and the one place that turns an error into text on stderr and a code.
+// Package cli is what all verbs of the naru command share: the outside world as a value, the errors
+// that carry an exit code, and the one place that turns an error into text on stderr and a code.
 //
 // A verb is a folder with a function
 //
 //	func New(env *cli.Env) *cobra.Command
 //
-// that reads flags into a plain struct, and a run function that takes that struct and the Env. run returns
-// an error and never exits, prints errors or looks at the process by itself, so that tests drive it in
-// process.
+// that reads flags into a plain struct, and a run function that takes that struct and the Env. run
+// returns an error and never exits, prints errors or looks at the process by itself, so that tests
+// drive it in process.
 package cli
 
 import (
@@ -54,8 +54,8 @@ func (e *Env) Path(p string) string {
 	return filepath.Join(e.Dir, p)
 }
 
-// colorful tells whether f takes colours: a character device, unless NO_COLOR (https://no-color.org: any
-// value that is not empty) or TERM=dumb says no.
+// colorful tells whether f takes colours: a character device, unless NO_COLOR
+// (https://no-color.org: any value that is not empty) or TERM=dumb says no.
 func colorful(f *os.File, getenv func(string) string) bool {
 	if getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" || getenv("TERM") == "" {
 		return false

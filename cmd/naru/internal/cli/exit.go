@@ -19,8 +19,8 @@ const (
 	ExitInternal    = 3   // a bug of this program
 	ExitInterrupted = 130 // ended by an interrupt before it was done
 
-	// ExitStatus plus the status code, when a call ended with a status that is not OK: 69 for NOT_FOUND,
-	// 78 for UNAVAILABLE. grpcurl does the same.
+	// ExitStatus plus the status code, when a call ended with a status that is not OK: 69 for
+	// NOT_FOUND, 78 for UNAVAILABLE. grpcurl does the same.
 	ExitStatus = 64
 )
 
@@ -48,11 +48,12 @@ func Usagef(format string, args ...any) error {
 	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
 }
 
-// Reported returns the error of a verb that has printed its findings by itself: only the code is left.
+// Reported returns the error of a verb that has printed its findings by itself: only the code is
+// left.
 func Reported(code int) error { return &Error{Code: code} }
 
-// Bug returns the error for a recovered panic (ExitInternal). Call it where the panic was recovered: the
-// error has the stack.
+// Bug returns the error for a recovered panic (ExitInternal). Call it where the panic was
+// recovered: the error has the stack.
 func Bug(recovered any) error {
 	return &Error{Code: ExitInternal, Err: fmt.Errorf("a bug in naru: %v\n\n%s", recovered, debug.Stack())}
 }
@@ -83,8 +84,8 @@ func Code(err error) int {
 	}
 }
 
-// PrintError writes err in the command's one style: "error:", the message, further lines indented below it,
-// and a hint line if there is one. An error that was Reported prints nothing.
+// PrintError writes err in the command's one style: "error:", the message, further lines indented
+// below it, and a hint line if there is one. An error that was Reported prints nothing.
 func PrintError(w io.Writer, color bool, err error) {
 	var coded *Error
 	if errors.As(err, &coded) && coded.Err == nil {

@@ -33,8 +33,8 @@ func (s Style) wrap(code, text string) string {
 // Good is for what is as it should be.
 func (s Style) Good(text string) string { return s.wrap("1;32", text) }
 
-// Printable replaces the control characters of a text that a server or a file sent, so that they do not reach
-// the terminal. Tabs stay.
+// Printable replaces the control characters of a text that a server or a file sent, so that they do
+// not reach the terminal. Tabs stay.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {

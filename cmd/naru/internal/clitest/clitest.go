@@ -1,8 +1,9 @@
-// Package clitest runs scripts against the naru command in process and compares exit codes, stdout and
-// stderr.
+// Package clitest runs scripts against the naru command in process and compares exit codes, stdout
+// and stderr.
 //
-// A script is a file of commands, followed by the files it starts with and the output it expects, in the
-// form of txtar. Each script runs in a folder of its own. The commands, one per line, # for comments:
+// A script is a file of commands, followed by the files it starts with and the output it expects,
+// in the form of txtar. Each script runs in a folder of its own. The commands, one per line, # for
+// comments:
 //
 //	naru args ...        run the command line; quote an argument with "..." as in Go
 //	exit N               the last run's exit code; without this line it has to be 0

@@ -54,7 +54,8 @@ func (s *script) shop(args []string) {
 	})
 }
 
-// certificates makes an authority, a server's configuration, and a client's files in the script's folder.
+// certificates makes an authority, a server's configuration, and a client's files in the script's
+// folder.
 func (s *script) certificates(mutual, spiffe bool) *tls.Config {
 	ca, err := devcert.NewAuthority("script", time.Hour)
 	if err != nil {
@@ -106,8 +107,8 @@ func (s *script) bind(unix bool) net.Listener {
 	return lis
 }
 
-// listen accepts connections, sends a text on each and waits for the other side to close. Without a text it
-// closes the port at once, so that nothing listens there.
+// listen accepts connections, sends a text on each and waits for the other side to close. Without a
+// text it closes the port at once, so that nothing listens there.
 func (s *script) listen(args []string) {
 	lis := s.bind(false)
 	if len(args) == 0 {

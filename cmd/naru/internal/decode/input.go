@@ -89,7 +89,8 @@ func (c *config) text(b []byte) ([]byte, error) {
 
 var (
 	base64Text = regexp.MustCompile(`^[\sA-Za-z0-9+/_-]{4,}={0,2}\s*$`)
-	// dumpOffset is what xxd ("00000010: "), hexdump -C ("00000010  ") and tcpdump -x ("0x0010:  ") put before the bytes.
+	// dumpOffset is what xxd ("00000010: "), hexdump -C ("00000010 ") and tcpdump -x ("0x0010: ")
+	// put before the bytes.
 	dumpOffset = regexp.MustCompile(`^\s*(?:0x)?[0-9a-fA-F]{4,8}(?::\s|\s\s)\s*`)
 	hexOnly    = regexp.MustCompile(`^(?:0x)?[0-9a-fA-F\s:,]+$`)
 )
@@ -140,7 +141,8 @@ func fromBase64(b []byte) ([]byte, error) {
 // prefixLen is the size of a gRPC message's prefix: a flag byte and a length of four.
 const prefixLen = 5
 
-// isPrefixed reports whether bytes are gRPC messages behind length prefixes, from the first to the last.
+// isPrefixed reports whether bytes are gRPC messages behind length prefixes, from the first to the
+// last.
 func isPrefixed(b []byte) bool {
 	for n := 0; ; n++ {
 		if len(b) == 0 {

@@ -148,7 +148,8 @@ func (x *explainer) messages(b []byte, md protoreflect.MessageDescriptor) error 
 	return incomplete(problem)
 }
 
-// prefixed explains one message whose prefix is at an offset. compression is the stream's, "" if it is not known.
+// prefixed explains one message whose prefix is at an offset. compression is the stream's, "" if it
+// is not known.
 func (x *explainer) prefixed(at int, flags byte, size int, data []byte, compression string, md protoreflect.MessageDescriptor) prefixedMessage {
 	m := prefixedMessage{Offset: at, Size: size, Compressed: flags&1 != 0}
 	base := at + prefixLen
@@ -217,7 +218,8 @@ func (x *explainer) write(text string) error {
 
 func (x *explainer) json(v any) error { return json.NewEncoder(x.env.Stdout).Encode(v) }
 
-// shownValue is a header field's value for the terminal: base64 of binary ones stays as it was sent.
+// shownValue is a header field's value for the terminal: base64 of binary ones stays as it was
+// sent.
 func shownValue(name, value string) string {
 	if strings.HasSuffix(name, "-bin") {
 		if raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "=")); err == nil {

@@ -62,8 +62,8 @@ func plural(n int, noun string) string {
 // requestID is the metadata key whose value the demo sends back.
 const requestID = "x-request-id"
 
-// echoRequestID is a naru.Interceptor that answers x-request-id with itself in the header, and says in the
-// trailer who answered.
+// echoRequestID is a naru.Interceptor that answers x-request-id with itself in the header, and says
+// in the trailer who answered.
 func echoRequestID(ctx context.Context, _ *naru.Call, next func(context.Context) error) error {
 	ids := metadata.ValueFromIncomingContext(ctx, requestID)
 	if len(ids) > 0 {

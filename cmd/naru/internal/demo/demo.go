@@ -1,5 +1,5 @@
-// Package demo is the verb "naru demo": a shop with two gRPC services to try things on, and a tour that
-// shows what crosses the wire when it is called.
+// Package demo is the verb "naru demo": a shop with two gRPC services to try things on, and a tour
+// that shows what crosses the wire when it is called.
 //
 // The verb starts these goroutines, and all have ended when it returns:
 //

@@ -12,9 +12,10 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
-// drain shuts the server down and says what it waits for. Calls that take longer than patience, or are still
-// running at the next interrupt, are cut off. It takes the steps of naru.Run itself because it tells what it waits
-// for and cuts off, and because a second interrupt must not leave the temporary database and the certificate behind.
+// drain shuts the server down and says what it waits for. Calls that take longer than patience, or
+// are still running at the next interrupt, are cut off. It takes the steps of naru.Run itself
+// because it tells what it waits for and cuts off, and because a second interrupt must not leave
+// the temporary database and the certificate behind.
 func (h *house) drain(out io.Writer, patience time.Duration) error {
 	again := make(chan os.Signal, 1) // os/signal does not wait for a receiver
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)

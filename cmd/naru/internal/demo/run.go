@@ -22,8 +22,8 @@ import (
 	"github.com/naru-rpc/naru/web"
 )
 
-// run is the verb. It returns when ctx has ended, which is an interrupt's work, and the server has drained;
-// when the tour is over; or when something failed.
+// run is the verb. It returns when ctx has ended, which is an interrupt's work, and the server has
+// drained; when the tour is over; or when something failed.
 func run(ctx context.Context, env *cli.Env, o options) (err error) {
 	level, err := o.validate()
 	if err != nil {

@@ -52,7 +52,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`\(id [A-Z2-7]{26}\)`), "(id ID)"},
 	{regexp.MustCompile(`user-agent: \S+`), "user-agent: USER-AGENT"},
 	{regexp.MustCompile(`(All of it went over 1 connection:)[^$]*`), "$1 ...\n"},
-	// When the deadline passes, client and server end the call on their own, and either may be first.
+	// When the deadline passes, client and server end the call on their own, and either may be
+	// first.
 	{regexp.MustCompile(`(?s)(stream 13 [^\n]*\n        grpc-timeout: [^\n]*\n).*?\n\n`), "$1  ...\n\n"},
 	{regexp.MustCompile(`(?s)(= client: DEADLINE_EXCEEDED: ).*?\n\n`), "$1...\n\n"},
 	{regexp.MustCompile(`(?s)(= client: CANCELLED: ).*?\n  = `), "$1...\n  = "},

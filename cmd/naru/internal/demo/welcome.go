@@ -43,7 +43,8 @@ func (h *house) welcome(env *cli.Env, addr net.Addr, o options) {
 	fmt.Fprint(env.Stdout, b.String())
 }
 
-// tries are command lines for people to copy. Shells of all systems but Windows' take them. flags may be empty.
+// tries are command lines for people to copy. Shells of all systems but Windows' take them. flags
+// may be empty.
 func tries(flags, target string) []string {
 	curl := "curl --json '\"102\"' http://" + target
 	if flags != "" {
@@ -62,7 +63,8 @@ func tries(flags, target string) []string {
 	}
 }
 
-// reachable returns the address a client on this machine can use, and whether those elsewhere can too.
+// reachable returns the address a client on this machine can use, and whether those elsewhere can
+// too.
 func reachable(addr net.Addr) (target string, everywhere bool) {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {

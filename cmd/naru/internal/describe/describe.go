@@ -1,5 +1,5 @@
-// Package describe is the verb "naru describe": a symbol of a schema as .proto source, as JSON, or as a
-// message to fill in.
+// Package describe is the verb "naru describe": a symbol of a schema as .proto source, as JSON, or
+// as a message to fill in.
 package describe
 
 import (
@@ -139,8 +139,8 @@ func (c *config) print(env *cli.Env, d protoreflect.Descriptor) error {
 	return err
 }
 
-// find returns a symbol by its full name, a method also as service/method, and methods and services also by
-// shortened names.
+// find returns a symbol by its full name, a method also as service/method, and methods and services
+// also by shortened names.
 func find(ctx context.Context, src dynamic.Source, name string) (protoreflect.Descriptor, error) {
 	full := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(name, "/"), "/", "."))
 	if !full.IsValid() {

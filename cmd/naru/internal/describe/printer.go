@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
-// printer writes descriptors as .proto source. Comments are there as far as the schema has them: reflection
-// of most servers has none.
+// printer writes descriptors as .proto source. Comments are there as far as the schema has them:
+// reflection of most servers has none.
 type printer struct {
 	strings.Builder
 	depth int

@@ -7,8 +7,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Template returns JSON of a message to fill in: each field with a value of its type, the first field of each
-// oneof, one element for lists and maps, and nothing inside a message that contains itself.
+// Template returns JSON of a message to fill in: each field with a value of its type, the first
+// field of each oneof, one element for lists and maps, and nothing inside a message that contains
+// itself.
 func Template(m protoreflect.MessageDescriptor) string {
 	var b strings.Builder
 	writeTemplate(&b, m, "", nil)

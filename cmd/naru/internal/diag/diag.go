@@ -1,5 +1,5 @@
-// Package diag holds what is wrong with source files and shows it: position, the source line, a caret below
-// the place, notes at other places, and what to do about it.
+// Package diag holds what is wrong with source files and shows it: position, the source line, a
+// caret below the place, notes at other places, and what to do about it.
 package diag
 
 import (
@@ -24,8 +24,8 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Place is a stretch of a source file in bytes. End may equal Start (a point). Source nil means no place in
-// a file, or, with File set, a file as a whole.
+// Place is a stretch of a source file in bytes. End may equal Start (a point). Source nil means no
+// place in a file, or, with File set, a file as a whole.
 type Place struct {
 	Source     *Source
 	File       string // shown if Source is nil
@@ -36,8 +36,8 @@ type Place struct {
 type Diagnostic struct {
 	Severity Severity
 	Place    Place
-	// Message is one sentence, lower case, no full stop. It may quote what stands in a file: the printer
-	// makes control characters harmless.
+	// Message is one sentence, lower case, no full stop. It may quote what stands in a file: the
+	// printer makes control characters harmless.
 	Message string
 	Notes   []Note
 	// Hint says what to do; "" for nothing to say.
@@ -68,8 +68,8 @@ func (l *List) Has(p Place) bool {
 	})
 }
 
-// All returns the findings in order of file and position, errors before warnings at the same place, without
-// repetitions. The slice belongs to the caller.
+// All returns the findings in order of file and position, errors before warnings at the same place,
+// without repetitions. The slice belongs to the caller.
 func (l *List) All() []*Diagnostic {
 	sorted := slices.Clone(l.all)
 	slices.SortStableFunc(sorted, compare)

@@ -77,8 +77,8 @@ func writeExcerpt(b *strings.Builder, style cli.Style, p Place) {
 		style.Error(strings.Repeat("^", max(columns(span), 1))))
 }
 
-// blank returns white space that takes exactly the columns of s. Tabs stay tabs: both lines start at the
-// same column, so a terminal moves both to the same stop.
+// blank returns white space that takes exactly the columns of s. Tabs stay tabs: both lines start
+// at the same column, so a terminal moves both to the same stop.
 func blank(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -113,8 +113,8 @@ func sanitize(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// Longest stretches of a line shown before, in and after the marked place: machine-written files have
-// lines of a megabyte.
+// Longest stretches of a line shown before, in and after the marked place: machine-written files
+// have lines of a megabyte.
 const (
 	maxBefore = 70
 	maxSpan   = 60

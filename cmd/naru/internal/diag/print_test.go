@@ -128,8 +128,8 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-// FuzzPrint: whatever a file and a place are, the printer neither fails nor lets a control character out,
-// and the caret is below the place.
+// FuzzPrint: whatever a file and a place are, the printer neither fails nor lets a control
+// character out, and the caret is below the place.
 func FuzzPrint(f *testing.F) {
 	f.Add("string id = 1;", 7, 9, "message")
 	f.Add("\t/* 가격 */\r\n\x1b[2J", 12, 300, "a\x1b]0;x\x07b\nc")

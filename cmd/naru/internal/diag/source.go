@@ -27,8 +27,8 @@ func NewSource(name, text string) *Source {
 // Text returns the whole text.
 func (s *Source) Text() string { return s.text }
 
-// Place returns the bytes from start to end as a place. Offsets beyond the text are moved to its ends, those
-// inside a character to its start and end.
+// Place returns the bytes from start to end as a place. Offsets beyond the text are moved to its
+// ends, those inside a character to its start and end.
 func (s *Source) Place(start, end int) Place {
 	start = min(max(start, 0), len(s.text))
 	end = min(max(end, start), len(s.text))
@@ -41,15 +41,15 @@ func (s *Source) Place(start, end int) Place {
 	return Place{Source: s, Start: start, End: end}
 }
 
-// Position returns the line and column of an offset, both counted from 1. A column is one character:
-// editors count so, whatever width a tab or a Hangul syllable has on the screen.
+// Position returns the line and column of an offset, both counted from 1. A column is one
+// character: editors count so, whatever width a tab or a Hangul syllable has on the screen.
 func (s *Source) Position(offset int) (line, column int) {
 	start, _ := s.lineAt(offset)
 	return s.lineNumber(offset), utf8.RuneCountInString(s.text[start:min(offset, len(s.text))]) + 1
 }
 
-// Offset returns the offset of a line and column as descriptors count them: both from 0, in characters,
-// a tab filling up to a multiple of 8. Positions beyond a line's end mean its end.
+// Offset returns the offset of a line and column as descriptors count them: both from 0, in
+// characters, a tab filling up to a multiple of 8. Positions beyond a line's end mean its end.
 func (s *Source) Offset(line, column int) int {
 	if line < 0 || line >= len(s.lines) {
 		return len(s.text)

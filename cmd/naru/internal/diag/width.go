@@ -2,8 +2,8 @@ package diag
 
 import "unicode"
 
-// wide are the blocks whose characters take two columns of a terminal: East Asian Wide and Fullwidth of
-// Unicode Standard Annex #11, rounded to blocks, and pictographs.
+// wide are the blocks whose characters take two columns of a terminal: East Asian Wide and
+// Fullwidth of Unicode Standard Annex #11, rounded to blocks, and pictographs.
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x1100, Hi: 0x115F, Stride: 1}, // Hangul Jamo, leading consonants
@@ -42,8 +42,9 @@ func width(r rune) int {
 	}
 }
 
-// visible returns r, or for what a terminal would act on instead of showing it something to look at.
-// Sources are not trusted: an escape sequence in a file must not reach the terminal through its error.
+// visible returns r, or for what a terminal would act on instead of showing it something to look
+// at. Sources are not trusted: an escape sequence in a file must not reach the terminal through its
+// error.
 func visible(r rune) rune {
 	switch {
 	case r < 0x20:

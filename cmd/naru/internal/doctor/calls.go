@@ -45,8 +45,8 @@ func (e *examination) calls(ctx context.Context) {
 // callTime bounds each call.
 const callTime = 10 * time.Second
 
-// probe makes one health check, for a service that does not exist if name is not empty. The status of that is NOT_FOUND
-// as a rule, which is an answer like any other.
+// probe makes one health check, for a service that does not exist if name is not empty. The status
+// of that is NOT_FOUND as a rule, which is an answer like any other.
 func (e *examination) probe(ctx context.Context, client *naru.Client, name string, opts ...naru.CallOption) (health.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -145,8 +145,9 @@ func (e *examination) compression(ctx context.Context, client *naru.Client, head
 	}
 }
 
-// answered reports whether a call reached the health service: its answers, and NOT_FOUND for a service that does not exist.
-// A server without the health service answers UNIMPLEMENTED whatever is asked.
+// answered reports whether a call reached the health service: its answers, and NOT_FOUND for a
+// service that does not exist. A server without the health service answers UNIMPLEMENTED whatever
+// is asked.
 func answered(err error) bool {
 	code := status.Code(err)
 	return err == nil || code == codes.NotFound || code == codes.Unimplemented && strings.Contains(err.Error(), "unknown service")

@@ -1,5 +1,5 @@
-// Package doctor is the verb "naru doctor": it examines a server from the address to single calls, and says for
-// each step what was found and what to do about it.
+// Package doctor is the verb "naru doctor": it examines a server from the address to single calls,
+// and says for each step what was found and what to do about it.
 package doctor
 
 import (

@@ -25,7 +25,8 @@ type setup struct {
 	says    string // part of the evidence
 }
 
-// setups are what the doctor has to name. Those of one system, systemSetups, are in files of their own.
+// setups are what the doctor has to name. Those of one system, systemSetups, are in files of their
+// own.
 var setups = []setup{
 	{"wrong SAN", wrongSAN, 1, "name", "failure", "the certificate is not for 127.0.0.1; it has: elsewhere.example"},
 	{"expired", expired, 1, "certificate", "failure", "expired on"},
@@ -83,7 +84,8 @@ func TestSetups(t *testing.T) {
 	}
 }
 
-// TestHealthy: a server with nothing wrong gets neither failures nor warnings, with and without TLS.
+// TestHealthy: a server with nothing wrong gets neither failures nor warnings, with and without
+// TLS.
 func TestHealthy(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) []string{"plaintext": healthy, "TLS": healthyTLS} {
 		r, code := examine(t, append(start(t), "--idle", "20ms"))

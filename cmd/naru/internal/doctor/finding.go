@@ -37,7 +37,8 @@ type report struct {
 	err      error // the first error of stdout
 }
 
-// add reports one finding. What peers sent is in evidence, so that control characters are taken out of it.
+// add reports one finding. What peers sent is in evidence, so that control characters are taken out
+// of it.
 func (r *report) add(check string, v verdict, advice, format string, args ...any) {
 	f := finding{Check: check, Verdict: v, Evidence: cli.Printable(fmt.Sprintf(format, args...)), Advice: advice}
 	r.findings = append(r.findings, f)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// environment reports proxies that the environment asks for: connections of gRPC clients go through them.
+// environment reports proxies that the environment asks for: connections of gRPC clients go through
+// them.
 func (e *examination) environment() {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 		if value := e.env.Getenv(name); value != "" {
@@ -26,7 +27,8 @@ func (e *examination) environment() {
 // maxAddresses bounds how many addresses of a host are connected to.
 const maxAddresses = 16
 
-// reach resolves the address and connects to everything it resolves to. It returns false if nothing accepts.
+// reach resolves the address and connects to everything it resolves to. It returns false if nothing
+// accepts.
 func (e *examination) reach(ctx context.Context, network, address string) bool {
 	if network == "unix" {
 		return e.connect(ctx, network, address)

@@ -13,7 +13,8 @@ import (
 	"github.com/naru-rpc/naru/internal/h2/frame"
 )
 
-// protocol opens an HTTP/2 connection and looks at the server's settings. It returns false if there is none.
+// protocol opens an HTTP/2 connection and looks at the server's settings. It returns false if there
+// is none.
 func (e *examination) protocol(ctx context.Context) bool {
 	w, err := e.open(ctx)
 	var other *notHTTP2
@@ -104,8 +105,8 @@ func size(n int) string {
 // probes is how many pings are sent: more than twice what gRFC A8 lets pass.
 const probes = 10
 
-// pings sends pings on a connection of its own until the server ends it, and looks whether the server still
-// accepts connections after it.
+// pings sends pings on a connection of its own until the server ends it, and looks whether the
+// server still accepts connections after it.
 func (e *examination) pings(ctx context.Context) {
 	w, err := e.open(ctx)
 	if err != nil {
@@ -145,7 +146,8 @@ func (e *examination) pingEnd(ctx context.Context, answered int, err error, w *w
 	} else {
 		next.conn.Close()
 	}
-	// gRFC A8: two strikes are forgiven, so that servers with gRPC's defaults answer three pings or more.
+	// gRFC A8: two strikes are forgiven, so that servers with gRPC's defaults answer three pings or
+	// more.
 	v, how := note, "as gRPC's defaults have it"
 	if answered < 3 {
 		v, how = warning, "stricter than gRPC's defaults"
@@ -198,7 +200,8 @@ func (e *examination) idleAlive(w *wire, limit time.Duration) {
 	e.add("idle", good, "", "alive after %v of silence", limit)
 }
 
-// maxSkew is how far two clocks may be apart before deadlines and tokens suffer. The Date header has seconds.
+// maxSkew is how far two clocks may be apart before deadlines and tokens suffer. The Date header
+// has seconds.
 const maxSkew = 5 * time.Second
 
 // compareClock compares the clocks by a Date header, "" for none.

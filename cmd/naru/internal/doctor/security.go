@@ -14,8 +14,8 @@ import (
 // soon is how long before its end a certificate is worth a warning.
 const soon = 14 * 24 * time.Hour
 
-// handshakeConfig returns the configuration of a handshake. lenient accepts every certificate, so that later
-// checks can be made on a server whose certificate is wrong.
+// handshakeConfig returns the configuration of a handshake. lenient accepts every certificate, so
+// that later checks can be made on a server whose certificate is wrong.
 func (e *examination) handshakeConfig(lenient bool) *tls.Config {
 	cfg := e.tls.Clone()
 	cfg.NextProtos = []string{"h2"}
@@ -32,8 +32,8 @@ func (e *examination) handshakeConfig(lenient bool) *tls.Config {
 	return cfg
 }
 
-// security finds out whether the server speaks TLS, and checks its certificate. It returns false if no
-// connection can be used.
+// security finds out whether the server speaks TLS, and checks its certificate. It returns false if
+// no connection can be used.
 func (e *examination) security(ctx context.Context) bool {
 	flags := &e.config.endpoint
 	if flags.Plaintext {
@@ -115,8 +115,8 @@ func (e *examination) handshake(ctx context.Context) (tls.ConnectionState, time.
 	return secured.ConnectionState(), took, nil
 }
 
-// refused returns the alert that a server sends right after the handshake, if it does. Servers send their
-// SETTINGS at once, so that the wait is short as a rule.
+// refused returns the alert that a server sends right after the handshake, if it does. Servers send
+// their SETTINGS at once, so that the wait is short as a rule.
 func (e *examination) refused(conn *tls.Conn) error {
 	_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	_, err := conn.Read(make([]byte, 1))
@@ -191,7 +191,8 @@ func (e *examination) name(leaf *x509.Certificate) {
 	e.add("name", good, "", "the certificate is for %s", want)
 }
 
-// chain verifies the chain at a time when the certificate is valid, so that dates are not reported twice.
+// chain verifies the chain at a time when the certificate is valid, so that dates are not reported
+// twice.
 func (e *examination) chain(certs []*x509.Certificate) {
 	intermediates := x509.NewCertPool()
 	for _, c := range certs[1:] {

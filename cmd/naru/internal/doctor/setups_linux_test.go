@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// blackHole is a listener whose backlog is full: Linux drops further SYN packets, as a firewall would.
+// blackHole is a listener whose backlog is full: Linux drops further SYN packets, as a firewall
+// would.
 func blackHole(t *testing.T) []string {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package endpoint is how every verb that calls a server reaches it: one set of flags, and one way from
-// a target on the command line to a client.
+// Package endpoint is how every verb that calls a server reaches it: one set of flags, and one way
+// from a target on the command line to a client.
 package endpoint
 
 import (
@@ -116,9 +116,9 @@ func (f *Flags) NeedsTLS() bool {
 	return f.TLS || f.CA != "" || f.Cert != "" || f.ServerName != "" || f.SPIFFE != "" || f.SkipVerify
 }
 
-// Dial returns a client of the target. A target is host:port, or what naru.NewClient takes. Security is
-// found out for host:port and unix sockets unless a flag decides it; other targets need --plaintext or get
-// TLS. The caller closes the client.
+// Dial returns a client of the target. A target is host:port, or what naru.NewClient takes.
+// Security is found out for host:port and unix sockets unless a flag decides it; other targets need
+// --plaintext or get TLS. The caller closes the client.
 func (f *Flags) Dial(ctx context.Context, env *cli.Env, target string) (*naru.Client, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -214,8 +214,8 @@ func Metadata(env *cli.Env, flag string, headers []string) ([]string, error) {
 	return kv, nil
 }
 
-// expand replaces ${NAME} by the environment's. A variable that is not set is an error: a call without
-// its token fails in a way that is harder to see.
+// expand replaces ${NAME} by the environment's. A variable that is not set is an error: a call
+// without its token fails in a way that is harder to see.
 func expand(s string, getenv func(string) string) (string, error) {
 	var b strings.Builder
 	for {

@@ -12,12 +12,12 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
-// patience is how long a server may take to answer the first message of a TLS handshake before it is taken
-// for one that waits for something else.
+// patience is how long a server may take to answer the first message of a TLS handshake before it
+// is taken for one that waits for something else.
 const patience = 3 * time.Second
 
-// Split returns where a target's connections go, if that can be seen without a resolver. The error is one of the
-// command line.
+// Split returns where a target's connections go, if that can be seen without a resolver. The error
+// is one of the command line.
 func Split(target string) (network, address string, known bool, err error) {
 	switch {
 	case target == "":
@@ -37,8 +37,9 @@ func Split(target string) (network, address string, known bool, err error) {
 	return "tcp", target, true, nil
 }
 
-// guess finds out whether a server speaks plaintext, by beginning a TLS handshake on a connection of its own.
-// A certificate that does not verify is still TLS: the client's own connection fails with what is wrong.
+// guess finds out whether a server speaks plaintext, by beginning a TLS handshake on a connection
+// of its own. A certificate that does not verify is still TLS: the client's own connection fails
+// with what is wrong.
 func guess(ctx context.Context, network, address string, cfg *tls.Config, connect time.Duration) (plaintext bool, err error) {
 	dialCtx, cancel := context.WithTimeout(ctx, connect)
 	defer cancel()
@@ -72,7 +73,8 @@ func tlsAnswered(err error) bool {
 	return strings.HasPrefix(err.Error(), "tls: ") && !strings.Contains(err.Error(), "does not look like a TLS handshake")
 }
 
-// decodeBase64 takes the forms of base64 that metadata is written in: standard or URL, padded or not.
+// decodeBase64 takes the forms of base64 that metadata is written in: standard or URL, padded or
+// not.
 func decodeBase64(s string) (string, error) {
 	s = strings.TrimRight(s, "=")
 	s = strings.NewReplacer("-", "+", "_", "/").Replace(s)

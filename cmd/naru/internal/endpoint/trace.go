@@ -14,7 +14,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// tracer writes what happens to connections and calls, with the time since it began. Safe for concurrent use.
+// tracer writes what happens to connections and calls, with the time since it began. Safe for
+// concurrent use.
 type tracer struct {
 	start time.Time
 

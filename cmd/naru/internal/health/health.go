@@ -166,7 +166,8 @@ func (c *config) connect(ctx context.Context, env *cli.Env) (*naru.Client, time.
 	}
 	readyCtx, cancel := context.WithTimeout(ctx, c.endpoint.ConnectTimeout)
 	defer cancel()
-	// The first failure to connect ends the wait, as far as the state shows it; its cause comes with the call.
+	// The first failure to connect ends the wait, as far as the state shows it; its cause comes
+	// with the call.
 	client.Connect()
 	for state := client.State(); state.String() != "READY" && state.String() != "TRANSIENT_FAILURE"; state = client.State() {
 		if !client.WaitForStateChange(readyCtx, state) {

@@ -12,7 +12,8 @@ import (
 	"github.com/naru-rpc/naru/status"
 )
 
-// pause lies between two attempts to reach a server: as long as Kubernetes' shortest probe period, at most.
+// pause lies between two attempts to reach a server: as long as Kubernetes' shortest probe period,
+// at most.
 const pause = 250 * time.Millisecond
 
 // waitFor tries until the status is the expected one or ctx ends.
@@ -62,8 +63,8 @@ func (c *config) gaveUp(ctx context.Context, last string, waited time.Duration) 
 	return &cli.Error{Code: cli.ExitFailed, Err: fmt.Errorf("not %s within %v: the last answer was %s", c.expected(), waited.Round(time.Millisecond), last)}
 }
 
-// once returns the status of one check, on a connection of its own: a server that was replaced is found at its
-// new address.
+// once returns the status of one check, on a connection of its own: a server that was replaced is
+// found at its new address.
 func (c *config) once(ctx context.Context, env *cli.Env) (string, error) {
 	quiet := *c
 	quiet.endpoint.Verbose = false

@@ -13,8 +13,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/layout"
 )
 
-// find writes files and returns the groups for those below base that are .proto files. A text is what
-// stands behind the syntax line; "dep:" in front marks files that are no files of the run.
+// find writes files and returns the groups for those below base that are .proto files. A text is
+// what stands behind the syntax line; "dep:" in front marks files that are no files of the run.
 func find(t *testing.T, base string, files map[string]string) ([]layout.Group, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -167,8 +167,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestGroups: files whose names start at different folders are compiled apart, unless they share files
-// under different names, which the compiler has to see.
+// TestGroups: files whose names start at different folders are compiled apart, unless they share
+// files under different names, which the compiler has to see.
 func TestGroups(t *testing.T) {
 	apart, _ := find(t, ".", map[string]string{
 		"x/p/a.proto": "package p;", "x/p/b.proto": "package p; import \"p/a.proto\";",

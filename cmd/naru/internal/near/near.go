@@ -3,8 +3,8 @@ package near
 
 import "strings"
 
-// Best returns the name that differs least from a misspelled one, without regard to case; "" if all differ in
-// more than a third of its letters.
+// Best returns the name that differs least from a misspelled one, without regard to case; "" if all
+// differ in more than a third of its letters.
 func Best(name string, names []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, n := range names {
@@ -15,7 +15,8 @@ func Best(name string, names []string) string {
 	return best
 }
 
-// Distance returns Levenshtein's distance in bytes: the insertions, deletions and substitutions that turn a into b.
+// Distance returns Levenshtein's distance in bytes: the insertions, deletions and substitutions
+// that turn a into b.
 func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -36,8 +36,8 @@ func (r *Result) Path(name string) string {
 	return ""
 }
 
-// GoPackage returns the name of the Go package for a file that is known from its generated code, "" for
-// others.
+// GoPackage returns the name of the Go package for a file that is known from its generated code, ""
+// for others.
 func (r *Result) GoPackage(name string) string {
 	if f := r.sources[name]; f != nil {
 		return f.goPackage

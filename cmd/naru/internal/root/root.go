@@ -38,8 +38,9 @@ var verbs = []func(*cli.Env) *cobra.Command{
 	version.New,
 }
 
-// Called runs the command line args of a program that was called by a name. grpc_health_probe, or a link of that
-// name to naru, is the health probe with that program's flags and exit codes; any other name is [Main].
+// Called runs the command line args of a program that was called by a name. grpc_health_probe, or a
+// link of that name to naru, is the health probe with that program's flags and exit codes; any
+// other name is [Main].
 func Called(ctx context.Context, env *cli.Env, name string, args []string) int {
 	base := strings.TrimSuffix(filepath.Base(name), ".exe")
 	if base == "grpc_health_probe" || base == "grpc-health-probe" {
@@ -48,8 +49,8 @@ func Called(ctx context.Context, env *cli.Env, name string, args []string) int {
 	return Main(ctx, env, args)
 }
 
-// Main runs the command line args (without the program's name) and returns the exit code. What failed is on
-// env.Stderr when it returns.
+// Main runs the command line args (without the program's name) and returns the exit code. What
+// failed is on env.Stderr when it returns.
 func Main(ctx context.Context, env *cli.Env, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -25,9 +25,9 @@ const (
 	Methods
 )
 
-// Complete returns what a shell offers for the arguments of a verb that takes host:port and a name, and for
-// Methods further the fields of the request. The server or the schema files are asked; whatever fails offers
-// nothing.
+// Complete returns what a shell offers for the arguments of a verb that takes host:port and a name,
+// and for Methods further the fields of the request. The server or the schema files are asked;
+// whatever fails offers nothing.
 func Complete(env *cli.Env, e *endpoint.Flags, f *Flags, names Names) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		const none = cobra.ShellCompDirectiveNoFileComp

@@ -1,5 +1,5 @@
-// Package schema finds the types of a server's methods for the verbs that need them: by the server's
-// reflection, in descriptor sets, or in .proto files.
+// Package schema finds the types of a server's methods for the verbs that need them: by the
+// server's reflection, in descriptor sets, or in .proto files.
 package schema
 
 import (
@@ -21,7 +21,8 @@ import (
 	"github.com/naru-rpc/naru/dynamic"
 )
 
-// Flags is where to find the schema, as the command line says it. Files come first, then the server.
+// Flags is where to find the schema, as the command line says it. Files come first, then the
+// server.
 type Flags struct {
 	Sets      []string // FileDescriptorSet files
 	Protos    []string // .proto files and folders
@@ -98,8 +99,8 @@ func (f *Flags) reflection(env *cli.Env, cc naru.ClientConnInterface) (dynamic.S
 	return dynamic.Reflection(cc, naru.WithMetadata(kv...)), nil
 }
 
-// linkedTypes are the types that the command is linked with, such as google.rpc's details. Its services are not
-// the schema's.
+// linkedTypes are the types that the command is linked with, such as google.rpc's details. Its
+// services are not the schema's.
 type linkedTypes struct{ dynamic.Source }
 
 func (linkedTypes) Services(context.Context) ([]string, error) { return nil, nil }
@@ -185,8 +186,9 @@ func protoFiles(dir string) ([]string, error) {
 	return files, err
 }
 
-// Connect opens the schema of a verb whose arguments begin with host:port, which may be left out when the
-// schema comes from files. It returns the arguments after it. The caller calls closer at the end.
+// Connect opens the schema of a verb whose arguments begin with host:port, which may be left out
+// when the schema comes from files. It returns the arguments after it. The caller calls closer at
+// the end.
 func Connect(ctx context.Context, env *cli.Env, e *endpoint.Flags, f *Flags, args []string) (src dynamic.Source, rest []string, closer func(), err error) {
 	if f.Given() && !f.Reflect {
 		src, err = f.Open(env, nil)

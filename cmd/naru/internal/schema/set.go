@@ -11,8 +11,8 @@ import (
 	"github.com/naru-rpc/naru/cmd/naru/internal/cli"
 )
 
-// WriteSet writes the files that declare symbols, and what they import, to a FileDescriptorSet file. Imports come
-// before what imports them, as protoc writes them.
+// WriteSet writes the files that declare symbols, and what they import, to a FileDescriptorSet
+// file. Imports come before what imports them, as protoc writes them.
 func WriteSet(env *cli.Env, name string, symbols ...protoreflect.Descriptor) error {
 	set := &descriptorpb.FileDescriptorSet{}
 	seen := map[string]bool{}

@@ -45,7 +45,8 @@ func print(w io.Writer, info *debug.BuildInfo) error {
 	return nil
 }
 
-// describe returns the module version, or for a build from a checkout "devel" and the commit if known.
+// describe returns the module version, or for a build from a checkout "devel" and the commit if
+// known.
 func describe(info *debug.BuildInfo) string {
 	v := info.Main.Version
 	if v != "" && v != "(devel)" {

@@ -1,8 +1,8 @@
-// Package frames takes one direction of an HTTP/2 connection apart: frames, header blocks with the state of the
-// HPACK table, and the messages of gRPC in DATA frames.
+// Package frames takes one direction of an HTTP/2 connection apart: frames, header blocks with the
+// state of the HPACK table, and the messages of gRPC in DATA frames.
 //
-// Input is hostile, and may begin or break off anywhere: what cannot be read is skipped and said. Memory is bounded
-// by the input.
+// Input is hostile, and may begin or break off anywhere: what cannot be read is skipped and said.
+// Memory is bounded by the input.
 package frames
 
 import (
@@ -26,7 +26,8 @@ type Event struct {
 	Ends     bool      `json:"ends,omitempty"` // the frame ends its sender's half of the stream
 }
 
-// Message is a length-prefixed message of gRPC that the frame completed, or the rest of one at the end of the input.
+// Message is a length-prefixed message of gRPC that the frame completed, or the rest of one at the
+// end of the input.
 type Message struct {
 	Offset     int    `json:"offset"` // of the prefix in the input
 	Size       int    `json:"size"`   // that the prefix says
@@ -48,8 +49,8 @@ type Direction struct {
 	events      []Event
 }
 
-// Read returns the events of one direction's bytes. lost says that the beginning of the connection is missing, as
-// far as the caller knows; otherwise it is found out.
+// Read returns the events of one direction's bytes. lost says that the beginning of the connection
+// is missing, as far as the caller knows; otherwise it is found out.
 func Read(in []byte, lost bool) []Event {
 	d := &Direction{in: in, streams: map[uint32]*assembler{}}
 	n := len(h2.Preface)
@@ -82,7 +83,8 @@ func startsWithSettings(in []byte) bool {
 	return h.Type == frame.TypeSettings && h.StreamID == 0 && !h.Flags.Has(frame.FlagAck) && h.Length%6 == 0
 }
 
-// plausible reports whether a frame may begin at b: by itself, and as far as it is there by what follows it.
+// plausible reports whether a frame may begin at b: by itself, and as far as it is there by what
+// follows it.
 func plausible(b []byte, depth int) bool {
 	if len(b) < frame.HeaderLen {
 		return depth < chain // the end of the input, after others
@@ -98,8 +100,8 @@ func plausible(b []byte, depth int) bool {
 	return plausible(b[size:], depth-1)
 }
 
-// chain is how many frames have to follow one another before bytes in the middle of a connection are taken for
-// frames.
+// chain is how many frames have to follow one another before bytes in the middle of a connection
+// are taken for frames.
 const chain = 4
 
 // next reads the frame at d.at, or skips what is none.
@@ -123,7 +125,8 @@ func (d *Direction) next() {
 	d.frame(h, b[frame.HeaderLen:size])
 }
 
-// resumes reports whether frames follow later in b, so that what begins it is not the last, cut one.
+// resumes reports whether frames follow later in b, so that what begins it is not the last, cut
+// one.
 func (d *Direction) resumes(b []byte) bool {
 	b = b[:min(len(b), 1<<16)] // far enough for the frames of a real capture, and near enough for a hostile one
 	for i := 1; i+frame.HeaderLen <= len(b); i++ {
@@ -179,7 +182,8 @@ func (d *Direction) frame(h frame.Header, payload []byte) {
 	d.add(e)
 }
 
-// dataOffset returns where the data of a DATA frame begins: behind the length of its padding, if it has any.
+// dataOffset returns where the data of a DATA frame begins: behind the length of its padding, if it
+// has any.
 func dataOffset(at int, h frame.Header, payload []byte) int {
 	if h.Flags.Has(frame.FlagPadded) && len(payload) > 0 {
 		return at + frame.HeaderLen + 1
@@ -277,8 +281,8 @@ func (s *assembler) flush(d *Direction) {
 	})
 }
 
-// Is reports whether bytes are one direction of an HTTP/2 connection, from its beginning or from anywhere between
-// two frames.
+// Is reports whether bytes are one direction of an HTTP/2 connection, from its beginning or from
+// anywhere between two frames.
 func Is(b []byte) bool {
 	if startsWithSettings(b) {
 		return true

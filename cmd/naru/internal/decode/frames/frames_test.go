@@ -45,7 +45,8 @@ func blocks(t *testing.T, in []byte) (list [][]byte) {
 	return list
 }
 
-// TestHeaderFieldsAgainstXNet compares every header field of recorded traffic with golang.org/x/net's decoder.
+// TestHeaderFieldsAgainstXNet compares every header field of recorded traffic with
+// golang.org/x/net's decoder.
 func TestHeaderFieldsAgainstXNet(t *testing.T) {
 	toServer, toClient := recorded.Traffic(t)
 	for side, in := range map[string][]byte{"client": toServer, "server": toClient} {
@@ -76,7 +77,8 @@ func TestHeaderFieldsAgainstXNet(t *testing.T) {
 	}
 }
 
-// TestMessages: every message of the recording is found, with its size, and every byte belongs to one event.
+// TestMessages: every message of the recording is found, with its size, and every byte belongs to
+// one event.
 func TestMessages(t *testing.T) {
 	toServer, toClient := recorded.Traffic(t)
 	for side, in := range map[string][]byte{"client": toServer, "server": toClient} {
@@ -106,8 +108,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestLostBeginnings cuts the recording at every place in its first part. After the first frame that is whole,
-// frames are read as before, and header fields are right or marked as lost.
+// TestLostBeginnings cuts the recording at every place in its first part. After the first frame
+// that is whole, frames are read as before, and header fields are right or marked as lost.
 func TestLostBeginnings(t *testing.T) {
 	in, _ := recorded.Traffic(t)
 	known := map[int]frames.Event{}

@@ -12,7 +12,8 @@ type Entry struct {
 	Value string `json:"value"`
 	// How is the representation: "indexed 2 (static)", "literal, added to the table as 62".
 	How string `json:"how"`
-	// Lost says that the name or the value was in the part of the table that the capture does not have.
+	// Lost says that the name or the value was in the part of the table that the capture does not
+	// have.
 	Lost bool `json:"lost,omitempty"`
 }
 
@@ -23,8 +24,8 @@ type Table struct {
 	Max     int `json:"max"`
 }
 
-// decoder reads header blocks of one direction as RFC 7541 has them. Unlike the runtime's, it keeps going when
-// the beginning of the connection is missing: what refers to it is marked as lost.
+// decoder reads header blocks of one direction as RFC 7541 has them. Unlike the runtime's, it keeps
+// going when the beginning of the connection is missing: what refers to it is marked as lost.
 type decoder struct {
 	table   []hpack.Field // oldest first
 	size    int
@@ -62,7 +63,8 @@ func (d *decoder) insert(f hpack.Field) {
 // staticEntries is how many entries the static table has.
 const staticEntries = 61
 
-// lookup returns the entry with an index. ok is false if it does not exist, or was before the capture.
+// lookup returns the entry with an index. ok is false if it does not exist, or was before the
+// capture.
 func (d *decoder) lookup(index uint64) (f hpack.Field, where string, ok bool) {
 	switch {
 	case index == 0:
@@ -186,8 +188,8 @@ func integer(b []byte, prefix uint) (uint64, []byte, error) {
 // stringLimits let any string of a frame pass.
 var stringLimits = hpack.Limits{Size: 1 << 26, Fields: 8, HardSize: 1 << 26, HardFields: 8}
 
-// text reads a string literal of RFC 7541 §5.2. The runtime's decoder expands Huffman codes: as the value of a
-// literal field with the name "x".
+// text reads a string literal of RFC 7541 §5.2. The runtime's decoder expands Huffman codes: as the
+// value of a literal field with the name "x".
 func text(b []byte) (string, []byte, error) {
 	if len(b) == 0 {
 		return "", b, fmt.Errorf("a string is cut off")

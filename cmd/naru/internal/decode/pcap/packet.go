@@ -30,7 +30,8 @@ type segment struct {
 	time     time.Time
 }
 
-// segmentOf returns the TCP segment in a packet. ok is false for packets of other protocols and cut ones.
+// segmentOf returns the TCP segment in a packet. ok is false for packets of other protocols and cut
+// ones.
 func segmentOf(p packet) (s segment, ok bool) {
 	ip, ok := network(p)
 	if !ok || len(ip) < 1 {

@@ -1,5 +1,5 @@
-// Package pcap reads captures of network traffic (pcap and pcapng files) and joins the TCP segments in them to the
-// two directions of connections.
+// Package pcap reads captures of network traffic (pcap and pcapng files) and joins the TCP segments
+// in them to the two directions of connections.
 //
 // Input is hostile: lengths are checked before use, and memory is bounded by the file.
 package pcap
@@ -39,8 +39,8 @@ type packet struct {
 	data []byte
 }
 
-// Read returns the TCP connections of a file, in the order of their first packets. A file that breaks off gives
-// what came before, with an error.
+// Read returns the TCP connections of a file, in the order of their first packets. A file that
+// breaks off gives what came before, with an error.
 func Read(b []byte) ([]*Connection, error) {
 	a := newAssembly()
 	var err error

@@ -14,7 +14,8 @@ import (
 
 func TestMain(m *testing.M) { narutest.VerifyTestMain(m) }
 
-// TestJoins: whatever order, repetition, link layer and file format segments come in, the streams are the same.
+// TestJoins: whatever order, repetition, link layer and file format segments come in, the streams
+// are the same.
 func TestJoins(t *testing.T) {
 	toServer, toClient := recorded.Traffic(t)
 	for _, link := range []recorded.Link{recorded.Ethernet, recorded.VLAN, recorded.SLL, recorded.Null, recorded.RawIPv6} {

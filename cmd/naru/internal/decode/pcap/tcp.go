@@ -21,7 +21,8 @@ type Connection struct {
 // Run is a stretch of one direction without gaps.
 type Run struct {
 	Bytes []byte
-	// Lost says that bytes before it are missing: of the beginning of the connection, or in between.
+	// Lost says that bytes before it are missing: of the beginning of the connection, or in
+	// between.
 	Lost  bool
 	marks []mark
 }
@@ -111,7 +112,8 @@ func (a *assembly) finish() []*Connection {
 	return out
 }
 
-// serves reports whether a port is one that servers usually have. 50051 is gRPC's, in the range of clients' ports.
+// serves reports whether a port is one that servers usually have. 50051 is gRPC's, in the range of
+// clients' ports.
 func serves(port uint16) bool {
 	return port < 1024 || port >= 50051 && port < 50060 || port == 8080 || port == 8443 || port == 9090
 }

@@ -26,11 +26,13 @@ type Node struct {
 	head, value, end []byte
 }
 
-// Finder returns the descriptor of a message by its full name, for google.protobuf.Any; nil if it is not known.
+// Finder returns the descriptor of a message by its full name, for google.protobuf.Any; nil if it
+// is not known.
 type Finder func(protoreflect.FullName) protoreflect.MessageDescriptor
 
-// Explain returns a message's fields in words. base is added to offsets. md is the message's descriptor, nil if it
-// is not known; find may be nil. With an error the nodes are those before its place.
+// Explain returns a message's fields in words. base is added to offsets. md is the message's
+// descriptor, nil if it is not known; find may be nil. With an error the nodes are those before its
+// place.
 func Explain(b []byte, base int, md protoreflect.MessageDescriptor, find Finder) ([]Node, error) {
 	fields, err := Parse(b)
 	x := explainer{find: find}

@@ -22,14 +22,15 @@ const (
 	Bytes         Kind = "bytes"
 )
 
-// Guess is a kind with its likelihood, from 0 to 1. The likelihoods of a value's guesses add up to 1.
+// Guess is a kind with its likelihood, from 0 to 1. The likelihoods of a value's guesses add up to
+// 1.
 type Guess struct {
 	Kind       Kind    `json:"kind"`
 	Likelihood float64 `json:"likelihood"`
 }
 
-// Guesses returns what length-delimited bytes may be, the likeliest first. The likelihoods come from weights that
-// were set by hand, so that they order the guesses well and measure little.
+// Guesses returns what length-delimited bytes may be, the likeliest first. The likelihoods come
+// from weights that were set by hand, so that they order the guesses well and measure little.
 func Guesses(b []byte) []Guess {
 	weights := []struct {
 		kind   Kind

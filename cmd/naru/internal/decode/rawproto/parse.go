@@ -1,5 +1,5 @@
-// Package rawproto takes encoded protobuf messages apart without their schema: fields with the bytes they are
-// made of, and guesses of what the values may be.
+// Package rawproto takes encoded protobuf messages apart without their schema: fields with the
+// bytes they are made of, and guesses of what the values may be.
 //
 // Input is hostile: nesting is bounded, and nothing is allocated that the input does not pay for.
 package rawproto
@@ -11,7 +11,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// MaxDepth is how deep groups and guessed messages may be nested. protoc --decode_raw takes 100 levels of groups.
+// MaxDepth is how deep groups and guessed messages may be nested. protoc --decode_raw takes 100
+// levels of groups.
 const MaxDepth = 100
 
 // Field is one field of a message as it stands on the wire. Bytes are views of the input.
@@ -40,7 +41,8 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, e.Reason) }
 
-// Parse returns the fields of a message. With an error of type [*Error] they are those before its place.
+// Parse returns the fields of a message. With an error of type [*Error] they are those before its
+// place.
 func Parse(b []byte) ([]Field, error) {
 	fields, rest, err := parse(b, 0, 0, MaxDepth)
 	if err == nil && len(rest) > 0 {

@@ -44,8 +44,8 @@ func randomMessage(r *rand.Rand, depth int) []byte {
 	return b
 }
 
-// TestRawEqualsProtoc compares with protoc --decode_raw, if there is a protoc: the same messages are read, and
-// printed the same.
+// TestRawEqualsProtoc compares with protoc --decode_raw, if there is a protoc: the same messages
+// are read, and printed the same.
 func TestRawEqualsProtoc(t *testing.T) {
 	protoc, err := exec.LookPath("protoc")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // rawBudget is how deep protoc --decode_raw takes length-delimited fields for messages.
 const rawBudget = 10
 
-// Raw returns fields as protoc --decode_raw prints them: length-delimited bytes that read as a message are one,
-// whatever else they may be.
+// Raw returns fields as protoc --decode_raw prints them: length-delimited bytes that read as a
+// message are one, whatever else they may be.
 func Raw(fields []Field) string {
 	var b strings.Builder
 	writeRaw(&b, fields, "", rawBudget)

@@ -63,7 +63,8 @@ func TestErrorsSayWhere(t *testing.T) {
 	}
 }
 
-// TestGuessesOfRecordedMessages: the first guess is right for every length-delimited field of a real message.
+// TestGuessesOfRecordedMessages: the first guess is right for every length-delimited field of a
+// real message.
 func TestGuessesOfRecordedMessages(t *testing.T) {
 	file, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
 		Name: proto.String("a.proto"), Package: proto.String("a"), Dependency: []string{"b.proto"},
@@ -140,7 +141,8 @@ func total(t *testing.T, nodes []Node, at int) int {
 	return at
 }
 
-// FuzzExplain: no input panics, every byte belongs to exactly one field, what parses is what protobuf parses.
+// FuzzExplain: no input panics, every byte belongs to exactly one field, what parses is what
+// protobuf parses.
 func FuzzExplain(f *testing.F) {
 	f.Add(order())
 	f.Add([]byte("\x13\x08\x01\x14"))

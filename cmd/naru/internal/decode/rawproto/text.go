@@ -12,8 +12,8 @@ const perLine = 8
 // mostLines is how many lines of bytes a value is shown with, unless all of them are wanted.
 const mostLines = 4
 
-// Format writes nodes as lines: offset, bytes in hexadecimal, and what they mean. full writes every byte of long
-// values.
+// Format writes nodes as lines: offset, bytes in hexadecimal, and what they mean. full writes every
+// byte of long values.
 func Format(nodes []Node, indent string, full bool) string {
 	var b strings.Builder
 	p := textPrinter{b: &b, full: full}

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// typed fills in a node by the field's descriptor. It returns false if the field is not written as the
-// descriptor wants it.
+// typed fills in a node by the field's descriptor. It returns false if the field is not written as
+// the descriptor wants it.
 func (x *explainer) typed(f *Field, n *Node, fd protoreflect.FieldDescriptor, base, depth int) bool {
 	n.Type = typeName(fd)
 	kind := fd.Kind()

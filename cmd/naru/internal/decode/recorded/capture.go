@@ -27,8 +27,8 @@ type Packet struct {
 // segmentSize is how much data a packet has.
 const segmentSize = 500
 
-// Conversation returns a TCP connection as packets: SYN, SYN-ACK, and then the data of both directions in turn.
-// Sequence numbers wrap around.
+// Conversation returns a TCP connection as packets: SYN, SYN-ACK, and then the data of both
+// directions in turn. Sequence numbers wrap around.
 func Conversation(toServer, toClient []byte, link Link) []Packet {
 	var packets []Packet
 	seq := [2]uint32{0xffffff00, 0x1000}

@@ -1,5 +1,5 @@
-// Package recorded makes real traffic for tests: the bytes of both directions of one connection between naru's
-// client and server.
+// Package recorded makes real traffic for tests: the bytes of both directions of one connection
+// between naru's client and server.
 package recorded
 
 import (
@@ -19,8 +19,8 @@ import (
 // Calls is how many health checks [Traffic] makes.
 const Calls = 20
 
-// Traffic makes calls of the health and reflection services, some with much metadata, some compressed and some that
-// fail, and returns what the client and the server wrote.
+// Traffic makes calls of the health and reflection services, some with much metadata, some
+// compressed and some that fail, and returns what the client and the server wrote.
 func Traffic(t testing.TB) (toServer, toClient []byte) {
 	t.Helper()
 	srv, err := naru.NewServer()

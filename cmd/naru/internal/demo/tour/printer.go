@@ -22,8 +22,8 @@ const (
 	good     = "32" // green
 )
 
-// printer writes the tour's text: wrapped, indented, and coloured if wanted. After a failed write it
-// writes nothing more and keeps the error.
+// printer writes the tour's text: wrapped, indented, and coloured if wanted. After a failed write
+// it writes nothing more and keeps the error.
 type printer struct {
 	// immutable
 	out   io.Writer
@@ -33,7 +33,8 @@ type printer struct {
 	err error
 }
 
-// paint returns text in a colour. What it returns is not measured by the functions below: paint last.
+// paint returns text in a colour. What it returns is not measured by the functions below: paint
+// last.
 func (p *printer) paint(code, text string) string {
 	if !p.color || text == "" {
 		return text
@@ -88,8 +89,8 @@ func (p *printer) results(texts []string) {
 	}
 }
 
-// wrap puts words on lines of at most columns, with sep between two of a line. A word that is longer has a
-// line of its own.
+// wrap puts words on lines of at most columns, with sep between two of a line. A word that is
+// longer has a line of its own.
 func wrap(words []string, sep string, columns int) []string {
 	var lines []string
 	line, used := "", 0

@@ -59,12 +59,13 @@ func deadline(ctx context.Context, g *guide) error {
 		return err
 	}
 	g.result("client: %v", err)
-	// Which of the two its context says depends on what came first: its deadline or the client's RST_STREAM.
+	// Which of the two its context says depends on what came first: its deadline or the client's
+	// RST_STREAM.
 	return g.handlerEnded(ctx, context.DeadlineExceeded, context.Canceled)
 }
 
-// handlerEnded waits for the end of processOrders on the server, and notes what its context said: one of
-// the errors that are expected.
+// handlerEnded waits for the end of processOrders on the server, and notes what its context said:
+// one of the errors that are expected.
 func (g *guide) handlerEnded(ctx context.Context, expected ...error) error {
 	seen, err := g.witness.wait(ctx, "processOrders")
 	if err != nil {

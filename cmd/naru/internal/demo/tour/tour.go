@@ -1,6 +1,6 @@
-// Package tour calls the shop in every way gRPC has, and prints each step together with the frames that
-// crossed the wire meanwhile. Nothing it prints of the wire is made up: it comes from a tap on the
-// client's connection.
+// Package tour calls the shop in every way gRPC has, and prints each step together with the frames
+// that crossed the wire meanwhile. Nothing it prints of the wire is made up: it comes from a tap on
+// the client's connection.
 package tour
 
 import (
@@ -33,8 +33,8 @@ type Config struct {
 	Witness *Witness
 }
 
-// Run takes the tour. It returns the first error: of a call that should have worked, a failure that did not
-// come, or of writing.
+// Run takes the tour. It returns the first error: of a call that should have worked, a failure that
+// did not come, or of writing.
 func Run(ctx context.Context, c Config) error {
 	p := &printer{out: c.Out, color: c.Color}
 	g := &guide{

@@ -11,8 +11,8 @@ import (
 // fieldIndent is where header fields start.
 const fieldIndent = indent + "      "
 
-// wireView writes events of a tap for people. Header fields that an earlier section of the same direction
-// had in the same words are only counted, as HPACK itself only refers to them.
+// wireView writes events of a tap for people. Header fields that an earlier section of the same
+// direction had in the same words are only counted, as HPACK itself only refers to them.
 type wireView struct {
 	// immutable
 	p *printer
@@ -50,8 +50,8 @@ func (v *wireView) show(events []wiretap.Event) {
 		v.bytes[e.Direction] += e.Size
 		switch {
 		case e.Frame() && v.reset[e.Header.StreamID]:
-			// The server had not seen the reset yet. Such frames come whenever they come; shown, they
-			// would appear in a later step.
+			// The server had not seen the reset yet. Such frames come whenever they come; shown,
+			// they would appear in a later step.
 			v.frames[e.Header.Type.String()+" of a stream after its reset"]++
 		case e.Frame() && e.Header.StreamID != 0 && e.Header.Type != frame.TypeWindowUpdate:
 			v.streams[e.Header.StreamID] = true

@@ -1,11 +1,12 @@
-// Package wiretap reads along on HTTP/2 connections of gRPC and tells what crosses them, frame by frame.
+// Package wiretap reads along on HTTP/2 connections of gRPC and tells what crosses them, frame by
+// frame.
 //
-// It stands between a program and its socket as a net.Conn of its own, and decodes copies of the bytes that
-// pass. It changes nothing and delays little. What it cannot decode it reports, and from then on passes
-// that direction through unread.
+// It stands between a program and its socket as a net.Conn of its own, and decodes copies of the
+// bytes that pass. It changes nothing and delays little. What it cannot decode it reports, and from
+// then on passes that direction through unread.
 //
-// Known limitation: it is for connections whose other end is trusted, such as the tour's. It keeps every
-// event, and buffers a frame of any size HTTP/2 knows.
+// Known limitation: it is for connections whose other end is trusted, such as the tour's. It keeps
+// every event, and buffers a frame of any size HTTP/2 knows.
 package wiretap
 
 import (
@@ -26,8 +27,8 @@ const (
 type Event struct {
 	Conn      int // 1 for the first connection tapped
 	Direction Direction
-	// Header is the frame's header; for a field section that came in several frames, that of the one
-	// frame it could have come in.
+	// Header is the frame's header; for a field section that came in several frames, that of the
+	// one frame it could have come in.
 	Header frame.Header
 	// Text is the frame on one line, without contents. For the client's preface and for bytes that
 	// cannot be decoded, which have no frame header, it is all there is.

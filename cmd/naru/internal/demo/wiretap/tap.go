@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// Tap collects what crosses the connections it is put on. Safe for concurrent use. The zero value is ready.
+// Tap collects what crosses the connections it is put on. Safe for concurrent use. The zero value
+// is ready.
 type Tap struct {
 	// guarded by mu
 	mu      sync.Mutex
@@ -50,8 +51,8 @@ func (t *Tap) Since(mark int) []Event {
 	return slices.Clone(t.events[mark:])
 }
 
-// Wait returns the events after a mark as soon as enough says that they are what the caller waits for,
-// or when ctx ends, as they are then.
+// Wait returns the events after a mark as soon as enough says that they are what the caller waits
+// for, or when ctx ends, as they are then.
 func (t *Tap) Wait(ctx context.Context, mark int, enough func([]Event) bool) []Event {
 	for {
 		t.mu.Lock()
@@ -100,8 +101,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write reports what it is about to write first, so that no answer to it can be reported before. Bytes
-// that could not be written are reported too; the connection is lost then.
+// Write reports what it is about to write first, so that no answer to it can be reported before.
+// Bytes that could not be written are reported too; the connection is lost then.
 func (c *conn) Write(p []byte) (int, error) {
 	c.tap.mu.Lock()
 	c.write.write(p)

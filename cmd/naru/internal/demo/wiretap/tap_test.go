@@ -123,7 +123,8 @@ func TestGarbageIsReportedOnce(t *testing.T) {
 	}
 }
 
-// TestConn sends both ways through a tapped connection: bytes arrive unchanged, and are seen in order.
+// TestConn sends both ways through a tapped connection: bytes arrive unchanged, and are seen in
+// order.
 func TestConn(t *testing.T) {
 	client, server := net.Pipe()
 	var tap Tap
