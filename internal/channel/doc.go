@@ -25,7 +25,7 @@
 //
 // # Lock order
 //
-// serial.mu is held only to queue an event, subConn.mu only around the queue of waiting calls;
+// serial.mu is held only to queue an event, slots.mu only around the queue of waiting calls;
 // neither is held while the other, or anything outside this package, is called.
 //
 // # Known limitations

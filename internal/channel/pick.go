@@ -94,7 +94,7 @@ func loadReport(trailers []transport.Field) string {
 	return ""
 }
 
-// Pick implements call.Channel.
+// Pick implements client.Channel.
 func (c *Channel) Pick(ctx context.Context, info *client.PickInfo) (transport.ClientConn, func(client.DoneInfo), error) {
 	p := newPick(info)
 	snap := c.snap.Load()
@@ -165,7 +165,7 @@ func avoided(sc balancer.SubConn, avoid []transport.ClientConn) bool {
 	return false
 }
 
-// MethodConfig implements call.Channel.
+// MethodConfig implements client.Channel.
 func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline time.Time) (*client.MethodConfig, error) {
 	select {
 	case <-c.resolved:
@@ -179,5 +179,5 @@ func (c *Channel) MethodConfig(ctx context.Context, fullMethod string, deadline 
 	return c.methods.Load().find(fullMethod), nil
 }
 
-// Throttle implements call.Channel.
+// Throttle implements client.Channel.
 func (c *Channel) Throttle() *client.Throttle { return c.methods.Load().throttle }

@@ -9,7 +9,9 @@
 //     header encoder, and the out-buffer. Every method needs the caller's lock; every method
 //     is short.
 //
-// Files: reader.go (frames to events), recv.go (events applied to the state), peer.go (what the
-// peer announced), send.go (what a stream queues), sched.go (which stream sends next), data.go
-// (DATA frames), settings.go, goaway.go, and stream.go with the state diagram of RFC 9113 §5.1.
+// Files: conn.go (a connection's state), reader.go and reader_frames.go (frames to events), recv.go
+// (events applied to the state), resets.go (streams that end early), peer.go (what the peer
+// announced), send.go (what a stream queues), sched.go (which stream sends next), data.go and
+// smallframes.go (DATA frames), window.go, settings.go, goaway.go, and stream.go with the state
+// diagram of RFC 9113 §5.1.
 package h2

@@ -73,7 +73,7 @@ func (u *Unsent) remove(s *Stream, n int) {
 func (c *Conn) Fill(limit int) {
 	for c.ready.head != nil && len(c.Out) < limit {
 		if c.sendWindow <= 0 || c.holdsBack() {
-			return // every stream in the ring waits for the same window
+			return // every stream in the list waits for the same window
 		}
 		s := c.ready.pop()
 		c.sendTurn(s)

@@ -39,16 +39,16 @@ func newConnection(s *Server) *connection {
 // limit is how many handlers may run at a time.
 func (c *connection) limit() int64 { return int64(c.server.cfg.MaxHandlers) }
 
-// Dispatch implements call.Dispatcher.
+// Dispatch implements server.Dispatcher.
 func (c *connection) Dispatch(sc *server.Call) { c.begin(sc) }
 
-// Withdraw implements call.Dispatcher.
+// Withdraw implements server.Dispatcher.
 func (c *connection) Withdraw(sc *server.Call) bool { return c.withdraw(sc) }
 
-// Abandoned implements call.Dispatcher.
+// Abandoned implements server.Dispatcher.
 func (c *connection) Abandoned(sc *server.Call) { c.orphan(sc.Method(), 1) }
 
-// Finished implements call.Dispatcher.
+// Finished implements server.Dispatcher.
 func (c *connection) Finished(sc *server.Call) {
 	if sc.WasAbandoned() {
 		c.orphan(sc.Method(), -1)
@@ -67,7 +67,7 @@ func (c *connection) Backlog(full bool) {
 	a.advanceLocked(c)
 }
 
-// Postpone implements call.Dispatcher. The call waits in the queue, where it takes no one's turn.
+// Postpone implements server.Dispatcher. The call waits in the queue, where it takes no one's turn.
 func (c *connection) Postpone(sc *server.Call) bool {
 	if !c.backlog.Load() {
 		return false
@@ -99,10 +99,10 @@ func (c *connection) refusing(s transport.ServerStream, token reason.Code) {
 	}
 }
 
-// Unfinished implements call.Dispatcher.
+// Unfinished implements server.Dispatcher.
 func (c *connection) Unfinished() *server.Unfinished { return &c.unfinished }
 
-// Problem implements call.Dispatcher.
+// Problem implements server.Dispatcher.
 func (c *connection) Problem(token reason.Code) { c.server.ends.Add(token) }
 
 // ConnDone is called by the transport when the connection is gone.

@@ -12,7 +12,7 @@
 //
 // # Locks
 //
-// Server.mu before connection.mu before admission.mu before workers.mu. None is held while a
-// handler, or a method of a transport, is called. A transport calls connection.Backlog with its own
-// lock held, so that connection.mu and workers.mu come after the locks of transports.
+// Server.mu before admission.mu before workers.mu. None is held while a handler, or a method of a
+// transport, is called. A transport calls connection.Backlog with its own lock held, so that
+// admission.mu and workers.mu come after the locks of transports.
 package serve

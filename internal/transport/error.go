@@ -16,7 +16,7 @@ const (
 	ScopeConn
 )
 
-// Origin tells who ended it. Retry safety hangs on this.
+// Origin says who ended it.
 type Origin uint8
 
 // Origins.

@@ -1,5 +1,5 @@
 // Package transport declares what the RPC layer needs of a transport, and nothing of how
-// one works. transport/http2 and transport/inproc implement it.
+// one works. transport/http2, transport/inproc and transport/nethttp implement it.
 //
 // Data goes down by method calls on a stream and comes up by method calls on a sink. The methods of
 // a sink are called one at a time: by http2 on the connection's read loop, by inproc on the

@@ -16,7 +16,7 @@ import (
 type Unfinished struct {
 	// guarded by mu, which is taken under Call.mu
 	mu    sync.Mutex
-	first *Call // linked through exchange.next and exchange.prev
+	first *Call // linked through exchange.place
 	timer *time.Timer
 	at    time.Time // when timer fires; zero: it is not armed
 	over  bool
