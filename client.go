@@ -87,7 +87,7 @@ func newClient(cfg *clientConfig, ch client.Channel, target, authority string, c
 	}
 }
 
-// Close ends every call with CANCELED and closes the connections. Idempotent; always returns nil.
+// Close ends every call with CANCELLED and closes the connections. Idempotent; always returns nil.
 func (c *Client) Close() error { return c.channel.Close() }
 
 // settings returns the options of a call.

@@ -179,8 +179,8 @@ func (c *sharedConfig) joined(what string) error {
 // handlers, failed accepts, lost connections. A client logs failed connections and name resolution
 // at level INFO, at most 10 lines of a reason at once and one more each 10 s, and state changes at
 // DEBUG. nil, and without this option: a server logs to slog.Default() at level ERROR alone, which
-// is panics of handlers and services registered too late, and a client logs nothing, as its calls
-// return what went wrong.
+// is panics of handlers, errors of theirs whose text clients are not sent (WithErrorText), and
+// services registered too late, and a client logs nothing, as its calls return what went wrong.
 func WithLogger(l *slog.Logger) Option {
 	return option{func(c *sharedConfig) { c.logger = l }}
 }

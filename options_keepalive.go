@@ -29,8 +29,8 @@ type Keepalive struct {
 
 	// PermittedInterval is what the servers of a client permit: pings that are this far apart even
 	// if the server sends nothing between them. 0: the default of servers, 5 minutes. It is MinTime
-	// of grpc-go's keepalive.EnforcementPolicy, and PingInterval of [Limits]. Servers do not use
-	// it.
+	// of grpc-go's keepalive.EnforcementPolicy, and PingInterval of [limits.Limits]. Servers do not
+	// use it.
 	PermittedInterval time.Duration
 	// WithoutCalls lets a client ping also while no call is open, which its servers must permit:
 	// PermitWithoutStream of grpc-go's keepalive.EnforcementPolicy, and PingWithoutStreams of

@@ -11,10 +11,11 @@ var _ http.Handler = (*Server)(nil)
 // that are not gRPC go to the handler of [WithHTTPHandler], or are answered with status 415.
 //
 // Connections belong to the net/http server, and so do the options about them: TLS, keepalive,
-// connection age and counts, streams of a connection, and those of [Limits] about frames. Limits of
-// messages, header lists, memory and handlers are this server's. [Peer] has the addresses and TLS
-// state that the request has; its ConnectionID stays the same while calls run on the connection.
-// The path is the request's as a handler around this one leaves it, for instance http.StripPrefix.
+// connection age and counts, streams of a connection, and those of [limits.Limits] about frames.
+// Limits of messages, header lists, memory and handlers are this server's. [Peer] has the addresses
+// and TLS state that the request has; its ConnectionID stays the same while calls run on the
+// connection. The path is the request's as a handler around this one leaves it, for instance
+// http.StripPrefix.
 //
 // [Server.Shutdown] answers further calls with UNAVAILABLE, asks clients to close their
 // connections, and waits for the calls that run: call it before, or as, the net/http server's

@@ -6,13 +6,13 @@ type ServerStats struct {
 	Connections, OpenCalls int
 	// Accepted is how many connections were accepted, those refused for a limit included.
 	Accepted uint64
-	// HeldBytes are the bytes that count against [Limits].ServerMemory now: of messages that the
-	// program has not taken and of responses that clients have not, within 4 KiB for each
+	// HeldBytes are the bytes that count against [limits.Limits].ServerMemory now: of messages that
+	// the program has not taken and of responses that clients have not, within 4 KiB for each
 	// connection.
 	HeldBytes int64
 	// Ended counts, by reason, the connections that have ended, and the streams this side ended or
-	// refused for what the peer did. Reasons are short stable words; those of [Limits] stand there,
-	// others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
+	// refused for what the peer did. Reasons are short stable words; those of [limits.Limits] stand
+	// there, others are "eof" (the peer closed), "read" and "write" (the socket failed), "drained",
 	// "message_too_large", also when decompressed, "message_malformed", "message_count" (of a
 	// method that takes one), "peer_header_list" (a response with more header or trailer than the
 	// client accepts: it got a status with less), "unknown_method", "not_grpc", "not_post",

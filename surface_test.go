@@ -146,6 +146,31 @@ func TestRunLogsNothingUnasked(t *testing.T) {
 	}
 }
 
+// TestErrorsOfHandlersAreInALog holds that a server without a logger logs the error whose text the
+// client is not sent: it is told that it stands in the log.
+func TestErrorsOfHandlersAreInALog(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	var got []string
+	slog.SetDefault(slog.New(logLines{&got}))
+	srv, err := naru.NewServer(naru.WithUnknownServiceHandler(func(string, naru.ServerStream) error {
+		return errors.New("no route to the database")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	client, err := naru.InProcess(srv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	err = client.Invoke(t.Context(), &naru.MethodInfo{FullMethod: "/a.B/C"}, str("x"), new(text))
+	if status.Code(err) != codes.Unknown || len(got) != 1 || got[0] != "naru: handler failed" {
+		t.Errorf("the client got %v, the log %q", err, got)
+	}
+}
+
 // TestStreamSetTrailerFails holds that both forms of SetTrailer tell what may not be sent.
 func TestStreamSetTrailerFails(t *testing.T) {
 	bad := metadata.Pairs("grpc-status", "0")

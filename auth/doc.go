@@ -14,8 +14,8 @@
 //		...
 //	}
 //
-// Verifiers that need other modules are in modules of their own: contrib/jwt for JSON Web Tokens,
-// contrib/oauth for token introspection, contrib/password for files of password hashes. Package
+// Verifiers that need other modules are in module contrib/auth: packages jwt for JSON Web Tokens,
+// oauth for token introspection, password for files of password hashes. Package
 // auth/policy decides which caller may call what.
 //
 // The package starts no goroutines.

@@ -13,8 +13,8 @@ import (
 
 // Basic returns a verifier of user names and passwords (RFC 7617). check decides: it must take as
 // long for unknown users as for wrong passwords, and its refusals should not differ
-// (ErrWrongPassword); contrib/password checks a file that way. It must be safe for concurrent use.
-// Passwords are in UTF-8. They travel with each call, so use TLS.
+// (ErrWrongPassword); contrib/auth/password checks a file that way. It must be safe for concurrent
+// use. Passwords are in UTF-8. They travel with each call, so use TLS.
 func Basic(check func(ctx context.Context, user, password string) (*Caller, error)) Verifier {
 	return basic{check}
 }

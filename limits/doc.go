@@ -6,8 +6,8 @@
 //		MaxConnections:        10_000,
 //	}))
 //
-// There is one rule for all fields: zero means the default, negative means no limit. The error that
-// a limit causes names the field, as "Limits.MaxReceiveMessageSize".
+// There is one rule: zero means the default, negative means no limit; the three fields that differ
+// say so. The error that a limit causes names the field, as "Limits.MaxReceiveMessageSize".
 //
 // The values of this package are plain data. They are safe for concurrent use as long as nobody
 // changes them, and servers and clients keep copies.

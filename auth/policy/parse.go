@@ -13,8 +13,8 @@ import (
 	"github.com/naru-rpc/naru/metadata"
 )
 
-// A Policy is a set of rules. It is made by code, or from JSON by Parse, and compiled by New or
-// Policy.Rules.
+// A Policy is a set of rules. It is made by code, or from JSON by Parse; New and Open make rules of
+// it.
 type Policy struct {
 	// Name is for logs.
 	Name string `json:"name"`

@@ -113,7 +113,7 @@ func DialContext(ctx context.Context, target string, opts ...grpc.DialOption) (*
 	return cc, nil
 }
 
-// Close ends every call with CANCELED and closes the connections. It may be called more than once:
+// Close ends every call with CANCELLED and closes the connections. It may be called more than once:
 // as with grpc.ClientConn, later calls return an error.
 func (c *ClientConn) Close() error {
 	if c.client.State() == narustate.Shutdown {

@@ -34,7 +34,7 @@ func FromNaru(err error) error {
 }
 
 // ToNaru returns an error that naru understands, of an error of grpc-go, and is what the servers
-// here do with a handler's error: the status grpc-go would send. A context's error is CANCELED or
+// here do with a handler's error: the status grpc-go would send. A context's error is CANCELLED or
 // DEADLINE_EXCEEDED, others without a status are UNKNOWN. nil is nil.
 func ToNaru(err error) error {
 	if err == nil {

@@ -149,6 +149,9 @@ func TestGuideNamesWhatIsThere(t *testing.T) {
 			if first, _, ok := strings.Cut(m[1], "."); ok && declared["naru."+first] {
 				check(p, "naru."+m[1])
 			}
+			if strings.HasPrefix(m[1], "Limits.") && !strings.ContainsAny(m[1], " :=") {
+				check(p, "limits."+m[1])
+			}
 		}
 	}
 	if names < 40 {

@@ -55,9 +55,10 @@ const (
 	localError         = "the server has failed at its own code; the reason is in its log"
 )
 
-// logError logs what a client is not told.
+// logError logs what a client is not told. It is an error, so that servers without a logger of
+// their own log it too: the text is nowhere else.
 func (c *Call) logError(err error) {
-	c.Log(slog.LevelWarn, reason.HandlerError, "naru: handler failed", "error", brief.Text(err.Error(), maxLoggedError))
+	c.Log(slog.LevelError, reason.HandlerError, "naru: handler failed", "error", brief.Text(err.Error(), maxLoggedError))
 }
 
 // maxLoggedError bounds what is logged of an error.
