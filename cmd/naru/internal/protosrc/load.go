@@ -171,7 +171,7 @@ func (l *loader) readGoCode(f *source, text []byte, from *source, ref importRef)
 		f.unusable = true
 		l.list.Add(&diag.Diagnostic{
 			Place:   from.place(ref),
-			Message: fmt.Sprintf("import %q: %s was generated from it, but its descriptor cannot be read: %v", f.name, f.path, err),
+			Message: fmt.Sprintf("import %q: %s was generated from it, but its descriptor cannot be read: %v", f.name, f.path, plainSpace(err)),
 			Hint:    "give the folder of the .proto file with -I",
 		})
 		return
@@ -317,3 +317,7 @@ func (l *loader) reportMissing(name string, from *source, ref importRef) {
 	d.Hint = l.missingHint(name, from)
 	l.list.Add(d)
 }
+
+// plainSpace is an error of the protobuf library, which writes no-break spaces into some builds so
+// that programs do not depend on its texts; people read them, and search for them.
+func plainSpace(err error) string { return strings.ReplaceAll(err.Error(), "\u00a0", " ") }
