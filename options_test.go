@@ -22,7 +22,7 @@ import (
 func TestBadOptions(t *testing.T) {
 	_, err := naru.NewServer(
 		nil,
-		naru.WithLimits(limits.Limits{MaxConcurrentStreams: 1 << 31, MaxHeaderListSize: 1<<28 + 1}),
+		naru.WithLimits(limits.Limits{StreamWindow: 65_534, MaxHeaderListSize: 1<<28 + 1}),
 		naru.WithLimitsFor("/noslash", limits.Limits{}),
 		naru.WithLimitsFor("a.B", limits.Limits{Handlers: 1}),
 		naru.WithKeepalive(naru.Keepalive{Timeout: -1}),
@@ -33,7 +33,7 @@ func TestBadOptions(t *testing.T) {
 		naru.WithCompressors(encoding.Gzip(), encoding.Gzip()),
 		naru.WithCompressionThreshold(-1),
 	)
-	wantAll(t, "NewServer", err, "new server", "option 0 is nil", "WithLimits: MaxConcurrentStreams 2147483648", "WithLimits: MaxHeaderListSize 268435457",
+	wantAll(t, "NewServer", err, "new server", "option 0 is nil", "WithLimits: StreamWindow 65534", "WithLimits: MaxHeaderListSize 268435457",
 		`WithLimitsFor("/noslash"): want`, `WithLimitsFor("a.B"): Handlers cannot be set here`, "WithKeepalive", "needs a certificate", "interceptor 0 is nil", `"/noslash"`, "WithCodecs: nil", `"gzip" is taken`, "WithCompressionThreshold(-1)")
 	_, err = naru.NewServer(naru.WithCompression("br"))
 	wantAll(t, "NewServer", err, `WithCompression("br"): no such compressor`)

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,16 +38,19 @@ func TestNegativeMeansNoLimit(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	for name, l := range map[string]Limits{
-		"MaxHeaderListSize":    {MaxHeaderListSize: 1<<28 + 1},
-		"MaxConcurrentStreams": {MaxConcurrentStreams: 1 << 31},
-		"StreamWindow":         {StreamWindow: 65534},
-		"ReceiveMemory":        {ReceiveMemory: 1<<30 + 1},
-		"ServerMemory":         {ServerMemory: 65535},
-		"Pings":                {Pings: Rate{PerSecond: 1}},
-		"Settings":             {Settings: Rate{Burst: 1, PerSecond: -1}},
-		"OddFrames":            {OddFrames: Rate{Burst: MaxRate + 1}},
-	} {
+	wrong := map[string]Limits{
+		"MaxHeaderListSize": {MaxHeaderListSize: 1<<28 + 1},
+		"StreamWindow":      {StreamWindow: 65534},
+		"ReceiveMemory":     {ReceiveMemory: 1<<30 + 1},
+		"ServerMemory":      {ServerMemory: 65535},
+		"Pings":             {Pings: Rate{PerSecond: 1}},
+		"Settings":          {Settings: Rate{Burst: 1, PerSecond: -1}},
+		"OddFrames":         {OddFrames: Rate{Burst: MaxRate + 1}},
+	}
+	if streams := int64(1) << 31; math.MaxInt > math.MaxInt32 { // an int of 32 bits cannot be that wrong
+		wrong["MaxConcurrentStreams"] = Limits{MaxConcurrentStreams: int(streams)}
+	}
+	for name, l := range wrong {
 		if err := l.Validate(); err == nil || !strings.HasPrefix(err.Error(), name) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want one line about it", name, err)
 		}
