@@ -88,7 +88,7 @@ func FuzzCompile(f *testing.F) {
 			t.Errorf("%d errors and %d descriptors for %q", errs, len(res.Files), text)
 		}
 		for _, d := range res.Findings.All() {
-			if strings.Contains(d.Message, "a bug in") {
+			if strings.Contains(d.Message, "a bug in") && !strings.Contains(d.Message, "a bug in the parser") { // the library's, which stays an error
 				t.Errorf("%q: %s", text, d.Message)
 			}
 		}
