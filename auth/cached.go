@@ -23,7 +23,9 @@ type CacheConfig struct {
 
 // Cached returns a verifier that remembers whom v accepted, so that costly checks - a signature, a
 // password hash, a question to another server - are made once per MaxAge and not with each call.
-// Refusals are not remembered. Requests without an authorization header are passed to v.
+// Refusals are not remembered. Requests without an authorization header are passed to v. v must
+// decide by the authorization header alone: a later call with the same header has the same caller,
+// whatever its method and peer.
 //
 // Credentials are not kept: callers are found by a keyed hash of them, whose key is random.
 func Cached(v Verifier, config CacheConfig) Verifier {

@@ -44,7 +44,7 @@ func (c *Caller) InGroup(group string) bool { return c != nil && slices.Contains
 // String is the scheme and the subject.
 func (c *Caller) String() string {
 	if c == nil {
-		return "nobody"
+		return "unverified"
 	}
 	return c.Scheme + ":" + c.Subject
 }

@@ -90,10 +90,7 @@ func (v *view) seesSymbol(d protoreflect.Descriptor) bool {
 }
 
 func (v *view) seesService(d protoreflect.ServiceDescriptor) bool {
-	if v.files == nil || v.services[string(d.FullName())] {
-		return true
-	}
-	return false // registered and hidden, or not registered, which nobody can call
+	return v.files == nil || v.services[string(d.FullName())]
 }
 
 func (v *view) seesMethod(d protoreflect.MethodDescriptor) bool {

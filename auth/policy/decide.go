@@ -22,7 +22,7 @@ type Decision struct {
 	DryRun bool
 	// Method is the call's path.
 	Method string
-	// Caller is who makes the call; nil if nobody was verified.
+	// Caller is who makes the call; nil if the caller was not verified.
 	Caller *auth.Caller
 }
 
@@ -30,7 +30,7 @@ type Decision struct {
 type Input struct {
 	// Method is the path of the call, as received.
 	Method string
-	// Caller is nil if nobody was verified.
+	// Caller is nil if the caller was not verified.
 	Caller *auth.Caller
 	// Addr is the other end of the connection; nil, and addresses that are no IP address, are in no
 	// prefix.

@@ -34,6 +34,31 @@ func (g goBasic) GetRequestMetadata(context.Context, ...string) (map[string]stri
 
 func (goBasic) RequireTransportSecurity() bool { return true }
 
+// serveVerified starts a naru server with a health service that verifies certificates, tokens and
+// passwords side by side, and returns its address.
+func serveVerified(t *testing.T, f *tlsFiles, tokens auth.Verifier) string {
+	t.Helper()
+	f.server.CA, f.server.OptionalClientCert = f.ca, true
+	srv, err := naru.NewServer(naru.WithTLSFiles(f.server), naru.WithAuthenticator(auth.Require(
+		auth.ClientCertificate(), auth.Cached(tokens, auth.CacheConfig{}),
+		auth.Basic(func(_ context.Context, user, password string) (*auth.Caller, error) {
+			if user != "ada" || password != "secret" {
+				return nil, auth.ErrWrongPassword
+			}
+			return &auth.Caller{Scheme: "basic", Subject: user}, nil
+		}),
+	)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nhealth.Register(srv, nhealth.NewServer())
+	lis := listenLocal(t)
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = srv.Serve(lis) }()
+	t.Cleanup(func() { srv.Close(); <-ended })
+	return lis.Addr().String()
+}
+
 // TestGRPCGoClientShowsCredentials: a naru server verifies what grpc-go's clients send -
 // certificates, oauth tokens, credentials of their own - and refuses with the same codes and the
 // trailer that says what it accepts.
@@ -66,24 +91,7 @@ func TestGRPCGoClientShowsCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.server.CA, f.server.OptionalClientCert = f.ca, true
-	srv, err := naru.NewServer(naru.WithTLSFiles(f.server), naru.WithAuthenticator(auth.Require(
-		auth.ClientCertificate(), auth.Cached(tokens, auth.CacheConfig{}),
-		auth.Basic(func(_ context.Context, user, password string) (*auth.Caller, error) {
-			if user != "ada" || password != "secret" {
-				return nil, auth.ErrWrongPassword
-			}
-			return &auth.Caller{Scheme: "basic", Subject: user}, nil
-		}),
-	)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nhealth.Register(srv, nhealth.NewServer())
-	lis := listenLocal(t)
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = srv.Serve(lis) }()
-	t.Cleanup(func() { srv.Close(); <-ended })
+	addr := serveVerified(t, f, tokens)
 
 	token := func(s string) credentials.PerRPCCredentials {
 		return oauth.TokenSource{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: s})}
@@ -107,7 +115,7 @@ func TestGRPCGoClientShowsCredentials(t *testing.T) {
 		if c.creds != nil {
 			opts = append(opts, grpc.WithPerRPCCredentials(c.creds))
 		}
-		conn, err := grpc.NewClient(lis.Addr().String(), opts...)
+		conn, err := grpc.NewClient(addr, opts...)
 		if err != nil {
 			t.Fatal(err)
 		}

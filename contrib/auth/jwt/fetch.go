@@ -3,50 +3,16 @@ package jwt
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
+
+	"github.com/naru-rpc/naru/contrib/auth/internal/endpoint"
 )
 
 // maxDocument bounds a key set and a discovery document.
 const maxDocument = 1 << 20
-
-// checkURL accepts https, and http on this machine.
-func checkURL(text string, allowHTTP bool) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return err
-	case u.User != nil:
-		return errors.New("the URL has a user name in it")
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("%q is not a URL of https", text)
-	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
-		return fmt.Errorf("%s is not https: who can change the answer can make any token (KeysConfig.AllowHTTP)", text)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
-}
-
-// httpClient follows no redirect that checkURL would not accept.
-func httpClient(allowHTTP bool) *http.Client {
-	return &http.Client{
-		Timeout: fetchTimeout,
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) >= 5 {
-				return errors.New("more than 5 redirects")
-			}
-			return checkURL(r.URL.String(), allowHTTP)
-		},
-	}
-}
 
 // get returns a document.
 func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
@@ -91,7 +57,7 @@ func discover(ctx context.Context, issuer string, config KeysConfig) ([]byte, er
 	if doc.Issuer != issuer {
 		return nil, fmt.Errorf("%s names the issuer %.200q, want %q", at, doc.Issuer, issuer)
 	}
-	if err := checkURL(doc.Keys, config.AllowHTTP); err != nil {
+	if err := endpoint.Check(doc.Keys, config.AllowHTTP); err != nil {
 		return nil, fmt.Errorf("%s: jwks_uri: %w", at, err)
 	}
 	return get(ctx, config.Client, doc.Keys)

@@ -312,6 +312,17 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("the first key under the second's id: %v", err)
 	}
 
+	// Without key ids, too.
+	server.replace(jose.JSONWebKey{Key: &rsaKey.PublicKey})
+	if _, err := verify(v, rs256(map[string]any{"kid": "three"}, claims(nil), rsaKey)); err != nil {
+		t.Errorf("a set without ids: %v", err)
+	}
+	server.replace(jose.JSONWebKey{Key: &otherKey.PublicKey})
+	if _, err := verify(v, compact(`{"alg":"RS256"}`, string(must(json.Marshal(claims(nil)))), otherKey)); err != nil {
+		t.Errorf("a new key without an id: %v", err)
+	}
+	server.replace(public("one", rsaKey), public("two", otherKey))
+
 	slow, err := jwt.FromURL(t.Context(), server.URL, jwt.KeysConfig{})
 	if err != nil {
 		t.Fatal(err)

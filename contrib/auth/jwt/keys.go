@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/contrib/auth/internal/endpoint"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -85,7 +86,7 @@ type keySet struct {
 // this machine. It fetches them once before it returns, and it is an error if that fails.
 func FromURL(ctx context.Context, url string, config KeysConfig) (*Keys, error) {
 	config = config.withDefaults()
-	if err := checkURL(url, config.AllowHTTP); err != nil {
+	if err := endpoint.Check(url, config.AllowHTTP); err != nil {
 		return nil, fmt.Errorf("jwt: keys: %w", err)
 	}
 	return start(ctx, url, func(ctx context.Context) ([]byte, error) { return get(ctx, config.Client, url) }, config)
@@ -96,7 +97,7 @@ func FromURL(ctx context.Context, url string, config KeysConfig) (*Keys, error) 
 // them. It is an error if the document names another issuer.
 func Discover(ctx context.Context, issuer string, config KeysConfig) (*Keys, error) {
 	config = config.withDefaults()
-	if err := checkURL(issuer, config.AllowHTTP); err != nil {
+	if err := endpoint.Check(issuer, config.AllowHTTP); err != nil {
 		return nil, fmt.Errorf("jwt: discovery: %w", err)
 	}
 	return start(ctx, issuer, func(ctx context.Context) ([]byte, error) { return discover(ctx, issuer, config) }, config)
@@ -146,7 +147,7 @@ func Static(keys ...any) (*Keys, error) {
 
 func (c KeysConfig) withDefaults() KeysConfig {
 	if c.Client == nil {
-		c.Client = httpClient(c.AllowHTTP)
+		c.Client = endpoint.Client(c.AllowHTTP)
 	}
 	if c.Refresh <= 0 {
 		c.Refresh = defaultRefresh
@@ -200,6 +201,17 @@ func (k *Keys) find(ctx context.Context, alg, kid string) ([]jose.JSONWebKey, er
 		k.begin(now) // in the background
 	}
 	return found, nil
+}
+
+// renew fetches the keys, unless that was done a moment ago, and reports whether there are others
+// now.
+func (k *Keys) renew(ctx context.Context) (bool, error) {
+	if k.load == nil {
+		return false, nil
+	}
+	before := k.current.Load()
+	err := k.wait(ctx, time.Now())
+	return k.current.Load() != before, err
 }
 
 // outage says that the keys are too old to be used.

@@ -30,7 +30,8 @@ type Config struct {
 	// Audiences holds what a token's "aud" must have one of: the names of this service. A token
 	// that was made for another service is refused, so that the other service cannot use it here.
 	Audiences []string
-	// Keys holds the issuer's keys: see Discover, FromURL, FromFile and Static.
+	// Keys holds the issuer's keys: see Discover, FromURL, FromFile and Static. For a token without
+	// a key id ("kid") four of those for its algorithm are tried.
 	Keys *Keys
 	// Algorithms holds the signature algorithms that are accepted (RFC 7518 §3.1, RFC 8037 §3.1).
 	// Empty means RS256, ES256 and EdDSA. HS256, HS384 and HS512 need a Static key that the server
@@ -191,16 +192,34 @@ func (v *verifier) checkSignature(ctx context.Context, t *token, compact string)
 	}
 	alg, kid := t.header.text("alg"), t.header.text("kid")
 	keys, err := v.Keys.find(ctx, alg, kid)
-	if err != nil {
+	if err != nil || signedBy(sig, keys, t.payload) {
 		return err
 	}
-	for _, key := range keys[:min(len(keys), maxTries)] {
-		if payload, err := sig.Verify(key.Key); err == nil && string(payload) == string(t.payload) {
-			return nil
+	// A key id that is not known makes the keys be fetched again. Without one, a signature that
+	// none of them made may be a new key's.
+	if kid == "" {
+		renewed, err := v.Keys.renew(ctx)
+		if err != nil {
+			return err
+		}
+		if renewed {
+			if keys, err = v.Keys.find(ctx, alg, kid); err != nil || signedBy(sig, keys, t.payload) {
+				return err
+			}
 		}
 	}
 	if len(keys) == 0 {
 		return auth.Refuse("the token is refused: no key %.60q of its issuer for %s is known", kid, alg)
 	}
 	return auth.Refuse("the token is refused: its signature is wrong")
+}
+
+// signedBy reports whether one of the first keys made the signature of payload.
+func signedBy(sig *jose.JSONWebSignature, keys []jose.JSONWebKey, payload []byte) bool {
+	for _, key := range keys[:min(len(keys), maxTries)] {
+		if signed, err := sig.Verify(key.Key); err == nil && string(signed) == string(payload) {
+			return true
+		}
+	}
+	return false
 }

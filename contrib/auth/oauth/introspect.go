@@ -14,6 +14,7 @@ import (
 
 	"github.com/naru-rpc/naru/auth"
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/contrib/auth/internal/endpoint"
 	"github.com/naru-rpc/naru/status"
 )
 
@@ -30,6 +31,9 @@ type IntrospectionConfig struct {
 	Audiences []string
 	// Client makes the requests; nil means one with a timeout of 10 s.
 	Client *http.Client
+	// AllowHTTP accepts a URL of plain HTTP on another machine: whoever is on the way can read the
+	// tokens, and accept any.
+	AllowHTTP bool
 	// Cache says how long an accepted token is known; the zero value means a minute, see
 	// auth.CacheConfig. That long a token that is revoked is still accepted.
 	Cache auth.CacheConfig
@@ -47,12 +51,11 @@ const (
 // (RFC 7662). Accepted tokens are cached (auth.Cached). A token that is not active is refused with
 // UNAUTHENTICATED; if the server cannot be asked, calls fail with UNAVAILABLE.
 func Introspection(config IntrospectionConfig) (auth.Verifier, error) {
-	u, err := url.Parse(config.URL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("oauth: introspection: %q is not a URL of https", config.URL)
+	if err := endpoint.Check(config.URL, config.AllowHTTP); err != nil {
+		return nil, fmt.Errorf("oauth: introspection: %w", err)
 	}
 	if config.Client == nil {
-		config.Client = &http.Client{Timeout: httpTimeout}
+		config.Client = endpoint.Client(config.AllowHTTP)
 	}
 	if config.MaxRequests <= 0 {
 		config.MaxRequests = defaultRequests

@@ -159,6 +159,34 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestSecretsNeedHTTPS: no secret goes to an endpoint without TLS on another machine, and none
+// follows a redirect there.
+func TestSecretsNeedHTTPS(t *testing.T) {
+	asked := 0
+	client := &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		asked++
+		return nil, fmt.Errorf("no route to host")
+	})}
+	config := clientcredentials.Config{ClientID: "shop", ClientSecret: "s3cret", TokenURL: "http://issuer.example/token"}
+	if _, err := header(t, oauth.ClientCredentials(config, oauth.WithHTTPClient(client))); err == nil || asked > 0 || !strings.Contains(err.Error(), "AllowHTTP") {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	if _, err := header(t, oauth.ClientCredentials(config, oauth.WithHTTPClient(client), oauth.AllowHTTP())); err == nil || asked == 0 {
+		t.Errorf("allowed: %v, asked %d times", err, asked)
+	}
+	redirects := httptest.NewServer(http.RedirectHandler("http://issuer.example/token", http.StatusTemporaryRedirect))
+	t.Cleanup(redirects.Close)
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	config.TokenURL = redirects.URL
+	if _, err := header(t, oauth.ClientCredentials(config)); err == nil || !strings.Contains(err.Error(), "not https") {
+		t.Errorf("a redirect to plain HTTP: %v", err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestIntrospection(t *testing.T) {
 	now := time.Now().Unix()
 	answers := map[string]any{
@@ -206,7 +234,12 @@ func TestIntrospection(t *testing.T) {
 	if len(e.asked) != before || e.user != "me" {
 		t.Errorf("a known token is asked about again, as %q", e.user)
 	}
-	if _, err := oauth.Introspection(oauth.IntrospectionConfig{URL: "x"}); err == nil {
-		t.Error("a URL that is none: no error")
+	for _, u := range []string{"x", "http://issuer.example/introspect", "ftp://localhost/", "https://u:pw@issuer.example/"} {
+		if _, err := oauth.Introspection(oauth.IntrospectionConfig{URL: u}); err == nil || strings.Contains(err.Error(), "pw") {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+	if _, err := oauth.Introspection(oauth.IntrospectionConfig{URL: "http://issuer.example/", AllowHTTP: true}); err != nil {
+		t.Error(err)
 	}
 }

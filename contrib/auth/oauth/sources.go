@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/naru-rpc/naru/codes"
+	"github.com/naru-rpc/naru/contrib/auth/internal/endpoint"
 	"github.com/naru-rpc/naru/credentials"
 	"github.com/naru-rpc/naru/status"
 	"golang.org/x/oauth2"
@@ -99,25 +99,33 @@ func orDefault(s, value string) string {
 // An Option changes how tokens are fetched.
 type Option func(*options)
 
-type options struct{ client *http.Client }
+type options struct {
+	client    *http.Client
+	allowHTTP bool
+}
 
 // WithHTTPClient makes requests with client. nil, and the default, is a client with a timeout of 10
 // s.
 func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.client = client } }
 
-// httpTimeout bounds a request, so that a server that does not answer is an error with its name,
-// before the fetch as a whole ends.
-const httpTimeout = 10 * time.Second
+// AllowHTTP accepts a token endpoint over plain HTTP on another machine: whoever is on the way can
+// read the client's secret and the tokens. Without it such an endpoint is not asked, and calls
+// fail.
+func AllowHTTP() Option { return func(o *options) { o.allowHTTP = true } }
 
-func tokens(endpoint string, opts []Option, source func(context.Context) (*oauth2.Token, error)) *credentials.Tokens {
+func tokens(tokenURL string, opts []Option, source func(context.Context) (*oauth2.Token, error)) *credentials.Tokens {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if o.client == nil {
-		o.client = &http.Client{Timeout: httpTimeout}
+		o.client = endpoint.Client(o.allowHTTP)
 	}
-	return credentials.NewTokens(redactedURL(endpoint), func(ctx context.Context) (credentials.Token, error) {
+	wrong := endpoint.Check(withoutUser(tokenURL), o.allowHTTP)
+	return credentials.NewTokens(redactedURL(tokenURL), func(ctx context.Context) (credentials.Token, error) {
+		if wrong != nil {
+			return credentials.Token{}, wrong
+		}
 		t, err := source(context.WithValue(ctx, oauth2.HTTPClient, o.client))
 		if err != nil {
 			return credentials.Token{}, tokenError(err)
@@ -153,6 +161,17 @@ func tokenError(err error) error {
 		return status.New(codes.Unavailable, "the token endpoint cannot be asked: "+network.Err.Error()).WithCause(err).Err()
 	}
 	return err
+}
+
+// withoutUser takes user name and password out of a URL: of a token endpoint they are HTTP's own
+// credentials.
+func withoutUser(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	u.User = nil
+	return u.String()
 }
 
 // redactedURL takes user name, password and query out of a URL that goes into error texts.
